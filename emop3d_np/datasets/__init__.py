@@ -1,0 +1,1 @@
+"""Clips and labels: loading, preprocessing, windows and folds."""

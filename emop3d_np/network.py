@@ -1,0 +1,298 @@
+"""The strict 3DPyraNet, written down once, and the passes over it."""
+
+from collections.abc import Iterable
+from math import prod
+
+import numpy as np
+
+import kernels
+
+from .layers import Dense, Normalization, Pool, WeightedSum, initial_parameters
+
+CLIPS_AT_A_TIME = 8
+"""Clips carried through the network together.
+
+Clips meet only in the mean of the loss, so a batch goes through a few at a time: activations stay in the cache and memory
+does not grow with the batch.  The number is fixed, whatever the threads: it decides the order of the sums.
+"""
+
+
+def strict_pyramid(kernels, input_shape, feature_maps, num_classes, receptive_field, strides, pool, pooling):
+    """The strict model as its list of layers: ``L1WS NORM_2 L3P NORM_4 L5WS NORM_6 FC_OUT``.
+
+    "Strict" means that every layer has the same number of maps and that maps only ever shrink, by the windows alone.
+
+    Raises:
+        ValueError: a layer's input is smaller than its window; every dimension that took part is named.
+    """
+    layers = []
+
+    def add(make, name, *settings):
+        layer = make(name, kernels, layers[-1].output_shape if layers else input_shape, *settings)
+        layers.append(layer)
+        if min(layer.output_shape) < 1:
+            chain = ", ".join(f"{each.name} {_by(each.input_shape)} -> {_by(each.output_shape)}" for each in layers)
+            raise ValueError(
+                f"the input is too small for the pyramid: {name} would give {_by(layer.output_shape)} (d x h x w x maps) "
+                f"in {chain}; input_shape={tuple(input_shape)}, receptive_field={receptive_field}, strides={strides}, "
+                f"pool={pool}, feature_maps={feature_maps}: give more frames or pixels, or smaller windows"
+            )
+
+    add(WeightedSum, "L1WS", feature_maps, receptive_field, strides)
+    add(Normalization, "NORM_2")
+    add(Pool, "L3P", pool, pooling)
+    add(Normalization, "NORM_4")
+    add(WeightedSum, "L5WS", feature_maps, receptive_field, strides)
+    add(Normalization, "NORM_6")
+    add(Dense, "FC_OUT", num_classes)
+    return layers
+
+
+class EmoP3D:
+    """The strict pyramidal 3D network that tells the emotion in a short clip.
+
+    Args:
+        input_shape: one clip's ``(d, h, w, c)``; default 16 frames of 100 x 100, one channel.
+        feature_maps: maps of every layer; default 3.
+        num_classes: logits; default 6.
+        dtype: "float32" (default) or "float64".
+        backend: edition of the kernels, "cpu" (default) or "reference".
+        seed: of the initial values; default 0.
+        receptive_field: ``(rd, rh, rw)`` of both weighted sums; default (3, 4, 4).
+        strides: ``(sd, sh, sw)`` of both weighted sums; default (1, 1, 1).
+        pool: ``(rd, ph, pw)`` of the pooling layer; default (3, 2, 2).
+        pooling: "max" (default) or "average".
+
+    Raises:
+        ValueError: a setting has the wrong form, or the input is too small for the pyramid.
+
+    Source: Ullah and Petrosino's strict 3DPyraNet as EmoP3D has it, ``models/pyranet.py`` of the original.
+    """
+
+    def __init__(
+        self,
+        input_shape=(16, 100, 100, 1),
+        feature_maps=3,
+        num_classes=6,
+        dtype="float32",
+        backend="cpu",
+        seed=0,
+        *,
+        receptive_field=(3, 4, 4),
+        strides=(1, 1, 1),
+        pool=(3, 2, 2),
+        pooling="max",
+    ):
+        self.input_shape = _whole_numbers("input_shape", input_shape, "d, h, w, c")
+        self.num_classes = _whole_numbers("num_classes", [num_classes], "k")[0]
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype is {self.dtype.name}; it must be float32 or float64")
+        if pooling not in ("max", "average"):
+            raise ValueError(f"pooling is {pooling!r}; it must be 'max' or 'average'")
+        self.backend = backend
+        self.kernels = kernels.edition(backend)
+        self.layers = strict_pyramid(
+            self.kernels,
+            self.input_shape,
+            _whole_numbers("feature_maps", [feature_maps], "f")[0],
+            self.num_classes,
+            _whole_numbers("receptive_field", receptive_field, "rd, rh, rw"),
+            _whole_numbers("strides", strides, "sd, sh, sw"),
+            _whole_numbers("pool", pool, "rd, ph, pw"),
+            pooling,
+        )
+        self.parameters = initial_parameters(self.layers, self.dtype, seed)
+
+    @property
+    def parameter_count(self):
+        """How many numbers the network learns."""
+        return sum(values.size for values in self.parameters.values())
+
+    def load_parameters(self, mapping):
+        """Copy the arrays of ``mapping`` into the parameters.  Nothing changes unless all of them fit.
+
+        Raises:
+            ValueError: a name is missing or unknown, a shape differs, or a value is not finite.
+        """
+        missing = [name for name in self.parameters if name not in mapping]
+        unknown = [name for name in mapping if name not in self.parameters]
+        if missing or unknown:
+            raise ValueError(
+                f"parameters do not match the network: missing {missing or 'none'}, unknown {unknown or 'none'}"
+            )
+        loaded = {}
+        for name, own in self.parameters.items():
+            values = np.asarray(mapping[name])
+            if values.shape != own.shape:
+                raise ValueError(f"{name} has shape {values.shape}, the network's is {own.shape}")
+            if values.dtype.kind not in "fiu":
+                raise ValueError(f"{name} has dtype {values.dtype}; parameters are real numbers")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} holds a value that is not finite, at {_first_non_finite(values)}")
+            loaded[name] = values
+        for name, values in loaded.items():
+            self.parameters[name][...] = values
+
+    def forward(self, x):
+        """Logits of a batch of clips.
+
+        Args:
+            x: array of shape (n, d, h, w, c), ``n >= 1``; cast to the network's dtype.
+
+        Returns:
+            ndarray of shape (n, k).
+
+        Raises:
+            ValueError: the shape is not the network's, or a value is not finite (the clip is named).
+        """
+        x = self._checked_clips(x)
+        logits = np.empty((len(x), self.num_classes), self.dtype)
+        for part in _parts(len(x)):
+            y = x[part]
+            for layer in self.layers:
+                y, _ = layer.forward(y, self.parameters)
+            logits[part] = y
+        return logits
+
+    def predict_proba(self, x):
+        """Probability of each class, ndarray of shape (n, k); arguments and errors as of :meth:`forward`."""
+        return self.kernels.softmax(self.forward(x))
+
+    def predict(self, x):
+        """Most probable class of each clip, ndarray of shape (n,); arguments and errors as of :meth:`forward`."""
+        return self.forward(x).argmax(axis=1)
+
+    def loss(self, logits, labels, weight_decay=0.0):
+        """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights, biases left out."""
+        labels = self._checked_labels(labels, len(logits))
+        return self._mean_loss(self.kernels.softmax_cross_entropy(logits, labels), weight_decay)
+
+    def loss_and_gradients(self, x, labels, weight_decay=0.0, input_gradient=False):
+        """Loss of a batch and its gradient by every parameter.
+
+        Args:
+            x: array of shape (n, d, h, w, c), ``n >= 1``.
+            labels: integers of shape (n,), ``0 ... k - 1``.
+            weight_decay: factor of ``sum ||w||^2 / 2``; default 0.
+            input_gradient: True adds the gradient by ``x`` under the name "input".
+
+        Returns:
+            ``loss, gradients``: a float, and a dict with the names and shapes of :attr:`parameters`.
+
+        Raises:
+            ValueError: as :meth:`forward`; or labels of another length, not whole numbers, or out of range.
+
+        Departure: the original multiplies the cross-entropy's gradient by the number of decay terms when
+        ``weight_decay`` is set; here the gradient is that of the loss.
+        """
+        loss, gradients, _ = self.training_pass(x, labels, weight_decay, input_gradient)
+        return loss, gradients
+
+    def training_pass(self, x, labels, weight_decay=0.0, input_gradient=False):
+        """:meth:`loss_and_gradients`, and the logits that the loss was taken of: ``loss, gradients, logits``."""
+        x = self._checked_clips(x)
+        labels = self._checked_labels(labels, len(x))
+        logits = np.empty((len(x), self.num_classes), self.dtype)
+        losses = np.empty(len(x), self.dtype)
+        gradients = {name: np.zeros_like(values) for name, values in self.parameters.items()}
+        dx = np.empty_like(x) if input_gradient else None
+
+        for part in _parts(len(x)):
+            y, saved = x[part], []
+            for layer in self.layers:
+                y, kept = layer.forward(y, self.parameters)
+                saved.append(kept)
+            logits[part] = y
+            losses[part] = self.kernels.softmax_cross_entropy(y, labels[part])
+            # loss = sum_n losses[n] / N
+            dlosses = np.full(len(y), 1 / len(x), self.dtype)
+            dy = self.kernels.softmax_cross_entropy_backward(dlosses, y, labels[part])
+            for layer in reversed(self.layers):
+                wanted = input_gradient or layer is not self.layers[0]
+                dy, of_layer = layer.backward(dy, saved.pop(), self.parameters, wanted)
+                for name, gradient in of_layer.items():
+                    gradients[name] += gradient
+            if input_gradient:
+                dx[part] = dy
+
+        if weight_decay:
+            for name in self._weight_names():
+                # d(wd ||w||^2 / 2) / dw = wd w
+                gradients[name] += weight_decay * self.parameters[name]
+        if input_gradient:
+            gradients["input"] = dx
+        return self._mean_loss(losses, weight_decay), gradients, logits
+
+    def activations(self, x):
+        """The output of every layer, by name: what the network sees on its way to the logits."""
+        y, outputs = self._checked_clips(x), {}
+        for layer in self.layers:
+            y, _ = layer.forward(y, self.parameters)
+            outputs[layer.name] = y
+        return outputs
+
+    def _mean_loss(self, losses, weight_decay):
+        decay = 0.0
+        if weight_decay:
+            decay = weight_decay * sum(
+                np.square(self.parameters[name], dtype=np.float64).sum() / 2 for name in self._weight_names()
+            )
+        return float(losses.mean(dtype=np.float64) + decay)
+
+    def _weight_names(self):
+        return [name for name in self.parameters if name.endswith("/weights")]
+
+    def _checked_clips(self, x):
+        x = np.asarray(x)
+        if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
+            hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
+            raise ValueError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
+        if x.dtype.kind not in "fiu":
+            raise ValueError(f"clips have dtype {x.dtype}; they must be real numbers")
+        x = np.ascontiguousarray(x, self.dtype)
+        # One infinity or NaN makes the sum so too, and a sum is much cheaper than a look at every value.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspect = not np.isfinite(x.sum())
+        if suspect and not np.isfinite(x).all():
+            raise ValueError(
+                f"clips hold a value that is not finite, the first at (n, d, h, w, c) = {_first_non_finite(x)}"
+            )
+        return x
+
+    def _checked_labels(self, labels, count):
+        labels = np.asarray(labels)
+        if labels.shape != (count,):
+            raise ValueError(f"labels have shape {labels.shape}; {count} clips need ({count},)")
+        if labels.dtype.kind not in "fiu" or (labels != np.floor(labels)).any():
+            raise ValueError(f"labels must be whole numbers 0 ... {self.num_classes - 1}; their dtype is {labels.dtype}")
+        if labels.min() < 0 or labels.max() >= self.num_classes:
+            raise ValueError(
+                f"labels run from {labels.min()} to {labels.max()}; {self.num_classes} classes "
+                f"are numbered 0 ... {self.num_classes - 1}"
+            )
+        return labels.astype(np.int64)
+
+
+def _parts(count):
+    return [slice(start, start + CLIPS_AT_A_TIME) for start in range(0, count, CLIPS_AT_A_TIME)]
+
+
+def _by(shape):
+    return "x".join(map(str, shape))
+
+
+def _first_non_finite(values):
+    return tuple(int(index) for index in np.argwhere(~np.isfinite(values))[0])
+
+
+def _whole_numbers(name, values, axes):
+    """``values`` as a tuple of positive ints, one for each of ``axes``."""
+    wanted = axes.split(", ")
+    if (
+        not isinstance(values, Iterable)
+        or len(values) != len(wanted)
+        or any(value != int(value) or value < 1 for value in values)
+    ):
+        raise ValueError(f"{name} is {values!r}; it must be whole numbers of at least 1 for {axes}")
+    return tuple(int(value) for value in values)

@@ -1,0 +1,26 @@
+"""The arithmetic of EmoP3D, once per edition, under the same names.
+
+``reference`` is plain NumPy, written to be read: the equations and nothing else.
+``cpu`` computes the same with Numba on all cores.  Every edition offers the same functions with the
+same leading arguments, so ``kernels.edition("cpu").weighted_sum`` may replace
+``kernels.edition("reference").weighted_sum`` anywhere.
+
+Axis letters, everywhere: ``n`` sample, ``d`` frame, ``h`` row, ``w`` column, ``c`` input channel, ``f`` feature map,
+``k`` class; a prime marks an output axis.  Arrays are ``NDHWC``.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+EDITIONS = ("reference", "cpu")
+
+
+def edition(name: str) -> ModuleType:
+    """Return the edition called ``name``: a module that holds every kernel.
+
+    Raises:
+        ValueError: there is no edition of that name.
+    """
+    if name not in EDITIONS:
+        raise ValueError(f"there is no backend {name!r}; choose one of {', '.join(EDITIONS)}")
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,21 @@
+"""The fully connected layer that ends the pyramid."""
+
+
+def dense(a, weights, bias):
+    """``y = a W + b``.
+
+    Args:
+        a: ndarray of shape (n, j), the features of a sample in ``(d, h, w, f)`` order.
+        weights: ndarray of shape (j, k).
+        bias: ndarray of shape (k,).
+
+    Returns:
+        ndarray ``y`` of shape (n, k).
+    """
+    return a @ weights + bias
+
+
+def dense_backward(dy, a, weights):
+    """Gradients of :func:`dense`: ``da, dweights, dbias``."""
+    # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
+    return dy @ weights.T, a.T @ dy, dy.sum(axis=0)

@@ -1,0 +1,47 @@
+"""Normalisation of every map by its own mean and standard deviation; also the preprocessing of the input."""
+
+import numpy as np
+
+EPSILON = 1e-8
+"""Added to the variance by the NORM layers; the input's preprocessing adds nothing (0)."""
+
+
+def standardize(x, epsilon=EPSILON):
+    """``y = (x - mean) / sqrt(var + epsilon)`` per sample, frame and map, over ``(h, w)``.
+
+    Args:
+        x: ndarray of shape (n, d, h, w, f).
+        epsilon: added to the variance; default 1e-8.
+
+    Returns:
+        ndarray ``y`` of the shape and dtype of ``x``.  A result that is not finite becomes 0: a map that holds a NaN
+        or an infinity, or (``epsilon = 0``) a constant map.
+
+    Source: ``normalization_layer`` of the original; with ``epsilon=0`` its ``input_data.normalize``.  Departure: the
+    moments are taken in float64, in two passes, so that a large offset or a constant map leaves no float32 noise.
+    """
+    centred, scale = _moments(x, epsilon)
+    return np.where(np.isfinite(centred), centred * scale, 0).astype(x.dtype)
+
+
+def standardize_backward(dy, x, epsilon=EPSILON):
+    """Gradient of :func:`standardize`: ``dx``, of the shape of ``x``.
+
+    A map whose result was replaced by 0 gets the gradient 0 (the original lets NaN through).
+    """
+    # y = (x - mean(x)) * scale, scale = 1 / sqrt(var(x) + epsilon)
+    centred, scale = _moments(x, epsilon)
+    y = np.where(np.isfinite(centred), centred * scale, 0)
+    # x acts directly, through the mean and through the variance: one term each
+    mean_dy = dy.mean(axis=(2, 3), keepdims=True, dtype=y.dtype)
+    mean_dy_y = (dy * y).mean(axis=(2, 3), keepdims=True)
+    return (scale * (dy - mean_dy - y * mean_dy_y)).astype(x.dtype)
+
+
+def _moments(x, epsilon):
+    """``x - mean`` and ``1 / sqrt(var + epsilon)``, population variance; the scale of a map without one is 0."""
+    wide = np.result_type(x.dtype, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        centred = x - x.mean(axis=(2, 3), keepdims=True, dtype=wide)
+        scale = 1 / np.sqrt((centred**2).mean(axis=(2, 3), keepdims=True) + epsilon)
+    return centred, np.where(np.isfinite(scale), scale, 0)
