@@ -11,7 +11,7 @@ import numpy as np
 
 
 def window_count(length, field, stride=1):
-    """How many windows of ``field`` fit into ``length`` at ``stride``, no padding: ``ceil((length - field + 1) / stride)``."""
+    """How many windows fit into ``length`` without padding: ``ceil((length - field + 1) / stride)``."""
     return -(-(length - field + 1) // stride)
 
 

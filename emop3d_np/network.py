@@ -1,19 +1,19 @@
 """The strict 3DPyraNet, written down once, and the passes over it."""
 
 from collections.abc import Iterable
-from math import prod
 
 import numpy as np
 
 import kernels
 
+from .errors import InputError
 from .layers import Dense, Normalization, Pool, WeightedSum, initial_parameters
 
-CLIPS_AT_A_TIME = 8
+CLIPS_AT_A_TIME = 4
 """Clips carried through the network together.
 
-Clips meet only in the mean of the loss, so a batch goes through a few at a time: activations stay in the cache and memory
-does not grow with the batch.  The number is fixed, whatever the threads: it decides the order of the sums.
+Clips meet only in the mean of the loss, so a batch goes through a few at a time: activations stay in the cache and
+memory does not grow with the batch.  The number is fixed, whatever the threads: it decides the order of the sums.
 """
 
 
@@ -23,7 +23,7 @@ def strict_pyramid(kernels, input_shape, feature_maps, num_classes, receptive_fi
     "Strict" means that every layer has the same number of maps and that maps only ever shrink, by the windows alone.
 
     Raises:
-        ValueError: a layer's input is smaller than its window; every dimension that took part is named.
+        InputError: a layer's input is smaller than its window; every dimension that took part is named.
     """
     layers = []
 
@@ -32,10 +32,10 @@ def strict_pyramid(kernels, input_shape, feature_maps, num_classes, receptive_fi
         layers.append(layer)
         if min(layer.output_shape) < 1:
             chain = ", ".join(f"{each.name} {_by(each.input_shape)} -> {_by(each.output_shape)}" for each in layers)
-            raise ValueError(
-                f"the input is too small for the pyramid: {name} would give {_by(layer.output_shape)} (d x h x w x maps) "
-                f"in {chain}; input_shape={tuple(input_shape)}, receptive_field={receptive_field}, strides={strides}, "
-                f"pool={pool}, feature_maps={feature_maps}: give more frames or pixels, or smaller windows"
+            raise InputError(
+                f"the input is too small for the pyramid: {name} would give {_by(layer.output_shape)} "
+                f"(d x h x w x maps) in {chain}; with receptive_field={receptive_field}, strides={strides}, "
+                f"pool={pool}: give more frames or pixels, or smaller windows"
             )
 
     add(WeightedSum, "L1WS", feature_maps, receptive_field, strides)
@@ -64,7 +64,7 @@ class EmoP3D:
         pooling: "max" (default) or "average".
 
     Raises:
-        ValueError: a setting has the wrong form, or the input is too small for the pyramid.
+        InputError: a setting has the wrong form, or the input is too small for the pyramid.
 
     Source: Ullah and Petrosino's strict 3DPyraNet as EmoP3D has it, ``models/pyranet.py`` of the original.
     """
@@ -87,9 +87,9 @@ class EmoP3D:
         self.num_classes = _whole_numbers("num_classes", [num_classes], "k")[0]
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype is {self.dtype.name}; it must be float32 or float64")
+            raise InputError(f"dtype is {self.dtype.name}; it must be float32 or float64")
         if pooling not in ("max", "average"):
-            raise ValueError(f"pooling is {pooling!r}; it must be 'max' or 'average'")
+            raise InputError(f"pooling is {pooling!r}; it must be 'max' or 'average'")
         self.backend = backend
         self.kernels = kernels.edition(backend)
         self.layers = strict_pyramid(
@@ -113,23 +113,23 @@ class EmoP3D:
         """Copy the arrays of ``mapping`` into the parameters.  Nothing changes unless all of them fit.
 
         Raises:
-            ValueError: a name is missing or unknown, a shape differs, or a value is not finite.
+            InputError: a name is missing or unknown, a shape differs, or a value is not finite.
         """
         missing = [name for name in self.parameters if name not in mapping]
         unknown = [name for name in mapping if name not in self.parameters]
         if missing or unknown:
-            raise ValueError(
+            raise InputError(
                 f"parameters do not match the network: missing {missing or 'none'}, unknown {unknown or 'none'}"
             )
         loaded = {}
         for name, own in self.parameters.items():
             values = np.asarray(mapping[name])
             if values.shape != own.shape:
-                raise ValueError(f"{name} has shape {values.shape}, the network's is {own.shape}")
+                raise InputError(f"{name} has shape {values.shape}, the network's is {own.shape}")
             if values.dtype.kind not in "fiu":
-                raise ValueError(f"{name} has dtype {values.dtype}; parameters are real numbers")
+                raise InputError(f"{name} has dtype {values.dtype}; parameters are real numbers")
             if not np.isfinite(values).all():
-                raise ValueError(f"{name} holds a value that is not finite, at {_first_non_finite(values)}")
+                raise InputError(f"{name} holds a value that is not finite, at {_first_non_finite(values)}")
             loaded[name] = values
         for name, values in loaded.items():
             self.parameters[name][...] = values
@@ -144,7 +144,7 @@ class EmoP3D:
             ndarray of shape (n, k).
 
         Raises:
-            ValueError: the shape is not the network's, or a value is not finite (the clip is named).
+            InputError: the shape is not the network's, or a value is not finite (the clip is named).
         """
         x = self._checked_clips(x)
         logits = np.empty((len(x), self.num_classes), self.dtype)
@@ -164,7 +164,7 @@ class EmoP3D:
         return self.forward(x).argmax(axis=1)
 
     def loss(self, logits, labels, weight_decay=0.0):
-        """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights, biases left out."""
+        """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights (no biases)."""
         labels = self._checked_labels(labels, len(logits))
         return self._mean_loss(self.kernels.softmax_cross_entropy(logits, labels), weight_decay)
 
@@ -181,7 +181,7 @@ class EmoP3D:
             ``loss, gradients``: a float, and a dict with the names and shapes of :attr:`parameters`.
 
         Raises:
-            ValueError: as :meth:`forward`; or labels of another length, not whole numbers, or out of range.
+            InputError: as :meth:`forward`; or labels of another length, not whole numbers, or out of range.
 
         Departure: the original multiplies the cross-entropy's gradient by the number of decay terms when
         ``weight_decay`` is set; here the gradient is that of the loss.
@@ -247,15 +247,15 @@ class EmoP3D:
         x = np.asarray(x)
         if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
             hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
-            raise ValueError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
+            raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
         if x.dtype.kind not in "fiu":
-            raise ValueError(f"clips have dtype {x.dtype}; they must be real numbers")
+            raise InputError(f"clips have dtype {x.dtype}; they must be real numbers")
         x = np.ascontiguousarray(x, self.dtype)
         # One infinity or NaN makes the sum so too, and a sum is much cheaper than a look at every value.
         with np.errstate(over="ignore", invalid="ignore"):
             suspect = not np.isfinite(x.sum())
         if suspect and not np.isfinite(x).all():
-            raise ValueError(
+            raise InputError(
                 f"clips hold a value that is not finite, the first at (n, d, h, w, c) = {_first_non_finite(x)}"
             )
         return x
@@ -263,11 +263,13 @@ class EmoP3D:
     def _checked_labels(self, labels, count):
         labels = np.asarray(labels)
         if labels.shape != (count,):
-            raise ValueError(f"labels have shape {labels.shape}; {count} clips need ({count},)")
+            raise InputError(f"labels have shape {labels.shape}; {count} clips need ({count},)")
         if labels.dtype.kind not in "fiu" or (labels != np.floor(labels)).any():
-            raise ValueError(f"labels must be whole numbers 0 ... {self.num_classes - 1}; their dtype is {labels.dtype}")
+            raise InputError(
+                f"labels must be whole numbers 0 ... {self.num_classes - 1}; their dtype is {labels.dtype}"
+            )
         if labels.min() < 0 or labels.max() >= self.num_classes:
-            raise ValueError(
+            raise InputError(
                 f"labels run from {labels.min()} to {labels.max()}; {self.num_classes} classes "
                 f"are numbered 0 ... {self.num_classes - 1}"
             )
@@ -294,5 +296,5 @@ def _whole_numbers(name, values, axes):
         or len(values) != len(wanted)
         or any(value != int(value) or value < 1 for value in values)
     ):
-        raise ValueError(f"{name} is {values!r}; it must be whole numbers of at least 1 for {axes}")
+        raise InputError(f"{name} is {values!r}; it must be whole numbers of at least 1 for {axes}")
     return tuple(int(value) for value in values)

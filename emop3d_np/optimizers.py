@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .errors import InputError
+
 
 def exponential_decay(lr, decay_steps, decay_rate):
     """Staircase decay: a schedule that gives ``lr * decay_rate ** floor(step / decay_steps)`` for a step.
@@ -46,6 +48,26 @@ class Optimizer:
         for name, w in parameters.items():
             self._update_one(w, gradients[name], *(self.slots[slot][name] for slot in self.slot_names))
         self.step += 1
+
+    def load_slots(self, slots, step, parameters):
+        """Go on from the ``slots`` and the ``step`` of another optimiser of the same kind.
+
+        Raises:
+            InputError: the slots are not this kind's, or do not fit ``parameters``.
+        """
+        if sorted(slots) != sorted(self.slot_names if step else ()):
+            raise InputError(
+                f"{type(self).__name__} keeps {list(self.slot_names)}, the saved optimiser {sorted(slots)}"
+            )
+        for slot, by_name in slots.items():
+            shapes = {name: values.shape for name, values in by_name.items()}
+            if shapes != {name: values.shape for name, values in parameters.items()}:
+                raise InputError(f"the saved optimiser's {slot} has other names or shapes than the parameters")
+        self.slots = {
+            slot: {name: by_name[name].astype(values.dtype) for name, values in parameters.items()}
+            for slot, by_name in slots.items()
+        }
+        self.step = step
 
     def _update_one(self, w, g, *slots):
         raise NotImplementedError

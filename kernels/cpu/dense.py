@@ -1,4 +1,7 @@
-"""The fully connected layer on all cores: few classes, many features, so the long axis is always the inner one."""
+"""The fully connected layer on all cores, one task a block of features: few classes, many features.
+
+A task turns its block of the weights round once, so that the long axis is the inner one.
+"""
 
 import numpy as np
 from numba import prange
@@ -6,56 +9,66 @@ from numba import prange
 from .jit import parallel, serial
 
 BLOCK = 1 << 10
-"""Features one backward task owns."""
+"""Features that one task owns."""
 
 
 def dense(a, weights, bias):
     """As ``kernels.reference.dense``."""
-    y = np.empty((a.shape[0], weights.shape[1]), a.dtype)
-    _dense_samples(np.ascontiguousarray(a), np.ascontiguousarray(weights.T), bias, y)
-    return y
+    partial = np.empty((-(-len(weights) // BLOCK), len(a), weights.shape[1]), a.dtype)
+    _dense_blocks(np.ascontiguousarray(a), np.ascontiguousarray(weights), partial)
+    # y[n,k] = sum_j a[n,j] W[j,k] + b[k], the blocks of j in their order
+    return partial.sum(axis=0) + bias
 
 
 def dense_backward(dy, a, weights):
     """As ``kernels.reference.dense_backward``."""
-    da = np.empty(a.shape, a.dtype)
-    dweights = np.zeros(weights.shape[::-1], weights.dtype)
-    _dense_features_backward(
-        np.ascontiguousarray(dy), np.ascontiguousarray(a), np.ascontiguousarray(weights.T), da, dweights
+    da = np.zeros(a.shape, a.dtype)
+    dweights = np.empty(weights.shape, weights.dtype)
+    _dense_blocks_backward(
+        np.ascontiguousarray(dy), np.ascontiguousarray(a), np.ascontiguousarray(weights), da, dweights
     )
-    return da, np.ascontiguousarray(dweights.T), dy.sum(axis=0)
+    return da, dweights, dy.sum(axis=0)
 
 
 @parallel
-def _dense_samples(a, weights, bias, y):
-    for n in prange(a.shape[0]):
-        _dense_sample(a[n], weights, bias, y[n])
+def _dense_blocks(a, weights, partial):
+    for block in prange(partial.shape[0]):
+        start = block * BLOCK
+        _dense_block(a, weights[start : start + BLOCK].T.copy(), start, partial[block])
 
 
 @serial
-def _dense_sample(a, weights, bias, y):
-    for k in range(y.size):
-        # y[k] = sum_j a[j] W[j,k] + b[k]
-        total = a[0] * weights[k, 0]
-        for j in range(1, a.size):
-            total += a[j] * weights[k, j]
-        y[k] = total + bias[k]
-
-
-@parallel
-def _dense_features_backward(dy, a, weights, da, dweights):
-    features = a.shape[1]
-    for task in prange((features + BLOCK - 1) // BLOCK):
-        part = slice(task * BLOCK, min((task + 1) * BLOCK, features))
-        _dense_feature_backward(dy, a[:, part], weights[:, part], da[:, part], dweights[:, part])
-
-
-@serial
-def _dense_feature_backward(dy, a, weights, da, dweights):
-    # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
-    da[:] = 0
+def _dense_block(a, by_class, start, partial):
+    classes, features = by_class.shape
     for n in range(a.shape[0]):
-        for k in range(weights.shape[0]):
-            for j in range(a.shape[1]):
-                da[n, j] += dy[n, k] * weights[k, j]
-                dweights[k, j] += dy[n, k] * a[n, j]
+        own = a[n, start : start + features]
+        for k in range(classes):
+            total = own[0] * by_class[k, 0]
+            for j in range(1, features):
+                total += own[j] * by_class[k, j]
+            partial[n, k] = total
+
+
+@parallel
+def _dense_blocks_backward(dy, a, weights, da, dweights):
+    for block in prange((a.shape[1] + BLOCK - 1) // BLOCK):
+        start = block * BLOCK
+        by_class = weights[start : start + BLOCK].T.copy()
+        dby_class = np.zeros_like(by_class)
+        _dense_block_backward(dy, a, by_class, start, da, dby_class)
+        dweights[start : start + BLOCK] = dby_class.T
+
+
+@serial
+def _dense_block_backward(dy, a, by_class, start, da, dby_class):
+    classes, features = by_class.shape
+    # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
+    for n in range(a.shape[0]):
+        own = a[n, start : start + features]
+        down = da[n, start : start + features]
+        for k in range(classes):
+            gradient = dy[n, k]
+            for j in range(features):
+                down[j] += gradient * by_class[k, j]
+            for j in range(features):
+                dby_class[k, j] += gradient * own[j]

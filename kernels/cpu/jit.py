@@ -1,7 +1,7 @@
 """How the kernels of this edition are compiled: said once, used as decorators.
 
-A kernel is a thin ``@parallel`` driver, a ``prange`` over tasks, that calls a ``@serial`` worker for each.  Kernels that
-call each other live in one file, because Numba's disk cache does not see an edit to a function of another file.
+A kernel is a thin ``@parallel`` driver, a ``prange`` over tasks, that calls a ``@serial`` worker for each.  Kernels
+that call each other live in one file, because Numba's disk cache does not see an edit to a function of another file.
 """
 
 from functools import partial

@@ -78,14 +78,16 @@ def _sum_plane(x, weights, bias, maps, window, strides, z):
     for h in range(z.shape[0]):
         column_sums[:] = 0
         for j in range(rh):
+            row = p[strides[1] * h + j]
             for q in range(width):
-                column_sums[q] += p[strides[1] * h + j, q]
+                column_sums[q] += row[q]
         for q in range(z.shape[1]):
             z[h, q] = bias[h, q]
         for k in range(rw):
             if strides[2] == 1:
+                shifted = column_sums[k * maps :]
                 for q in range(z.shape[1]):
-                    z[h, q] += column_sums[k * maps + q]
+                    z[h, q] += shifted[q]
             else:
                 for q in range(z.shape[1]):
                     z[h, q] += column_sums[(strides[2] * (q // maps) + k) * maps + q % maps]
@@ -96,9 +98,7 @@ def _sum_rows_backward(dz, x, weights, maps, window, strides, dweights, dx):
     rows = weights.shape[1]
     for task in prange((rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
         first = task * ROWS_PER_TASK
-        _sum_row_backward(
-            dz, x, weights, maps, window, strides, first, min(first + ROWS_PER_TASK, rows), dweights, dx
-        )
+        _sum_row_backward(dz, x, weights, maps, window, strides, first, min(first + ROWS_PER_TASK, rows), dweights, dx)
 
 
 @serial
@@ -110,6 +110,7 @@ def _sum_row_backward(dz, x, weights, maps, window, strides, first_row, end_row,
     row_sums = np.empty(width_out, dz.dtype)
     g = np.empty(width, dz.dtype)
     spread = np.empty(width, dz.dtype)
+    products = np.empty(width, dz.dtype)
     for n in range(n_samples):
         for d in range(frames_out):
             for h in range(first_row, end_row):
@@ -122,8 +123,9 @@ def _sum_row_backward(dz, x, weights, maps, window, strides, first_row, end_row,
                 g[:] = 0
                 for k in range(rw):
                     if sw == 1:
+                        shifted = g[k * maps :]
                         for q in range(width_out):
-                            g[k * maps + q] += row_sums[q]
+                            shifted[q] += row_sums[q]
                     else:
                         for q in range(width_out):
                             g[(sw * (q // maps) + k) * maps + q % maps] += row_sums[q]
@@ -137,12 +139,15 @@ def _sum_row_backward(dz, x, weights, maps, window, strides, first_row, end_row,
                         # dx[n, sd*d'+i, h, w, c] += sum_f W[i,h,c,q] G[q]
                         if dx.shape[0]:
                             for q in range(width):
-                                dx[n, frame, h, q // maps, c] += weights[i, h, c, q] * g[q]
+                                products[q] = weights[i, h, c, q] * g[q]
+                            for f in range(maps):
+                                for w in range(width // maps):
+                                    dx[n, frame, h, w, c] += products[w * maps + f]
 
 
 @parallel
 def _sum_samples(dz, dbias):
-    frames, rows, width = dbias.shape
+    frames, rows, _ = dbias.shape
     for task in prange(frames * rows):
         d = task // rows
         h = task % rows

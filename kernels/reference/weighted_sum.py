@@ -1,4 +1,4 @@
-"""Weighted sum 3D, the pyramidal correlation of 3DPyraNet: a window in which every input position has its own weight."""
+"""Weighted sum 3D, the pyramidal correlation of 3DPyraNet: every input position has its own weight."""
 
 import numpy as np
 

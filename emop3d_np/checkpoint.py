@@ -1,0 +1,87 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped, in one .npz file.
+
+Written to a file beside and then renamed, so whatever happens in between, the last whole checkpoint is there.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run after some step.
+
+    Attributes:
+        step: updates made.
+        settings: the run's settings, by name.
+        parameters: the network's arrays, by name.
+        slots: the optimiser's arrays: slot name to a dict of arrays, by parameter name.
+        progress: plain values: the sums since the last evaluation, the training set's size, and the random state
+            (seed, epoch and batch: every epoch's order is drawn from its seed and number alone).
+    """
+
+    step: int
+    settings: dict
+    parameters: dict
+    slots: dict
+    progress: dict
+
+
+def save(path, state):
+    """Write ``state`` to ``path``; the file there stays as it was until the new one is complete."""
+    arrays = {f"parameters/{name}": values for name, values in state.parameters.items()}
+    for slot, by_name in state.slots.items():
+        arrays |= {f"slots/{slot}/{name}": values for name, values in by_name.items()}
+    header = {"format": FORMAT, "step": state.step, "settings": state.settings, "progress": state.progress}
+    arrays["header"] = np.array(json.dumps(header))
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
+def load(path):
+    """Read a checkpoint.
+
+    Raises:
+        InputError: there is no such file, or it is damaged or something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").item())
+        if header["format"] != FORMAT:
+            raise InputError(f"checkpoint {path} has format {header['format']}; this version reads format {FORMAT}")
+        state = Checkpoint(header["step"], header["settings"], {}, {}, header["progress"])
+        for name, values in arrays.items():
+            part, rest = name.split("/", 1)
+            if part == "parameters":
+                state.parameters[rest] = values
+            else:
+                slot, parameter = rest.split("/", 1)
+                state.slots.setdefault(slot, {})[parameter] = values
+        return state
+    except FileNotFoundError:
+        raise InputError(f"there is no checkpoint {path}") from None
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"checkpoint {path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"checkpoint {path} is damaged, or not a checkpoint of this program ({error})") from None
+
+
+def write_atomically(path, write):
+    """Let ``write(file)`` fill a new binary file, and put it in the place of ``path`` only when it is on disk."""
+    unfinished = f"{path}.unfinished"
+    with open(unfinished, "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)

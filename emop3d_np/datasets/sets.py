@@ -1,0 +1,40 @@
+"""The training and validation sets that the settings name."""
+
+from ..errors import InputError
+from .arrays import load_npy
+
+
+def load_sets(settings):
+    """Open both sets: .npy files, or without paths the faces that the package draws.
+
+    Args:
+        settings: as ``emop3d_np.settings.merge`` returns them.
+
+    Returns:
+        ``training, validation``: two ClipSets; the second is None when only training paths are given.
+
+    Raises:
+        InputError: a path without its labels, or a file that does not fit.
+    """
+    shape = (settings.depth_frames, settings.height, settings.width, settings.in_channels)
+    paths = ["train_path", "train_labels_path", "val_path", "val_labels_path"]
+    given = [name for name in paths if getattr(settings, name)]
+    if not given:
+        from . import faces  # brings Numba along
+
+        if settings.num_classes != len(faces.EMOTIONS):
+            raise InputError(
+                f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
+                f"give --train_path for data of your own"
+            )
+        return faces.default_sets(shape)
+    for name in paths[:2] + (paths[2:] if set(paths[2:]) & set(given) else []):
+        if name not in given:
+            raise InputError(f"--{name} is missing; --{given[0]} needs it")
+    sets = [
+        load_npy(getattr(settings, clips), getattr(settings, labels), shape, settings.num_classes, (clips, labels))
+        if clips in given
+        else None
+        for clips, labels in (paths[:2], paths[2:])
+    ]
+    return tuple(sets)

@@ -1,0 +1,80 @@
+"""What is said of a network's answers: loss, accuracy, confusion matrix, recall."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Tally:
+    """Running sums over clips; nothing here depends on how the clips came in batches, but for rounding."""
+
+    clips: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+
+    def add(self, loss, logits, labels):
+        """Count a batch: its mean loss, its logits (n, k) and labels (n,)."""
+        self.clips += len(labels)
+        self.loss_sum += loss * len(labels)
+        self.correct += int((logits.argmax(axis=1) == labels).sum())
+
+    @property
+    def loss(self):
+        return self.loss_sum / self.clips
+
+    @property
+    def accuracy(self):
+        """Share of clips answered rightly, 0 to 1."""
+        return self.correct / self.clips
+
+
+@dataclass
+class Evaluation(Tally):
+    """A tally that also keeps the confusion matrix.
+
+    Attributes:
+        class_names: one a class, the order of the matrix.
+        confusion: int64 ndarray of shape (k, k): row the true class, column the answer.
+    """
+
+    class_names: tuple = ()
+    confusion: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
+
+    def add(self, loss, logits, labels):
+        super().add(loss, logits, labels)
+        np.add.at(self.confusion, (labels, logits.argmax(axis=1)), 1)
+
+    def recall(self):
+        """Share of each class's clips that were recognised, by name; None for a class without clips."""
+        totals = self.confusion.sum(axis=1)
+        return {
+            name: self.confusion[k, k] / totals[k] if totals[k] else None for k, name in enumerate(self.class_names)
+        }
+
+    def as_dict(self):
+        """Plain values for JSON."""
+        recall = {name: None if share is None else float(share) for name, share in self.recall().items()}
+        return {
+            "clips": self.clips,
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "recall": recall,
+            "class_names": list(self.class_names),
+            "confusion": self.confusion.tolist(),
+        }
+
+    def __str__(self):
+        """The confusion matrix as a table: a row a true class, a column an answer, the recall at the end."""
+        width = max(6, *(len(name) + 1 for name in self.class_names))
+        head = " " * width + "".join(f"{name[:7]:>8}" for name in self.class_names) + "  recall"
+        rows = [
+            f"{name:<{width}}"
+            + "".join(f"{count:>8}" for count in counts)
+            + (f"{100 * share:>7.1f}%" if share is not None else f"{'-':>8}")
+            for (name, share), counts in zip(self.recall().items(), self.confusion, strict=True)
+        ]
+        return "\n".join([head, *rows])

@@ -1,0 +1,261 @@
+"""What a training run is made of beside the loop: its network and optimiser, its folder, its evaluations, its end."""
+
+import json
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from . import checkpoint
+from .errors import InputError
+from .metrics import Evaluation
+from .network import EmoP3D
+from .optimizers import Adam, GradientDescent, Momentum, exponential_decay
+
+
+def build_network(settings):
+    """The network that ``settings`` describe, with its initial values."""
+    return EmoP3D(
+        input_shape=(settings.depth_frames, settings.height, settings.width, settings.in_channels),
+        feature_maps=settings.feature_maps,
+        num_classes=settings.num_classes,
+        dtype=settings.dtype,
+        backend=settings.backend,
+        seed=settings.seed,
+        receptive_field=settings.receptive_field,
+        strides=settings.strides,
+        pool=settings.pool,
+        pooling=settings.pooling,
+    )
+
+
+def build_optimizer(settings, steps_per_epoch):
+    """The optimiser that ``settings`` describe; the rate decays every ``decay_steps`` epochs, but for ADAM."""
+    if settings.optimizer == "ADAM":
+        return Adam(settings.learning_rate)
+    rate = exponential_decay(settings.learning_rate, settings.decay_steps * steps_per_epoch, settings.decay_rate)
+    return Momentum(rate, nesterov=settings.use_nesterov) if settings.optimizer == "MOMENTUM" else GradientDescent(rate)
+
+
+def use_threads(count):
+    """Let the kernels run on ``count`` threads; None: all cores.
+
+    Raises:
+        InputError: the machine has fewer cores.
+    """
+    if count:
+        import numba
+
+        if count > numba.config.NUMBA_NUM_THREADS:
+            raise InputError(f"--threads {count} is more than the {numba.config.NUMBA_NUM_THREADS} cores there are")
+        numba.set_num_threads(count)
+
+
+def layer_table(net):
+    """The network as aligned lines: every layer, its output's size, its parameters."""
+    lines = [f"{'layer':<8} {'output':<14} {'parameters':>10}"]
+    for layer in net.layers:
+        size = "x".join(map(str, layer.output_shape))
+        count = sum(net.parameters[name].size for name in layer.parameter_shapes)
+        lines.append(f"{layer.name:<8} {size:<14} {count:>10,}")
+    return "\n".join([*lines, f"{'':<8} {'':<14} {net.parameter_count:>10,}"])
+
+
+def evaluate(net, clips, settings, limit=None):
+    """Loss, accuracy and confusion matrix over a clip set.
+
+    Args:
+        net: EmoP3D.
+        clips: ClipSet.
+        settings: batch_size and normalize are used.
+        limit: at most this many clips, evenly spaced; None (default): all, the last partial batch too.
+    """
+    result = Evaluation(class_names=clips.class_names)
+    count = min(limit or len(clips), len(clips))
+    chosen = np.linspace(0, len(clips) - 1, count).round().astype(np.int64)
+    for start in range(0, count, settings.batch_size):
+        x, labels = clips.gather(
+            chosen[start : start + settings.batch_size], net.kernels, net.dtype, settings.normalize
+        )
+        logits = net.forward(x)
+        result.add(net.loss(logits, labels), logits, labels)
+    return result
+
+
+def non_finite_layer(net, x):
+    """Name of the first layer whose output of the batch ``x`` holds a value that is not finite; None if all are."""
+    order = [layer.name for layer in net.layers]
+    found = len(order)
+    for start in range(0, len(x), 4):
+        outputs = net.activations(x[start : start + 4])
+        wrong = [order.index(name) for name, output in outputs.items() if not np.isfinite(output).all()]
+        found = min([found, *wrong])
+    return order[found] if found < len(order) else None
+
+
+def require_finite(net, x, loss, gradients, step, run):
+    """Stop a run that has gone astray, before the update spoils the parameters.
+
+    Raises:
+        InputError: the loss, a gradient or a parameter is not finite; the step and the first such layer are named.
+    """
+    wrong = None
+    if not np.isfinite(loss):
+        layer = non_finite_layer(net, x)
+        wrong = f"the loss is {loss}, and the first layer whose output is not finite is {layer or 'the loss itself'}"
+    else:
+        for what, arrays in (("parameter", net.parameters), ("gradient", gradients)):
+            spoilt = [name for name, values in arrays.items() if not np.isfinite(values).all()]
+            if spoilt and not wrong:
+                wrong = f"the {what} {spoilt[0]} is not finite, the first such layer is {spoilt[0].split('/')[0]}"
+    if wrong:
+        raise InputError(f"step {step}: {wrong}; lower --learning_rate; {run.words_to_resume()}")
+
+
+def snapshot(settings, net, optimizer, tally, clip_count, steps_per_epoch):
+    """The run as it stands, to be saved; ``restore`` is the opposite."""
+    epoch, batch = divmod(optimizer.step, steps_per_epoch)
+    progress = {
+        "tally": vars(tally),
+        "training_clips": clip_count,
+        "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
+    }
+    return checkpoint.Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress)
+
+
+def restore(state, net, optimizer, tally, clip_count):
+    """Put a checkpoint's state into the network, the optimiser and the tally.
+
+    Raises:
+        InputError: it was written by a network of another shape, another optimiser, or on another training set.
+    """
+    try:
+        net.load_parameters(state.parameters)
+    except InputError as error:
+        raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    if state.progress["training_clips"] != clip_count:
+        raise InputError(
+            f"the checkpoint's training set had {state.progress['training_clips']} clips, this one has {clip_count}: "
+            f"give the same --train_path"
+        )
+    try:
+        optimizer.load_slots(state.slots, state.step, net.parameters)
+    except InputError as error:
+        raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    vars(tally).update(state.progress["tally"])
+
+
+class RunFolder:
+    """The folder of a run: ``settings.json``, ``history.jsonl``, ``tests.jsonl`` and the checkpoint.
+
+    Args:
+        path: the folder; it exists.
+        checkpoint_name: file name of the checkpoint.
+    """
+
+    def __init__(self, path, checkpoint_name):
+        self.path = Path(path)
+        self.checkpoint = self.path / checkpoint_name
+
+    @classmethod
+    def create(cls, save_path, checkpoint_name):
+        """Make a new folder under ``save_path``, named by the time.
+
+        Raises:
+            InputError: nothing can be written there.
+        """
+        if os.path.basename(checkpoint_name) != checkpoint_name or checkpoint_name in (".", ".."):
+            raise InputError(f"--checkpoint_name is {checkpoint_name!r}; it must be a file name without folders")
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        try:
+            os.makedirs(save_path, exist_ok=True)
+            for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 1000))):
+                path = Path(save_path) / name
+                if not path.exists():
+                    path.mkdir()
+                    return cls(path, checkpoint_name)
+        except OSError as error:
+            raise InputError(f"--save_path {save_path}: cannot be written: {error.strerror}") from None
+        raise InputError(f"--save_path {save_path}: holds a thousand runs of this second")
+
+    def write_settings(self, settings):
+        text = json.dumps(vars(settings), indent=2) + "\n"
+        self._write(self.path / "settings.json", text.encode())
+
+    def append(self, file_name, row):
+        """Add ``row``, a dict, as one line of JSON."""
+        path = self.path / file_name
+        try:
+            with open(path, "a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}; {self.words_to_resume()}") from None
+
+    def rewind(self, step):
+        """Drop what was logged after ``step``, so that a resumed run logs it once."""
+        for name in ("history.jsonl", "tests.jsonl"):
+            path = self.path / name
+            if path.exists():
+                rows = [line for line in path.read_text().splitlines() if line and _step_of(line) <= step]
+                self._write(path, "".join(line + "\n" for line in rows).encode())
+
+    def save(self, state):
+        """Write the checkpoint; where the disk is full, to the system's temporary folder, and end the run saying so."""
+        try:
+            checkpoint.save(self.checkpoint, state)
+        except OSError as error:
+            os.path.exists(f"{self.checkpoint}.unfinished") and os.remove(f"{self.checkpoint}.unfinished")
+            rescue = Path(tempfile.gettempdir()) / f"{self.path.name}-{self.checkpoint.name}"
+            try:
+                checkpoint.save(rescue, state)
+                where = f"this step's is in {rescue}; python run.py --resume {rescue} goes on"
+            except OSError:
+                where = self.words_to_resume()
+            raise InputError(f"checkpoint {self.checkpoint} cannot be written: {error.strerror}; {where}") from None
+
+    def words_to_resume(self):
+        """How to go on from the last checkpoint, if there is one."""
+        if self.checkpoint.exists():
+            return f"to go on from the last checkpoint: python run.py --resume {self.checkpoint}"
+        return "no checkpoint was written (--save_checkpoint writes one at every evaluation)"
+
+    def _write(self, path, data):
+        try:
+            checkpoint.write_atomically(path, lambda file: file.write(data))
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _step_of(line):
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a line that a crash cut short
+
+
+class Interrupt:
+    """Turns Ctrl-C (and SIGTERM) into a wish, ``requested``, that the loop grants between two steps.
+
+    A second Ctrl-C stops at once.
+    """
+
+    def __init__(self):
+        self.requested = False
+
+    def __enter__(self):
+        self._before = {each: signal.signal(each, self._request) for each in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def _request(self, *_):
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        tqdm.write("stopping after this step (Ctrl-C again: at once)")

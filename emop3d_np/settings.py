@@ -1,0 +1,215 @@
+"""Every flag of run.py, once: the parser, ``--help``, the README's table and ``settings.json`` all come from here."""
+
+import argparse
+import difflib
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import kernels
+
+from .errors import InputError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One flag: ``--name value``."""
+
+    name: str
+    default: Any
+    kind: "Kind"
+    help: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the text of a value is read, and what it must be, in words."""
+
+    read: Any
+    words: str
+
+
+def _checked(read, test):
+    def checked(text):
+        value = read(text)
+        if not test(value):
+            raise ValueError(text)
+        return value
+
+    return checked
+
+
+def _boolean(text):
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+
+
+def _optional(read):
+    return lambda text: None if text.lower() == "none" else read(text)
+
+
+def _numbers(read):
+    return lambda text: [read(part) for part in text.split(",")]
+
+
+def _choice(*values):
+    return Kind(_checked(str, values.__contains__), f"one of {', '.join(values)}")
+
+
+_finite = _checked(float, lambda value: abs(value) < float("inf"))
+_positive = _checked(_finite, lambda value: value > 0)
+_count = _checked(int, lambda value: value >= 1)
+
+BOOLEAN = Kind(_boolean, "True or False")
+COUNT = Kind(_count, "a whole number of at least 1")
+OPTIONAL_COUNT = Kind(_optional(_count), "a whole number of at least 1, or None")
+WHOLE = Kind(_checked(int, lambda value: value >= 0), "a whole number of at least 0")
+POSITIVE = Kind(_positive, "a number above 0")
+OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a number of at least 0, or None")
+MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
+TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
+TEXT = Kind(_checked(str, bool), "a name")
+PATH = Kind(_optional(_checked(str, bool)), "a path")
+
+SETTINGS = {
+    "Data": (
+        Setting(
+            "train_path", None, PATH, "clips to train on, .npy (n, d, h, w, c); without, faces drawn by the package"
+        ),
+        Setting("train_labels_path", None, PATH, "their labels, .npy (n,), whole numbers from 0"),
+        Setting("val_path", None, PATH, "clips to validate on, .npy"),
+        Setting("val_labels_path", None, PATH, "their labels, .npy"),
+        Setting("normalize", True, BOOLEAN, "standardise every frame and channel of the clips: mean 0, deviation 1"),
+        Setting("check_values", True, BOOLEAN, "look through float clips for NaN and infinities before the first step"),
+        Setting("depth_frames", 16, COUNT, "frames of a clip"),
+        Setting("height", 100, COUNT, "rows of a frame, pixels"),
+        Setting("width", 100, COUNT, "columns of a frame, pixels"),
+        Setting("in_channels", 1, COUNT, "channels of a frame"),
+        Setting("num_classes", 6, COUNT, "classes; labels run from 0 to this less 1"),
+    ),
+    "Network": (
+        Setting("feature_maps", 3, COUNT, "maps of every layer"),
+        Setting("receptive_field", [3, 4, 4], TRIPLE, "frames, rows, columns one unit of L1WS and L5WS sees"),
+        Setting("strides", [1, 1, 1], TRIPLE, "steps between their windows: frames, rows, columns"),
+        Setting("pool", [3, 2, 2], TRIPLE, "frames (overlapping), rows, columns that L3P pools"),
+        Setting("pooling", "max", _choice("max", "average"), "what L3P takes of them"),
+    ),
+    "Training": (
+        Setting("batch_size", 100, COUNT, "clips of a step; what fills no batch is left out of the epoch"),
+        Setting("max_steps", 50.0, POSITIVE, "length of the training, epochs (decimals allowed)"),
+        Setting("optimizer", "MOMENTUM", _choice("GD", "MOMENTUM", "ADAM"), "update rule"),
+        Setting("learning_rate", 0.00015, POSITIVE, "rate of the first step"),
+        Setting("decay_steps", 15.0, POSITIVE, "epochs between two stairs of the rate (GD, MOMENTUM)"),
+        Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair"),
+        Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
+        Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
+        Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
+    ),
+    "Evaluation": (
+        Setting("evaluate_every", 1.0, POSITIVE, "epochs between two evaluations (decimals allowed)"),
+        Setting("evaluate_clips", 500, COUNT, "validation clips of an evaluation, evenly spaced, at most"),
+        Setting(
+            "test_milestones", [15.0, 25.0, 50.0], MILESTONES, "epochs after which all of the validation set is tested"
+        ),
+    ),
+    "Output": (
+        Setting("save_path", "train_dir", TEXT, "folder that collects the runs"),
+        Setting("save_checkpoint", False, BOOLEAN, "write a checkpoint at every evaluation (Ctrl-C always does)"),
+        Setting("checkpoint_name", "3dpyranet.ckpt", TEXT, "file name of the checkpoint in the run's folder"),
+        Setting("resume", None, PATH, "checkpoint, or folder of a run, to go on from; other flags given beside it win"),
+    ),
+    "Machine": (
+        Setting("seed", 0, WHOLE, "of initial values and shuffling; the same seed gives the same bits"),
+        Setting("threads", None, OPTIONAL_COUNT, "threads of the kernels; None: all cores"),
+        Setting("backend", "cpu", _choice(*kernels.EDITIONS), "edition of the kernels"),
+        Setting("dtype", "float32", _choice("float32", "float64"), "numbers the network computes with"),
+    ),
+}
+
+
+def defaults():
+    """Every setting at its default, by name."""
+    return {setting.name: setting.default for section in SETTINGS.values() for setting in section}
+
+
+def parse(arguments):
+    """Read command-line flags.
+
+    Args:
+        arguments: list of str, ``--name value`` or ``--name=value``; a boolean may stand without a value.
+
+    Returns:
+        The given settings, by name, and only those.
+
+    Raises:
+        InputError: an unknown flag, or a value of the wrong form.
+        SystemExit: ``--help`` was asked for and printed.
+    """
+    parser = _Parser(
+        prog="run.py",
+        description="Train EmoP3D. Every flag has a default; without paths it trains on faces drawn by the package.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+        usage="python run.py [--flag value ...]",
+    )
+    for title, section in SETTINGS.items():
+        group = parser.add_argument_group(title)
+        for setting in section:
+            optional_value = {"nargs": "?", "const": "True"} if setting.kind is BOOLEAN else {}
+            group.add_argument(
+                f"--{setting.name}",
+                metavar="VALUE",
+                help=f"{setting.help} (default {show(setting.default)})".replace("%", "%%"),
+                **optional_value,
+            )
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        close = difflib.get_close_matches(unknown[0].split("=")[0].lstrip("-"), defaults(), 1)
+        hint = f"did you mean --{close[0]}? " if close else ""
+        raise InputError(f"unknown flag {unknown[0]}: {hint}python run.py --help lists all")
+    kinds = {setting.name: setting.kind for section in SETTINGS.values() for setting in section}
+    return {name: _read(name, text, kinds[name]) for name, text in vars(given).items()}
+
+
+def merge(*layers):
+    """Settings as a namespace: the defaults, and over them each of ``layers``, the later the stronger."""
+    values = defaults()
+    for layer in layers:
+        values |= {name: value for name, value in layer.items() if name in values}
+    return SimpleNamespace(**values)
+
+
+def table(settings):
+    """The settings as aligned lines, for the start of a run."""
+    lines = []
+    for title, section in SETTINGS.items():
+        lines.append(title)
+        lines += [f"  {setting.name:<18} {show(getattr(settings, setting.name))}" for setting in section]
+    return "\n".join(lines)
+
+
+def markdown():
+    """The README's table of flags."""
+    lines = ["| flag | default | what it sets |", "|---|---|---|"]
+    for title, section in SETTINGS.items():
+        lines.append(f"| **{title}** | | |")
+        lines += [f"| `--{setting.name}` | `{show(setting.default)}` | {setting.help} |" for setting in section]
+    return "\n".join(lines)
+
+
+def show(value):
+    """A value as a user writes it."""
+    if isinstance(value, list):
+        return ",".join(map(show, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _read(name, text, kind):
+    try:
+        return kind.read(text)
+    except (ValueError, KeyError, OverflowError):
+        raise InputError(f"--{name} is {text!r}; it must be {kind.words}") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise InputError(f"{message}; python run.py --help lists all flags")

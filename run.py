@@ -1,0 +1,141 @@
+"""Train EmoP3D: ``python run.py [--flag value ...]``; ``python run.py --help`` lists the flags.
+
+The settings, the data, one straight loop; everything it calls is in ``emop3d_np``.
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from emop3d_np import settings as flags
+from emop3d_np.errors import InputError
+
+
+def train(arguments):
+    import numpy as np
+    from tqdm import tqdm
+
+    from emop3d_np import checkpoint, datasets, runs
+    from emop3d_np.metrics import Tally
+
+    # --- Settings: the flags given, over those of the resumed run, over the defaults.
+    given = flags.parse(arguments)
+    resumed = None
+    if given.get("resume"):
+        path = Path(given["resume"])
+        path = path / given.get("checkpoint_name", flags.defaults()["checkpoint_name"]) if path.is_dir() else path
+        resumed = checkpoint.load(path)
+    settings = flags.merge(resumed.settings if resumed else {}, given)
+    runs.use_threads(settings.threads)
+    print(flags.table(settings))
+
+    # --- Network and data.
+    net = runs.build_network(settings)
+    print(runs.layer_table(net))
+    training, validation = datasets.load_sets(settings)
+    if settings.batch_size > len(training):
+        raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(training)} clips")
+    print(f"training on {training.name}, {len(training)} clips", end="")
+    print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
+    if settings.check_values:
+        for clips in filter(None, (training, validation)):
+            clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="part"))
+
+    # --- The schedule, in steps.
+    steps_per_epoch = len(training) // settings.batch_size
+    last_step = max(1, round(settings.max_steps * steps_per_epoch))
+    evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
+    milestones = {max(1, round(epoch * steps_per_epoch)) for epoch in settings.test_milestones or []} | {last_step}
+    optimizer = runs.build_optimizer(settings, steps_per_epoch)
+    tally = Tally()
+
+    # --- Where the run was, if it is resumed.
+    if resumed:
+        runs.restore(resumed, net, optimizer, tally, len(training))
+        run = runs.RunFolder(path.parent, path.name)
+        run.rewind(optimizer.step)
+        print(f"resumed {path} at step {optimizer.step}")
+        if optimizer.step >= last_step:
+            print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
+            return 0
+    else:
+        run = runs.RunFolder.create(settings.save_path, settings.checkpoint_name)
+    run.write_settings(settings)
+    print(f"the run's folder: {run.path}")
+
+    print("compiling the kernels: up to a minute the first time, cached for the next", flush=True)
+    started = time.perf_counter()
+    net.loss_and_gradients(np.zeros((1, *net.input_shape), net.dtype), [0])
+    print(f"kernels ready after {time.perf_counter() - started:.1f} s")
+
+    def save():
+        run.save(runs.snapshot(settings, net, optimizer, tally, len(training), steps_per_epoch))
+
+    # --- The loop.
+    validated = {}
+    started = time.perf_counter()
+    with (
+        runs.Interrupt() as interrupt,
+        tqdm(total=last_step, initial=optimizer.step, desc="training", unit="step", dynamic_ncols=True) as bar,
+    ):
+        while optimizer.step < last_step and not interrupt.requested:
+            order_step = 0 if settings.overfit_one_batch else optimizer.step
+            indices = datasets.batch_indices(len(training), settings.batch_size, settings.seed, order_step)
+            x, labels = training.gather(indices, net.kernels, net.dtype, settings.normalize)
+            rate = optimizer.rate
+            loss, gradients, logits = net.training_pass(x, labels, settings.weight_decay or 0.0)
+            runs.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
+            optimizer.update(net.parameters, gradients)
+            tally.add(loss, logits, labels)
+            step = optimizer.step
+            epoch = step / steps_per_epoch
+            bar.update()
+            bar.set_postfix(loss=f"{tally.loss:.3f}", accuracy=f"{100 * tally.accuracy:.1f}%", **validated)
+
+            if step % evaluate_every == 0 or step == last_step:
+                row = {"step": step, "epoch": epoch, "learning_rate": rate, "seconds": time.perf_counter() - started}
+                row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
+                line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
+                if validation:
+                    result = runs.evaluate(net, validation, settings, settings.evaluate_clips)
+                    row |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
+                    line += f"  validation loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
+                    validated = {"validation": f"{100 * result.accuracy:.1f}%"}
+                run.append("history.jsonl", row)
+                tqdm.write(line)
+                tally = Tally()
+                if settings.save_checkpoint:
+                    save()
+
+            if validation and step in milestones:
+                result = runs.evaluate(net, validation, settings)
+                run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
+                tqdm.write(f"test after {epoch:g} epochs, {result.clips} clips:\n{result}")
+                tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
+
+    if interrupt.requested and optimizer.step < last_step:
+        save()
+        print(f"stopped at step {optimizer.step} of {last_step}; {run.words_to_resume()}")
+        return 130
+    print(f"done; results are in {run.path}")
+    return 0
+
+
+def main(arguments=None):
+    """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
+    try:
+        return train(sys.argv[1:] if arguments is None else arguments)
+    except InputError as error:
+        print(f"run.py: error: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("run.py: error: not enough memory; lower --batch_size", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("run.py: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
