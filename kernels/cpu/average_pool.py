@@ -25,15 +25,20 @@ def average_pool_frames(x, frames):
     """As ``kernels.reference.average_pool_frames``."""
     n, d, h, w, f = x.shape
     m = np.zeros((n, d - frames + 1, h, w, f), x.dtype)
-    _average_runs(np.ascontiguousarray(x), frames, m)
+    _average_runs(_as_frames(x), frames, _as_frames(m))
     return m
 
 
 def average_pool_frames_backward(dm, x, frames):
     """As ``kernels.reference.average_pool_frames_backward``."""
     dx = np.zeros_like(x, order="C")
-    _average_runs_backward(np.ascontiguousarray(dm), frames, dx)
+    _average_runs_backward(_as_frames(dm), frames, _as_frames(dx))
     return dx
+
+
+def _as_frames(x):
+    """``(n, d, h, w, f)`` as ``(n, d, h * w * f)``."""
+    return np.ascontiguousarray(x).reshape(*x.shape[:2], -1)
 
 
 @parallel
@@ -87,8 +92,10 @@ def _average_run(x, frames, m):
     # m[d'] = sum_i x[d'+i] / rd
     for d in range(m.shape[0]):
         for i in range(frames):
-            m[d] += x[d + i]
-        m[d] /= frames
+            for q in range(m.shape[1]):
+                m[d, q] += x[d + i, q]
+        for q in range(m.shape[1]):
+            m[d, q] /= frames
 
 
 @parallel
@@ -102,4 +109,5 @@ def _average_run_backward(dm, frames, dx):
     # m[d'] = sum_i x[d'+i] / rd
     for d in range(dm.shape[0]):
         for i in range(frames):
-            dx[d + i] += dm[d] / frames
+            for q in range(dm.shape[1]):
+                dx[d + i, q] += dm[d, q] / frames

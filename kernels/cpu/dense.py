@@ -33,12 +33,12 @@ def dense_backward(dy, a, weights):
 @parallel
 def _dense_blocks(a, weights, partial):
     for block in prange(partial.shape[0]):
-        start = block * BLOCK
-        _dense_block(a, weights[start : start + BLOCK].T.copy(), start, partial[block])
+        _dense_block(a, weights, block * BLOCK, partial[block])
 
 
 @serial
-def _dense_block(a, by_class, start, partial):
+def _dense_block(a, weights, start, partial):
+    by_class = _turned(weights, start)
     classes, features = by_class.shape
     for n in range(a.shape[0]):
         own = a[n, start : start + features]
@@ -52,15 +52,13 @@ def _dense_block(a, by_class, start, partial):
 @parallel
 def _dense_blocks_backward(dy, a, weights, da, dweights):
     for block in prange((a.shape[1] + BLOCK - 1) // BLOCK):
-        start = block * BLOCK
-        by_class = weights[start : start + BLOCK].T.copy()
-        dby_class = np.zeros_like(by_class)
-        _dense_block_backward(dy, a, by_class, start, da, dby_class)
-        dweights[start : start + BLOCK] = dby_class.T
+        _dense_block_backward(dy, a, weights, block * BLOCK, da, dweights)
 
 
 @serial
-def _dense_block_backward(dy, a, by_class, start, da, dby_class):
+def _dense_block_backward(dy, a, weights, start, da, dweights):
+    by_class = _turned(weights, start)
+    dby_class = np.zeros_like(by_class)
     classes, features = by_class.shape
     # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
     for n in range(a.shape[0]):
@@ -72,3 +70,17 @@ def _dense_block_backward(dy, a, by_class, start, da, dby_class):
                 down[j] += gradient * by_class[k, j]
             for j in range(features):
                 dby_class[k, j] += gradient * own[j]
+    for j in range(features):
+        for k in range(classes):
+            dweights[start + j, k] = dby_class[k, j]
+
+
+@serial
+def _turned(weights, start):
+    """The block of ``weights`` that begins at feature ``start``, classes first."""
+    features = min(BLOCK, weights.shape[0] - start)
+    by_class = np.empty((weights.shape[1], features), weights.dtype)
+    for j in range(features):
+        for k in range(weights.shape[1]):
+            by_class[k, j] = weights[start + j, k]
+    return by_class

@@ -97,11 +97,8 @@ def _max_row(x, pool, maps, corners, m, chosen):
             place = np.int32(j * pool[1] + k)
             for q in range(m.size):
                 values[q] = row[corners[q]]
-            if place == 0:
-                m[:] = values
-                chosen[:] = 0
             for q in range(m.size):
-                larger = _larger(values[q], m[q])
+                larger = (place == 0) | _larger(values[q], m[q])
                 m[q] = values[q] if larger else m[q]
                 chosen[q] = place if larger else chosen[q]
 
@@ -124,7 +121,8 @@ def _max_runs(x, frames, m):
 @serial
 def _max_run(x, frames, m):
     for d in range(m.shape[0]):
-        m[d] = x[d]
+        for q in range(m.shape[1]):
+            m[d, q] = x[d, q]
         for i in range(1, frames):
             for q in range(m.shape[1]):
                 m[d, q] = x[d + i, q] if _larger(x[d + i, q], m[d, q]) else m[d, q]
@@ -141,11 +139,9 @@ def _max_run_backward(dm, x, frames, dx):
     best = np.empty_like(x[0])
     chosen = np.empty(best.size, np.int32)
     for d in range(dm.shape[0]):
-        best[:] = x[d]
-        chosen[:] = 0
-        for i in range(1, frames):
+        for i in range(frames):
             for q in range(best.size):
-                larger = _larger(x[d + i, q], best[q])
+                larger = (i == 0) | _larger(x[d + i, q], best[q])
                 best[q] = x[d + i, q] if larger else best[q]
                 chosen[q] = i if larger else chosen[q]
         # m[d'] = max_i x[d'+i]: dx[d] collects dm of every run that chose frame d

@@ -76,11 +76,17 @@ def _standardize_plane_backward(dy, x, maps, epsilon, dx):
 def _moments(x, maps, epsilon):
     """Mean and ``1 / sqrt(var + epsilon)`` of every map, each repeated along the row; a map without one gets NaN, 0."""
     rows, width = x.shape
+    # Taking off the first value beforehand changes nothing, but leaves an exact 0 of a constant map.
+    first = np.empty(width, np.float64)
     mean = np.zeros(width, np.float64)
+    for q in range(width):
+        first[q] = x[0, q % maps]
     for h in range(rows):
         for q in range(width):
-            mean[q] += x[h, q]
+            mean[q] += x[h, q] - first[q]
     _mean_per_map(mean, maps, rows)
+    for q in range(width):
+        mean[q] += first[q]
     scale = np.zeros(width, np.float64)
     for h in range(rows):
         for q in range(width):

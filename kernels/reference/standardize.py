@@ -21,7 +21,7 @@ def standardize(x, epsilon=EPSILON):
     moments are taken in float64, in two passes, so that a large offset or a constant map leaves no float32 noise.
     """
     centred, scale = _moments(x, epsilon)
-    return np.where(np.isfinite(centred), centred * scale, 0).astype(x.dtype)
+    return (centred * scale).astype(x.dtype)
 
 
 def standardize_backward(dy, x, epsilon=EPSILON):
@@ -31,7 +31,7 @@ def standardize_backward(dy, x, epsilon=EPSILON):
     """
     # y = (x - mean(x)) * scale, scale = 1 / sqrt(var(x) + epsilon)
     centred, scale = _moments(x, epsilon)
-    y = np.where(np.isfinite(centred), centred * scale, 0)
+    y = centred * scale
     # x acts directly, through the mean and through the variance: one term each
     mean_dy = dy.mean(axis=(2, 3), keepdims=True, dtype=y.dtype)
     mean_dy_y = (dy * y).mean(axis=(2, 3), keepdims=True)
@@ -39,9 +39,11 @@ def standardize_backward(dy, x, epsilon=EPSILON):
 
 
 def _moments(x, epsilon):
-    """``x - mean`` and ``1 / sqrt(var + epsilon)``, population variance; the scale of a map without one is 0."""
-    wide = np.result_type(x.dtype, np.float64)
+    """``x - mean`` and ``1 / sqrt(var + epsilon)``, population variance; both are 0 for a map without finite ones."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        centred = x - x.mean(axis=(2, 3), keepdims=True, dtype=wide)
+        # Taking off the first value beforehand changes nothing, but leaves an exact 0 of a constant map.
+        centred = x - x[:, :, :1, :1].astype(np.result_type(x.dtype, np.float64))
+        centred = centred - centred.mean(axis=(2, 3), keepdims=True)
         scale = 1 / np.sqrt((centred**2).mean(axis=(2, 3), keepdims=True) + epsilon)
-    return centred, np.where(np.isfinite(scale), scale, 0)
+    finite = np.isfinite(scale)
+    return np.where(finite, centred, 0), np.where(finite, scale, 0)

@@ -30,7 +30,8 @@ def weighted_sum(x, weights, bias, receptive_field, strides):
         for i, w in enumerate(weights)
     )
     # z[n,d',h',w',f] = b[d',h',w',f] + sum_{j,k} P[n, d', sh*h'+j, sw*w'+k, f]
-    z = np.broadcast_to(bias, (len(x), *bias.shape)).astype(p.dtype)
+    z = np.empty((len(x), *bias.shape), np.result_type(p, bias))
+    z[:] = bias
     for j in range(receptive_field[1]):
         for k in range(receptive_field[2]):
             z += p[:, :, _window_starts(j, strides[1], rows_out), _window_starts(k, strides[2], columns_out)]

@@ -1,0 +1,210 @@
+"""Properties that every operation must have, in every edition, over many shapes."""
+
+import numpy as np
+import operations
+import pytest
+from conftest import JIT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kernels
+
+FLOAT64_ROUNDING = 1e-12
+FLOAT32_ROUNDING = 2e-5
+DIFFERENCE_QUOTIENT = 1e-7
+"""Allowed relative error of central differences in float64 with a step of 1e-6."""
+
+operation = pytest.mark.parametrize("op", operations.OPERATIONS, ids=lambda op: op.name)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def relative_error(ours, theirs):
+    """Largest difference beside the largest value; NaN if either holds one."""
+    return np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-30)
+
+
+def case(op, sizes, seed, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    arrays = tuple(array.astype(dtype) for array in op.inputs(rng, sizes))
+    output = op.forward(kernels.edition("reference"), arrays, sizes)
+    # A random incoming gradient: with ones, the gradient of a normalisation is 0 whatever the formula.
+    return arrays, rng.standard_normal(output.shape).astype(dtype)
+
+
+@operation
+@settings(max_examples=25)
+@given(sizes=operations.sizes, seed=seeds)
+def test_reference_follows_the_equation(op, sizes, seed):
+    arrays, _ = case(op, sizes, seed)
+    ours = op.forward(kernels.edition("reference"), arrays, sizes)
+    assert relative_error(ours, op.oracle(arrays, sizes)) <= FLOAT64_ROUNDING
+
+
+@operation
+@given(sizes=operations.sizes, seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
+def test_cpu_edition_equals_reference(op, sizes, seed, dtype):
+    arrays, dy = case(op, sizes, seed, dtype)
+    reference, cpu = map(kernels.edition, ("reference", "cpu"))
+    allowed = FLOAT32_ROUNDING if dtype == np.float32 else FLOAT64_ROUNDING
+    pairs = [(op.forward(cpu, arrays, sizes), op.forward(reference, arrays, sizes))]
+    pairs += zip(op.backward(cpu, dy, arrays, sizes), op.backward(reference, dy, arrays, sizes), strict=True)
+    for ours, theirs in pairs:
+        assert ours.shape == theirs.shape
+        assert ours.dtype == theirs.dtype == dtype
+        # Sums that cancel are judged by the size of what went into them.
+        assert np.abs(ours - theirs).max() <= allowed * max(np.abs(theirs).max(), np.abs(dy).max(), 1)
+
+
+@operation
+@settings(max_examples=25)
+@given(sizes=operations.sizes, seed=seeds)
+def test_reference_gradient_is_the_slope(op, sizes, seed):
+    """By the complex step where the operation is analytic, to near rounding; by central differences elsewhere."""
+    reference = kernels.edition("reference")
+    arrays, dy = case(op, sizes, seed)
+    gradients = op.backward(reference, dy, arrays, sizes)
+    rng = np.random.default_rng(seed)
+    for which, gradient in enumerate(gradients):
+        for _ in range(3):
+            direction = rng.standard_normal(gradient.shape)
+            analytic = (gradient * direction).sum()
+
+            def moved(step, which=which, direction=direction):
+                inputs = list(arrays)
+                inputs[which] = inputs[which] + step * direction
+                return (dy * op.forward(reference, tuple(inputs), sizes)).sum()
+
+            if op.analytic:
+                numeric, allowed = moved(1e-30j).imag / 1e-30, FLOAT64_ROUNDING
+            else:
+                numeric, allowed = (moved(1e-6) - moved(-1e-6)) / 2e-6, DIFFERENCE_QUOTIENT
+            assert abs(analytic - numeric) <= allowed * max(1, np.abs(gradient * direction).sum())
+
+
+@operation
+@settings(max_examples=15)
+@given(sizes=operations.sizes, seed=seeds)
+def test_every_element_of_the_gradient(op, sizes, seed):
+    """Projections miss sparse mistakes, as a wrong place of a maximum; so some elements one by one."""
+    reference = kernels.edition("reference")
+    arrays, dy = case(op, sizes, seed)
+    gradients = op.backward(reference, dy, arrays, sizes)
+    rng = np.random.default_rng(seed)
+    for which, gradient in enumerate(gradients):
+        for flat in rng.permutation(gradient.size)[:12]:
+            ends = []
+            for step in (1e-6, -1e-6):
+                inputs = [array.copy() for array in arrays]
+                inputs[which].flat[flat] += step
+                ends.append(op.forward(reference, tuple(inputs), sizes))
+            numeric = (dy * (ends[0] - ends[1])).sum() / 2e-6
+            assert abs(gradient.flat[flat] - numeric) <= 1e-6 * max(1, np.abs(dy).sum())
+
+
+@operation
+@settings(max_examples=10)
+@given(sizes=operations.sizes, seed=seeds, name=st.sampled_from(kernels.EDITIONS))
+def test_backward_is_pure(op, sizes, seed, name):
+    """Twice the same bits; exact zeros for a zero incoming gradient; inputs untouched."""
+    edition = kernels.edition(name)
+    arrays, dy = case(op, sizes, seed)
+    kept = [array.copy() for array in (*arrays, dy)]
+    first, second = (op.backward(edition, dy, arrays, sizes) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert one.tobytes() == other.tobytes()
+    for gradient, array in zip(first, arrays, strict=False):
+        assert gradient.shape == array.shape
+    for gradient in op.backward(edition, np.zeros_like(dy), arrays, sizes):
+        assert not gradient.any()
+    for array, before in zip((*arrays, dy), kept, strict=True):
+        assert array.tobytes() == before.tobytes()
+
+
+LARGE = operations.Sizes(
+    n=6, c=2, f=3, field=(3, 4, 4), strides=(1, 1, 1), windows=(10, 45, 47), spare=(0, 1, 1), pool=(3, 2, 2)
+)
+
+
+@pytest.mark.skipif(not JIT, reason="races are in compiled code; the interpreter has none and takes hours here")
+@operation
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_races_on_large_shapes(op, dtype):
+    """Small shapes never show a race: a large one, often, bit for bit, and against the reference."""
+    cpu = kernels.edition("cpu")
+    arrays, dy = case(op, LARGE, 0, dtype)
+    first = [op.forward(cpu, arrays, LARGE), *op.backward(cpu, dy, arrays, LARGE)]
+    reference = kernels.edition("reference")
+    expected = [op.forward(reference, arrays, LARGE), *op.backward(reference, dy, arrays, LARGE)]
+    allowed = 1e-4 if dtype == np.float32 else 1e-11
+    for ours, theirs in zip(first, expected, strict=True):
+        assert relative_error(ours, theirs) <= allowed
+    for _ in range(30):
+        again = [op.forward(cpu, arrays, LARGE), *op.backward(cpu, dy, arrays, LARGE)]
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
+
+
+def test_leaky_relu_at_its_kink(edition):
+    """At exactly 0, of either sign, the slope is the lower one."""
+    z = np.array([0.0, -0.0, 1.0, -1.0, np.nan])
+    assert np.array_equal(edition.leaky_relu_backward(np.ones(5), z)[:4], [0.01, 0.01, 1.0, 0.01])
+    assert np.isnan(edition.leaky_relu(z)[4])
+
+
+@pytest.mark.parametrize("tied", [(0, 1, 2, 3), (1, 2, 3), (2, 3), (1, 3)])
+def test_first_maximum_in_space_takes_the_gradient(edition, tied):
+    x = np.zeros((1, 1, 2, 2, 1))
+    x.flat[list(tied)] = 5
+    dx = edition.max_pool_space_backward(np.full((1, 1, 1, 1, 1), 7.0), x, (2, 2))
+    assert dx.ravel().tolist() == [7.0 if place == tied[0] else 0 for place in range(4)]
+
+
+def test_first_maximal_frame_takes_the_gradient(edition):
+    x = np.array([3.0, 5, 5, 5, 1]).reshape(1, 5, 1, 1, 1)
+    dm = np.array([1.0, 10, 100]).reshape(1, 3, 1, 1, 1)
+    assert edition.max_pool_frames_backward(dm, x, 3).ravel().tolist() == [0, 11, 100, 0, 0]
+
+
+def test_nan_wins_a_maximum(edition):
+    x = np.array([1.0, np.nan, 3.0, np.nan]).reshape(1, 1, 2, 2, 1)
+    assert np.isnan(edition.max_pool_space(x, (2, 2)))
+    assert edition.max_pool_space_backward(np.ones((1, 1, 1, 1, 1)), x, (2, 2)).ravel().tolist() == [0, 1, 0, 0]
+    in_time = x.reshape(1, 4, 1, 1, 1)
+    assert np.isnan(edition.max_pool_frames(in_time, 4))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_standardize_keeps_its_head(edition, dtype, rng):
+    """A large offset, a constant map, a map with NaN or infinity, no epsilon."""
+    x = rng.standard_normal((1, 5, 12, 11, 2)).astype(dtype)
+    expected = edition.standardize(x[:, :1].astype(np.float64))
+    x[:, 1] = (x[:, 0].astype(np.float64) + 1e4).astype(dtype)
+    x[:, 2] = 0.1
+    x[0, 3, 2, 2, 0] = np.inf
+    x[0, 4, 0, 0, 1] = np.nan
+    for epsilon in (1e-8, 0.0):
+        y = edition.standardize(x, epsilon)
+        assert np.isfinite(y).all()
+        assert not y[:, 2].any()
+        assert not y[0, 3, ..., 0].any()
+        assert not y[0, 4, ..., 1].any()
+        assert y[0, 4, ..., 0].any()
+    assert np.abs(edition.standardize(x)[:, 1] - expected[:, 0]).max() < 1e-3
+    dx = edition.standardize_backward(np.ones_like(x), x)
+    assert not dx[0, 3, ..., 0].any()
+    assert np.isfinite(dx).all()
+
+
+def test_softmax_survives_huge_logits(edition):
+    logits = np.array([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0]])
+    assert np.allclose(edition.softmax(logits), [[1, 0, 0], [1 / 3] * 3])
+    assert np.allclose(edition.softmax_cross_entropy(logits, np.array([1, 2])), [2e4, np.log(3)])
+
+
+def test_no_such_edition():
+    with pytest.raises(ValueError, match="there is no backend 'gpu'; choose one of reference, cpu"):
+        kernels.edition("gpu")
+
+
+def test_editions_offer_the_same_functions():
+    first, *others = (kernels.edition(name) for name in kernels.EDITIONS)
+    assert all(other.__all__ == first.__all__ for other in others)
