@@ -5,6 +5,7 @@ The settings, the data, one straight loop; everything it calls is in ``emop3d_np
 
 import sys
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -72,17 +73,28 @@ def train(arguments):
     def save():
         run.save(runs.snapshot(settings, net, optimizer, tally, len(training), steps_per_epoch))
 
+    @contextmanager
+    def training_kept():
+        """Data that turns out to be bad ends the run, but not without saving what was trained."""
+        try:
+            yield
+        except InputError as error:
+            save()
+            raise InputError(f"{error}; {run.words_to_resume()}") from None
+
     # --- The loop.
     validated = {}
     started = time.perf_counter()
     with (
         runs.Interrupt() as interrupt,
+        np.errstate(over="ignore", invalid="ignore"),  # require_finite says it better
         tqdm(total=last_step, initial=optimizer.step, desc="training", unit="step", dynamic_ncols=True) as bar,
     ):
         while optimizer.step < last_step and not interrupt.requested:
             order_step = 0 if settings.overfit_one_batch else optimizer.step
             indices = datasets.batch_indices(len(training), settings.batch_size, settings.seed, order_step)
-            x, labels = training.gather(indices, net.kernels, net.dtype, settings.normalize)
+            with training_kept():
+                x, labels = training.gather(indices, net.kernels, net.dtype, settings.normalize)
             rate = optimizer.rate
             loss, gradients, logits = net.training_pass(x, labels, settings.weight_decay or 0.0)
             runs.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
@@ -98,7 +110,8 @@ def train(arguments):
                 row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
                 line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
                 if validation:
-                    result = runs.evaluate(net, validation, settings, settings.evaluate_clips)
+                    with training_kept():
+                        result = runs.evaluate(net, validation, settings, settings.evaluate_clips)
                     row |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
                     line += f"  validation loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
                     validated = {"validation": f"{100 * result.accuracy:.1f}%"}
@@ -109,7 +122,8 @@ def train(arguments):
                     save()
 
             if validation and step in milestones:
-                result = runs.evaluate(net, validation, settings)
+                with training_kept():
+                    result = runs.evaluate(net, validation, settings)
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 tqdm.write(f"test after {epoch:g} epochs, {result.clips} clips:\n{result}")
                 tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")

@@ -53,7 +53,7 @@ def load(path):
         InputError: there is no such file, or it is damaged or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").item())
         if header["format"] != FORMAT:

@@ -1,4 +1,4 @@
-"""The operations in plain loops over single numbers, straight from their equations; imports nothing of what it judges."""
+"""The operations in plain loops over single numbers, from their equations; imports nothing of what it judges."""
 
 import itertools
 import math
@@ -73,5 +73,8 @@ def dense(a, weights, bias):
 
 def softmax_cross_entropy(logits, labels):
     return np.array(
-        [-math.log(math.exp(row[label]) / math.fsum(map(math.exp, row))) for row, label in zip(logits, labels)]
+        [
+            -math.log(math.exp(row[label]) / math.fsum(map(math.exp, row)))
+            for row, label in zip(logits, labels, strict=True)
+        ]
     )

@@ -2,6 +2,7 @@
 
 from ..errors import InputError
 from .arrays import load_npy
+from .clips import ClipSet
 
 
 def load_sets(settings):
@@ -27,7 +28,13 @@ def load_sets(settings):
                 f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
                 f"give --train_path for data of your own"
             )
-        return faces.default_sets(shape)
+        return tuple(
+            ClipSet(name, *faces.drawn_faces(*people, shape=shape)[:2], faces.EMOTIONS)
+            for name, people in (
+                ("drawn faces", faces.TRAINING_FACES),
+                ("drawn faces of other people", faces.VALIDATION_FACES),
+            )
+        )
     for name in paths[:2] + (paths[2:] if set(paths[2:]) & set(given) else []):
         if name not in given:
             raise InputError(f"--{name} is missing; --{given[0]} needs it")

@@ -1,0 +1,322 @@
+"""Pen drawings as clips: a letter grows stroke by stroke, and the label is the alphabet it belongs to.
+
+Made for the strokes of Omniglot (Lake, Salakhutdinov and Tenenbaum, Science 2015): text files
+``ALPHABET/characterNN/XXXX_DD.txt``, DD the drawer, with lines ``x,y,t`` (y negative downwards in a box of 105 x 105, t
+in milliseconds), ``START``, and ``BREAK`` after each stroke.
+
+Every drawing becomes a clip in the same way.  Its bounding box moves to the middle of the frame, at one scale for all.
+A clip follows the pen's path on paper: each frame adds an equal length of it.  Pauses and haste, habits of the drawer,
+do not count: the points are taken in their order, whatever their time stamps.  The pen is broad and soft, because the
+network has weights of its own for every position, and a letter drawn a little aside should meet nearly the same ones.
+Ink fades as it ages, so that a frame shows which way the pen went, but it never vanishes.
+
+These choices were made on drawers 3 to 20; drawers 1 and 2, held out by default, took no part.
+"""
+
+import json
+import lzma
+import os
+import re
+import shutil
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numba import prange
+from tqdm import tqdm
+
+from kernels.cpu.jit import parallel, serial
+
+from ..errors import InputError
+
+BOX = 105
+"""Side of the square that was drawn in; it becomes the smaller side of a frame."""
+
+PEN_RADIUS = 0.09
+"""Where the ink of the pen ends, as a share of the smaller side of a frame."""
+
+HALF_LIFE = 0.2
+"""Ink is half as bright after this share of the drawing, ..."""
+
+FAINTEST = 0.25
+"""... and never fades below this share of its brightness."""
+
+CLIPS_AT_A_TIME = 100
+"""Clips drawn and written together: what stands in memory beside the drawings."""
+
+SMALLEST = (1, 8, 8, 1)
+FARTHEST = 1e9
+NAME = re.compile(r"(?:.*/)?([^/]+)/character(\d+)/\d+_(\d+)\.txt")
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """One letter, drawn once by one person.
+
+    Attributes:
+        alphabet: name.
+        character: number of the letter within its alphabet.
+        drawer: number of the person.
+        strokes: float64 ndarrays of shape (p, 3), at least one, with at least one point each: ``x, y, t``, y negative
+            downwards, t in milliseconds.
+    """
+
+    alphabet: str
+    character: int
+    drawer: int
+    strokes: tuple
+
+
+def read_strokes(path):
+    """Read an archive of pen drawings.  Nothing is unpacked onto the disk.
+
+    Args:
+        path: zip archive, or the folder it unpacks to; files other than .txt, and hidden ones, are passed over.
+
+    Returns:
+        list of Drawing, sorted by alphabet, character and drawer.
+
+    Raises:
+        InputError: the archive is missing, damaged, something else, or holds no drawing; or a file in it has another
+            name than ``ALPHABET/characterNN/XXXX_DD.txt``, no point, or a line of another form.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; give the archive of strokes, or the folder it unpacks to")
+    texts = _texts_of_folder(path) if path.is_dir() else _texts_of_zip(path)
+    if not texts:
+        raise InputError(f"{path}: holds no drawing; there should be files ALPHABET/characterNN/XXXX_DD.txt")
+    drawings = [_drawing(path, *named_text) for named_text in sorted(texts.items())]
+    return sorted(drawings, key=lambda drawing: (drawing.alphabet, drawing.character, drawing.drawer))
+
+
+def draw_strokes(drawings, shape=(16, 100, 100, 1)):
+    """Draw the clips of drawings.
+
+    Args:
+        drawings: sequence of Drawing, n.
+        shape: ``(d, h, w, c)`` of a clip, at least 1 x 8 x 8 x 1; default (16, 100, 100, 1).  Channels are equal.
+
+    Returns:
+        ndarray of shape (n, d, h, w, c), uint8: 0 is paper, 255 fresh ink.
+
+    Raises:
+        InputError: ``shape`` is of another form, or too small.
+    """
+    d, h, w, c = _checked_shape(shape)
+    lines = [_lines(drawing, h, w) for drawing in drawings]
+    bounds = np.cumsum([0, *map(len, lines)])
+    # A radius of 1.5 pixels is the least that leaves no gaps between the pixels of a line.
+    radius = max(PEN_RADIUS * min(h, w), 1.5)
+    grey = np.empty((len(lines), d, h, w), np.uint8)
+    _draw_clips(np.concatenate([np.empty((0, 2, 3)), *lines]), bounds, radius, 0.5 ** (1 / (HALF_LIFE * d)), grey)
+    return np.repeat(grey[..., np.newaxis], c, axis=-1)
+
+
+def prepare_strokes(source, out, held_out=(1, 2), shape=(16, 100, 100, 1), progress=True):
+    """Turn an archive of drawings into a training and a validation set on disk, by different people.
+
+    Args:
+        source: as ``path`` of :func:`read_strokes`.
+        out: folder to make: ``train_clips.npy``, ``train_labels.npy``, ``train_drawers.npy``, the same for ``val``, and
+            ``classes.json``.  It is there once it is complete, or not at all.
+        held_out: numbers of the drawers whose clips are for validation, and only for that; default (1, 2).
+        shape: as of :func:`draw_strokes`.
+        progress: True (default) shows a bar.
+
+    Returns:
+        dict, what ``classes.json`` holds: "classes" (the alphabets, sorted; labels are indices into it), "source",
+        "held_out", "shape", and "clips", their number on either side.
+
+    Raises:
+        InputError: as :func:`read_strokes` and :func:`draw_strokes`; or ``held_out`` names nobody, somebody else, or
+            everybody; or ``out`` exists already or cannot be written.
+    """
+    source, out = Path(source).resolve(), Path(out).resolve()
+    shape = _checked_shape(shape)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out}: exists already; name a new folder, or remove it first")
+    drawings = read_strokes(source)
+    held_out = _checked_drawers(held_out, sorted({drawing.drawer for drawing in drawings}), source)
+    classes = sorted({drawing.alphabet for drawing in drawings})
+    sides = {
+        "train": [drawing for drawing in drawings if drawing.drawer not in held_out],
+        "val": [drawing for drawing in drawings if drawing.drawer in held_out],
+    }
+    description = {
+        "classes": classes,
+        "source": source.name,
+        "held_out": held_out,
+        "shape": list(shape),
+        "clips": {side: len(chosen) for side, chosen in sides.items()},
+    }
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
+    try:
+        unfinished.mkdir(parents=True)
+        with tqdm(total=len(drawings), desc="drawing", unit="clip", disable=not progress) as bar:
+            for side, chosen in sides.items():
+                np.save(unfinished / f"{side}_labels.npy", [classes.index(drawing.alphabet) for drawing in chosen])
+                np.save(unfinished / f"{side}_drawers.npy", [drawing.drawer for drawing in chosen])
+                _write_clips(unfinished / f"{side}_clips.npy", chosen, shape, bar)
+        (unfinished / "classes.json").write_text(json.dumps(description, indent=2) + "\n")
+        unfinished.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return description
+
+
+def _texts_of_folder(path):
+    try:
+        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*.txt") if file.is_file()}
+        return {name: file.read_bytes() for name, file in files.items() if _is_visible(name)}
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _texts_of_zip(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".txt") and _is_visible(name)]
+            return {name: archive.read(name) for name in names}
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError) as error:
+        raise InputError(f"{path}: is no zip archive, or a damaged one ({error}); fetch it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _is_visible(name):
+    """Whether no part of ``name`` is hidden; macOS puts a twin of each file under ``__MACOSX/``."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _drawing(path, name, text):
+    match = NAME.fullmatch(name)
+    if not match:
+        raise InputError(f"{path}: {name!r} is not named ALPHABET/characterNN/XXXX_DD.txt; rename it, or take it out")
+    alphabet, character, drawer = match.groups()
+    strokes = [[]]
+    lines = map(str.strip, text.decode("ascii", "replace").splitlines())
+    for number, line in enumerate(lines, 1):
+        if line in ("START", "BREAK"):
+            strokes.append([])
+        elif line:
+            point = _point(line)
+            if not point:
+                raise InputError(
+                    f"{path}: {name!r}, line {number}: {line[:40]!r} is not x,y,t, START or BREAK; "
+                    f"correct it, or take the file out"
+                )
+            strokes[-1].append(point)
+    strokes = tuple(np.array(points) for points in strokes if points)
+    if not strokes:
+        raise InputError(f"{path}: {name!r} is empty, it holds no points; take it out")
+    return Drawing(alphabet, int(character), int(drawer), strokes)
+
+
+def _point(line):
+    """``x,y,t`` as a list of floats; None if it is something else."""
+    try:
+        point = [float(number) for number in line.split(",")]
+    except ValueError:
+        return None
+    return point if len(point) == 3 and all(abs(number) < FARTHEST for number in point) else None
+
+
+def _checked_shape(shape):
+    if len(shape) != 4 or any(size != int(size) or size < least for size, least in zip(shape, SMALLEST, strict=True)):
+        raise InputError(f"shape is {tuple(shape)}; drawings need whole numbers (d, h, w, c) of at least {SMALLEST}")
+    return tuple(int(size) for size in shape)
+
+
+def _checked_drawers(held_out, drawers, source):
+    there = f"the drawers of {source} are {', '.join(map(str, drawers))}"
+    unknown = [number for number in held_out if number not in drawers]
+    if unknown:
+        raise InputError(f"held_out names {', '.join(map(str, unknown))}; {there}")
+    held_out = sorted({int(number) for number in held_out})
+    if len(held_out) in (0, len(drawers)):
+        whom = "everybody, which leaves none to train on" if held_out else "nobody, which leaves none to validate on"
+        raise InputError(f"held_out names {whom}; {there}")
+    return held_out
+
+
+def _write_clips(path, drawings, shape, bar):
+    """Write the clips of ``drawings`` as one .npy, a few at a time."""
+    with open(path, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(drawings), *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(drawings), CLIPS_AT_A_TIME):
+            clips = draw_strokes(drawings[start : start + CLIPS_AT_A_TIME], shape)
+            file.write(clips.data)
+            bar.update(len(clips))
+
+
+def _lines(drawing, h, w):
+    """The pen's path as lines, ndarray of shape (m, 2, 3): from and to, each as row, column and share of the path."""
+    # A stroke of one point, a dot, becomes a line of no length.
+    strokes = [stroke if len(stroke) > 1 else stroke.repeat(2, axis=0) for stroke in drawing.strokes]
+    lines = np.concatenate([np.stack([stroke[:-1], stroke[1:]], axis=1) for stroke in strokes])
+    # (x, y upwards) in the box as (row, column) in the frame
+    places = lines[..., 1::-1] * [-1, 1]
+    middle = (places.min(axis=(0, 1)) + places.max(axis=(0, 1))) / 2
+    lines[..., :2] = (places - middle) * (min(h, w) / BOX) + [(h - 1) / 2, (w - 1) / 2]
+    travelled = np.cumsum(np.linalg.norm(places[:, 1] - places[:, 0], axis=1))
+    lines[:, 1, 2] = travelled / (travelled[-1] or 1)
+    lines[0, 0, 2] = 0
+    lines[1:, 0, 2] = lines[:-1, 1, 2]
+    return lines
+
+
+@parallel
+def _draw_clips(lines, bounds, radius, fade, clips):
+    for n in prange(clips.shape[0]):
+        _draw_clip(lines[bounds[n] : bounds[n + 1]], radius, fade, clips[n])
+
+
+@serial
+def _draw_clip(lines, radius, fade, clip):
+    frames, rows, columns = clip.shape
+    fresh = np.empty((rows, columns), np.float32)
+    fading = np.zeros_like(fresh)
+    all_ink = np.zeros_like(fresh)
+    line = 0
+    for d in range(frames):
+        since, until = d / frames, (d + 1) / frames
+        fresh[:] = 0
+        while line < len(lines) and lines[line, 0, 2] <= until:
+            _draw_line(lines[line], since, until, radius, fresh)
+            if lines[line, 1, 2] > until:
+                break
+            line += 1
+        for h in range(rows):
+            for w in range(columns):
+                all_ink[h, w] = max(all_ink[h, w], fresh[h, w])
+                fading[h, w] = max(fading[h, w] * fade, fresh[h, w])
+                clip[d, h, w] = np.uint8(255 * max(all_ink[h, w] * FAINTEST, fading[h, w]) + 0.5)
+
+
+@serial
+def _draw_line(line, since, until, radius, plane):
+    """Draw the part of ``line`` that the pen travels from ``since`` to ``until``, shares of its whole path."""
+    start, length = line[0, 2], line[1, 2] - line[0, 2]
+    begin = max(since - start, 0.0) / length if length > 0 else 0.0
+    end = min((until - start) / length, 1.0) if length > 0 else 0.0
+    dh, dw = line[1, 0] - line[0, 0], line[1, 1] - line[0, 1]
+    h0, w0 = line[0, 0] + begin * dh, line[0, 1] + begin * dw
+    dh, dw = (end - begin) * dh, (end - begin) * dw
+    squared_length = dh * dh + dw * dw
+    first_row = int(max(min(h0, h0 + dh) - radius, 0.0))
+    first_column = int(max(min(w0, w0 + dw) - radius, 0.0))
+    for h in range(first_row, int(min(max(h0, h0 + dh) + radius, plane.shape[0] - 1.0)) + 1):
+        for w in range(first_column, int(min(max(w0, w0 + dw) + radius, plane.shape[1] - 1.0)) + 1):
+            # the nearest place of the line to this pixel's centre, 0 ... 1 along it
+            along = ((h - h0) * dh + (w - w0) * dw) / squared_length if squared_length > 0 else 0.0
+            along = min(max(along, 0.0), 1.0)
+            squared_distance = (h - h0 - along * dh) ** 2 + (w - w0 - along * dw) ** 2
+            # ink = (1 - (distance / radius)^2)^2 within the radius: smooth, and 0 outside
+            ink = max(1 - squared_distance / (radius * radius), 0.0) ** 2
+            plane[h, w] = max(plane[h, w], ink)

@@ -1,0 +1,256 @@
+"""The contract of ``EmoP3D``: names, shapes, sizes, refusals, and the gradient of the whole."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import JIT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import emop3d_np as emo
+import kernels
+from emop3d_np import layers
+
+TINY = {"input_shape": (8, 14, 14, 1), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
+
+
+def batch(net, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, *net.input_shape)), rng.integers(0, net.num_classes, count)
+
+
+def test_default_sizes():
+    net = emo.EmoP3D(backend="reference")
+    assert net.parameter_count == 979_590
+    assert {name: values.shape for name, values in net.parameters.items()} == {
+        "L1WS/weights": (3, 100, 100, 1, 3),
+        "L1WS/bias": (14, 97, 97, 3),
+        "L3P/weights": (1, 48, 48, 3),
+        "L3P/bias": (12, 1, 1, 3),
+        "L5WS/weights": (3, 48, 48, 3, 3),
+        "L5WS/bias": (10, 45, 45, 3),
+        "FC_OUT/weights": (60750, 6),
+        "FC_OUT/bias": (6,),
+    }
+    assert [layer.name for layer in net.layers] == ["L1WS", "NORM_2", "L3P", "NORM_4", "L5WS", "NORM_6", "FC_OUT"]
+
+
+@st.composite
+def pyramids(draw):
+    """Settings of a small network that fits: its lengths are worked out from the top of the pyramid down."""
+    field = draw(st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)))
+    strides = draw(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 2)))
+    pool = draw(st.tuples(*[st.integers(1, 3)] * 3))
+    lengths = []
+    for axis in range(3):
+        top = draw(st.integers(1, 3))
+        pooled = field[axis] + strides[axis] * (top - 1)
+        mapped = pooled + pool[0] - 1 if axis == 0 else pooled * pool[axis] + draw(st.integers(0, pool[axis] - 1))
+        lengths.append(field[axis] + strides[axis] * (mapped - 1))
+    return {
+        "input_shape": (*lengths, draw(st.integers(1, 3))),
+        "feature_maps": draw(st.integers(1, 4)),
+        "num_classes": draw(st.integers(2, 4)),
+        "receptive_field": field,
+        "strides": strides,
+        "pool": pool,
+        "pooling": draw(st.sampled_from(["max", "average"])),
+        "dtype": draw(st.sampled_from(["float32", "float64"])),
+    }
+
+
+@settings(max_examples=25)
+@given(pyramid=pyramids(), count=st.integers(1, 6), seed=st.integers(0, 999))
+def test_editions_agree_on_the_whole_network(pyramid, count, seed):
+    nets = [emo.EmoP3D(**pyramid, backend=name, seed=seed) for name in kernels.EDITIONS]
+    x, labels = batch(nets[0], count, seed)
+    results = [net.loss_and_gradients(x, labels, weight_decay=0.1, input_gradient=True) for net in nets]
+    loss, gradients = results[0]
+    for other_loss, other in results[1:]:
+        assert abs(other_loss - loss) <= 1e-5 * loss
+        for name, gradient in gradients.items():
+            assert gradient.dtype == other[name].dtype == pyramid["dtype"]
+            # In float32 rounding may decide which of two near maxima is chosen, and the gradient jumps.
+            if pyramid["dtype"] == "float64":
+                scale = max(np.linalg.norm(gradient), 1e-6 * np.sqrt(gradient.size))
+                assert np.linalg.norm(other[name] - gradient) <= 1e-10 * scale, name
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_gradient_of_the_network_is_the_slope(backend, pooling):
+    """Central differences along random directions through one parameter, or the input, at a time."""
+    net = emo.EmoP3D(**TINY, backend=backend, pooling=pooling, seed=3)
+    x, labels = batch(net, 3, seed=4)
+    _, gradients = net.loss_and_gradients(x, labels, weight_decay=0.05, input_gradient=True)
+    rng = np.random.default_rng(5)
+    for name, gradient in gradients.items():
+        values = x if name == "input" else net.parameters[name]
+        direction = rng.standard_normal(gradient.shape)
+        start, ends = values.copy(), []
+        for step in (1e-6, -1e-6):
+            values[...] = start + step * direction
+            ends.append(net.loss_and_gradients(x, labels, weight_decay=0.05)[0])
+        values[...] = start
+        slope = (ends[0] - ends[1]) / 2e-6
+        assert abs(slope - (gradient * direction).sum()) <= 1e-7 * max(1, np.abs(gradient * direction).sum()), name
+
+
+def test_a_batch_is_its_clips():
+    """Clips do not influence each other: forward one by one is forward together, and the gradient is the mean."""
+    net = emo.EmoP3D(**TINY)
+    x, labels = batch(net, 7)
+    together = net.forward(x)
+    assert np.allclose(np.concatenate([net.forward(clip[None]) for clip in x]), together, rtol=1e-12)
+    single = [net.loss_and_gradients(x[i : i + 1], labels[i : i + 1])[1] for i in range(7)]
+    _, gradients = net.loss_and_gradients(x, labels)
+    for name, gradient in gradients.items():
+        assert np.allclose(np.mean([one[name] for one in single], axis=0), gradient, rtol=1e-9, atol=1e-15)
+
+
+def test_predictions_follow_the_logits():
+    net = emo.EmoP3D(**TINY)
+    x, labels = batch(net, 5)
+    logits = net.forward(x)
+    p = net.predict_proba(x)
+    assert np.allclose(p.sum(axis=1), 1)
+    assert np.array_equal(net.predict(x), logits.argmax(axis=1))
+    assert np.array_equal(net.predict(x), p.argmax(axis=1))
+    loss, _ = net.loss_and_gradients(x, labels)
+    assert loss == pytest.approx(-np.log(p[np.arange(5), labels]).mean(), rel=1e-12)
+    assert net.loss(logits, labels) == pytest.approx(loss, rel=1e-12)
+
+
+def test_other_dtypes_are_cast():
+    net = emo.EmoP3D(**TINY)
+    x = np.arange(2 * 8 * 14 * 14, dtype=np.uint8).reshape(2, 8, 14, 14, 1)
+    assert np.array_equal(net.forward(x), net.forward(x.astype(np.float64)))
+    assert np.array_equal(net.forward(np.asfortranarray(x)), net.forward(x))
+
+
+def test_one_seed_gives_one_network():
+    first, again, other = (emo.EmoP3D(**TINY, seed=seed).parameters for seed in (1, 1, 2))
+    for name in first:
+        assert np.array_equal(first[name], again[name])
+        assert not np.array_equal(first[name], other[name])
+    assert np.array_equal(
+        emo.EmoP3D(**TINY | {"dtype": "float32"}, seed=1).parameters["L1WS/bias"], first["L1WS/bias"].astype("f4")
+    )
+
+
+BITS = """
+import hashlib, sys, numba, numpy as np, emop3d_np as emo
+numba.set_num_threads(int(sys.argv[1]))
+net = emo.EmoP3D((16, 60, 60, 1), seed=1)
+rng = np.random.default_rng(2)
+x, labels = rng.standard_normal((10, *net.input_shape)), rng.integers(0, 6, 10)
+digest = hashlib.sha256()
+for _ in range(3):
+    loss, gradients = net.loss_and_gradients(x, labels, input_gradient=True)
+    for values in (np.float64(loss), *gradients.values(), net.forward(x)):
+        digest.update(values.tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.skipif(not JIT, reason="without compilation there is one thread")
+def test_same_bits_on_any_number_of_threads():
+    digests = set()
+    for threads in "1234":
+        done = subprocess.run(
+            [sys.executable, "-c", BITS, threads],
+            env={**os.environ, "NUMBA_NUM_THREADS": "4"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"input_shape": (4, 100, 100, 1)}, r"L3P would give 0x48x48x3 .* L1WS 4x100x100x1 -> 2x97x97x3"),
+        ({"input_shape": (16, 10, 10, 1)}, r"L5WS would give 10x0x0x3 .* NORM_4 12x3x3x3 -> 12x3x3x3, L5WS"),
+        ({"input_shape": (16, 100, 100)}, r"input_shape is .* whole numbers of at least 1 for d, h, w, c"),
+        ({"feature_maps": 0}, "feature_maps is .0."),
+        ({"num_classes": 2.5}, "num_classes is .2.5."),
+        ({"receptive_field": (3, 4)}, "receptive_field is .* rd, rh, rw"),
+        ({"strides": 1}, "strides is 1"),
+        ({"pooling": "sum"}, "pooling is 'sum'; it must be 'max' or 'average'"),
+        ({"dtype": "int32"}, "dtype is int32"),
+    ],
+)
+def test_impossible_networks_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words) as error:
+        emo.EmoP3D(backend="reference", **settings)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.zeros((8, 14, 14, 1)), r"add the sample axis: x\[np.newaxis\]"),
+        (np.zeros((0, 8, 14, 14, 1)), "n >= 1"),
+        (np.zeros((1, 8, 14, 15, 1)), r"clips have shape \(1, 8, 14, 15, 1\)"),
+        (np.zeros((1, 8, 14, 14, 1), complex), "complex128"),
+        (np.where(np.arange(2 * 1568) == 1568 + 15, np.nan, 0).reshape(2, 8, 14, 14, 1), r"\(1, 0, 1, 1, 0\)"),
+    ],
+)
+def test_wrong_clips_are_refused(x, words):
+    with pytest.raises(ValueError, match=words):
+        emo.EmoP3D(**TINY).forward(x)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0, 1], r"labels have shape \(2,\); 3 clips need \(3,\)"),
+        ([0, 1, 3], "labels run from 0 to 3; 3 classes are numbered 0 ... 2"),
+        ([0, -1, 2], "from -1 to 2"),
+        ([0, 0.5, 2], "whole numbers"),
+        (["a", "b", "c"], "whole numbers"),
+    ],
+)
+def test_wrong_labels_are_refused(labels, words):
+    net = emo.EmoP3D(**TINY)
+    with pytest.raises(ValueError, match=words):
+        net.loss_and_gradients(batch(net, 3)[0], labels)
+
+
+def test_large_finite_clips_are_not_refused():
+    """Their sum overflows float32, though every value is finite."""
+    net = emo.EmoP3D(**TINY | {"dtype": "float32"})
+    assert net.forward(np.full((1, 8, 14, 14, 1), 3e38, np.float32)).shape == (1, 3)
+
+
+def test_parameters_load_whole_or_not_at_all():
+    source, net = emo.EmoP3D(**TINY, seed=1), emo.EmoP3D(**TINY, seed=2)
+    before = {name: values.copy() for name, values in net.parameters.items()}
+    good = source.parameters
+    wrong = {
+        "missing ..FC_OUT/bias..": {name: good[name] for name in list(good)[:-1]},
+        "unknown ..extra..": {**good, "extra": np.zeros(3)},
+        r"FC_OUT/bias has shape \(4,\), the network's is \(3,\)": {**good, "FC_OUT/bias": np.zeros(4)},
+        r"FC_OUT/bias holds a value that is not finite, at \(1,\)": {**good, "FC_OUT/bias": [0, np.inf, 0]},
+        "FC_OUT/bias has dtype": {**good, "FC_OUT/bias": np.array(["a", "b", "c"])},
+    }
+    for words, mapping in wrong.items():
+        with pytest.raises(ValueError, match=words):
+            net.load_parameters(mapping)
+        assert all(np.array_equal(net.parameters[name], values) for name, values in before.items())
+    net.load_parameters(good)
+    assert all(np.array_equal(net.parameters[name], values) for name, values in good.items())
+    assert net.parameters["L1WS/bias"] is not good["L1WS/bias"]
+
+
+def test_window_count():
+    for length in range(1, 12):
+        for field in range(1, length + 1):
+            for stride in range(1, 5):
+                starts = [start for start in range(0, length, stride) if start + field <= length]
+                assert layers.window_count(length, field, stride) == len(starts)

@@ -1,0 +1,81 @@
+"""Optimisers against their formulas, written out for single numbers; schedules; saved slots."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emop3d_np import optimizers
+from emop3d_np.errors import InputError
+
+numbers = st.floats(-10, 10)
+
+
+def descend(optimizer, w, gradients):
+    parameters = {"w": np.array([w])}
+    for g in gradients:
+        optimizer.update(parameters, {"w": np.array([g])})
+    return parameters["w"][0]
+
+
+@given(w=numbers, gradients=st.lists(numbers, min_size=1, max_size=6), rate=st.floats(1e-4, 1))
+def test_rules(w, gradients, rate):
+    plain, heavy, nesterov, adam = w, w, w, w
+    a = m = v = 0.0
+    for t, g in enumerate(gradients, 1):
+        plain -= rate * g
+        a = 0.9 * a + g
+        heavy -= rate * a
+        nesterov -= rate * (g + 0.9 * a)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        adam -= rate * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (math.sqrt(v) + 1e-8)
+    close = {"rel": 1e-9, "abs": 1e-9}
+    assert descend(optimizers.GradientDescent(rate), w, gradients) == pytest.approx(plain, **close)
+    assert descend(optimizers.Momentum(rate), w, gradients) == pytest.approx(heavy, **close)
+    assert descend(optimizers.Momentum(rate, nesterov=True), w, gradients) == pytest.approx(nesterov, **close)
+    assert descend(optimizers.Adam(rate), w, gradients) == pytest.approx(adam, **close)
+
+
+def test_update_is_in_place_and_keeps_float32():
+    w = np.ones(3, np.float32)
+    for rule in (optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam):
+        optimizer = rule(lambda step: np.float64(0.1))
+        optimizer.update({"w": w}, {"w": np.ones(3, np.float32)})
+        assert w.dtype == np.float32
+        assert all(slot["w"].dtype == np.float32 for slot in optimizer.slots.values())
+    assert (w < 1).all()
+
+
+def test_staircase():
+    rate = optimizers.exponential_decay(0.5, 10, 0.1)
+    assert [rate(step) for step in (0, 9, 10, 19, 20)] == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005])
+    optimizer = optimizers.GradientDescent(rate)
+    for _ in range(10):
+        optimizer.update({}, {})
+    assert optimizer.rate == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("rule", [optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam])
+def test_slots_go_on(rule):
+    rng = np.random.default_rng(0)
+    gradients = rng.standard_normal((6, 4))
+    whole, first, second = rule(0.1), rule(0.1), rule(0.1)
+    w, halves = {"w": np.ones(4)}, {"w": np.ones(4)}
+    for g in gradients:
+        whole.update(w, {"w": g})
+    for g in gradients[:3]:
+        first.update(halves, {"w": g})
+    second.load_slots(first.slots, first.step, halves)
+    for g in gradients[3:]:
+        second.update(halves, {"w": g})
+    assert np.array_equal(w["w"], halves["w"])
+
+
+def test_strange_slots_are_refused():
+    parameters = {"w": np.ones(4)}
+    with pytest.raises(InputError, match=r"Adam keeps \['m', 'v'\], the saved optimiser \['momentum'\]"):
+        optimizers.Adam(0.1).load_slots({"momentum": parameters}, 5, parameters)
+    with pytest.raises(InputError, match="other names or shapes"):
+        optimizers.Momentum(0.1).load_slots({"momentum": {"w": np.ones(3)}}, 5, parameters)
