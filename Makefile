@@ -1,0 +1,40 @@
+# `make demo` and `make test` set up all they need in a virtual environment of their own.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-compiled test-interpreted lint pictures clean
+
+demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
+	$(BIN)/python run.py --max_steps 12
+
+test: lint test-compiled test-interpreted  ## everything CI runs
+
+test-compiled: $(VENV)/dev
+	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest; code=$$?; rm -r $$cache; exit $$code
+
+test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds reads and races of order show here
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+pictures: $(VENV)/dev  ## the pictures of README
+	$(BIN)/python -m emop3d_np faces docs/faces.png
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	ln -sf bin/python $@
+
+$(VENV)/core: $(VENV)/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

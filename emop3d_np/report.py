@@ -1,0 +1,108 @@
+"""Pictures: of a run, and of the drawn faces. Needs matplotlib, the extra ``plots``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import checkpoint
+from .errors import InputError
+
+
+def draw_run(folder, picture):
+    """Draw a run's loss and accuracy, its last confusion matrix, and the weights of its first layer.
+
+    Args:
+        folder: a run's folder.
+        picture: file to write; the ending gives the format.
+
+    Raises:
+        InputError: the folder holds no run, or matplotlib is missing.
+    """
+    plt = _pyplot()
+    folder = Path(folder)
+    history = _rows(folder / "history.jsonl")
+    if not history:
+        raise InputError(f"{folder}: holds no history.jsonl with an evaluation in it; give the folder of a run")
+    tests = _rows(folder / "tests.jsonl")
+    name = json.loads((folder / "settings.json").read_text())["checkpoint_name"]
+    saved = checkpoint.load(folder / name) if (folder / name).exists() else None
+    panels = ["loss", "accuracy", *(["confusion"] if tests else []), *(["weights"] if saved else [])]
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.8), layout="constrained")
+    of = dict(zip(panels, axes, strict=True))
+    epochs = [row["epoch"] for row in history]
+    for what in ("loss", "accuracy"):
+        for part, label in (("train", "training"), ("val", "validation")):
+            if f"{part}_{what}" in history[0]:
+                of[what].plot(epochs, [row[f"{part}_{what}"] for row in history], label=label)
+        of[what].set(xlabel="epoch", title=what, ylim=(0, 1) if what == "accuracy" else (0, None))
+        of[what].legend()
+    if tests:
+        _draw_confusion(of["confusion"], tests[-1])
+    if saved:
+        # One image a map: the weights of the window's frames side by side, first channel.
+        weights = saved.parameters["L1WS/weights"][..., 0, :]
+        rows = np.concatenate([np.concatenate(list(weights[..., f]), axis=1) for f in range(weights.shape[-1])])
+        limit = np.abs(rows).max()
+        of["weights"].imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        of["weights"].set(title="weights of L1WS: a map a row, frames across", xticks=[], yticks=[])
+    _write(figure, picture)
+
+
+def draw_faces_sheet(picture):
+    """Draw one person's six drawn emotions, five moments of each, as README shows them.
+
+    Raises:
+        InputError: matplotlib is missing, or the file cannot be written.
+    """
+    from .datasets import faces
+
+    plt = _pyplot()
+    people = range(len(faces.EMOTIONS))
+    clips = faces.draw_faces(labels=people, identities=people)[..., 0]
+    moments = np.linspace(0, clips.shape[1] - 1, 5).round().astype(int)
+    figure, axes = plt.subplots(len(moments), len(people), figsize=(9, 7.8), layout="constrained")
+    for column, (clip, emotion) in enumerate(zip(clips, faces.EMOTIONS, strict=True)):
+        for row, moment in enumerate(moments):
+            axes[row, column].imshow(clip[moment], cmap="gray", vmin=0, vmax=255)
+            axes[row, column].set(xticks=[], yticks=[])
+        axes[0, column].set_title(emotion)
+    for row, moment in enumerate(moments):
+        axes[row, 0].set_ylabel(f"frame {moment + 1}")
+    _write(figure, picture)
+
+
+def _draw_confusion(ax, test):
+    counts = np.array(test["confusion"])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        ax.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize=8)
+    names = test["class_names"]
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    title = f"epoch {test['epoch']:g}: {100 * test['accuracy']:.1f} % of {test['clips']}"
+    ax.set(xlabel="answer", ylabel="truth", title=title)
+
+
+def _rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _pyplot():
+    try:
+        import matplotlib
+    except ImportError:
+        raise InputError("pictures need matplotlib: pip install 'emop3d-np[plots]'") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _write(figure, picture):
+    try:
+        figure.savefig(picture, dpi=110)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{picture} cannot be written: {error}") from None
