@@ -15,7 +15,7 @@ from emop3d_np.errors import InputError
 SHAPE = (5, 12, 10, 1)
 HOOK = "START\n10,-20,0\n10,-60,300\nBREAK\n10,-60,900\n70,-60,1500\nBREAK\n"
 LETTERS = {
-    f"top/{alphabet}/character{character:02}/{number:04}_{drawer:02}.txt": HOOK.replace("70", str(50 + 5 * drawer))
+    f"top/{alphabet}/character{character}/{number:04}_{drawer:02}.txt": HOOK.replace("70", str(50 + 5 * drawer))
     for number, (alphabet, character) in enumerate([("Zeta", 1), ("Alpha", 2), ("Alpha", 10)])
     for drawer in (3, 1, 2)
 }
@@ -126,9 +126,8 @@ def test_a_letter_grows_and_its_ink_fades():
     assert clip.shape == (4, 105, 105, 2)
     assert np.array_equal(clip[..., 0], clip[..., 1])
     clip = clip[..., 0].astype(int)
-    inked = clip > 10  # the faintest rim of a stroke may fade away
-    assert (inked[1:] >= inked[:-1]).all()
-    assert (np.diff(inked.sum(axis=(1, 2))) > 0).all()
+    assert (np.maximum.accumulate(clip) * strokes.FAINTEST <= clip + 1).all()
+    assert (np.diff((clip > 10).sum(axis=(1, 2))) > 0).all()
     assert clip[0].sum() < clip[3].sum()
     # One pixel a unit, the middle at (52, 52): down along column 17, then right along row 87, a quarter in each frame.
     down, right = clip[:, 18:86, 17], clip[:, 87, 18:86]
@@ -140,10 +139,10 @@ def test_a_letter_grows_and_its_ink_fades():
     assert (right[3, 35:] == 255).all()
     faded = [255 * max(0.5 ** (age / 4 / strokes.HALF_LIFE), strokes.FAINTEST) for age in range(4)]
     assert np.abs(down[:, 0] - faded).max() <= 0.5
-    # Across, ink ends smoothly at the radius.
-    across = clip[0, 30, 17:30] / 255
+    # Across the stroke and beyond its end, ink fades out smoothly to the pen's radius.
     distance = np.arange(13) / (105 * strokes.PEN_RADIUS)
-    assert np.abs(across - np.maximum(1 - distance**2, 0) ** 2).max() < 1 / 255
+    for ink in (clip[0, 30, 17:30], clip[0, 17:4:-1, 17]):
+        assert np.abs(ink / 255 - np.maximum(1 - distance**2, 0) ** 2).max() < 1 / 255
 
 
 def test_place_on_paper_and_haste_do_not_matter():
@@ -155,13 +154,13 @@ def test_place_on_paper_and_haste_do_not_matter():
 
 
 def test_dots_are_drawn():
-    clips = strokes.draw_strokes(
-        [drawing([[5, -5, 0]]), drawing([[5, -40, 0], [5, -5, 1]], [[5, -3, 9]])], (3, 9, 9, 1)
-    )
-    assert clips[0, :, 4, 4, 0].min() > 50
-    assert clips[0, 0, 4, 4, 0] == 255
-    assert clips[1, 2].max() > 200
-    assert clips.reshape(2, 3, -1).max(axis=-1).min() > 0
+    alone = strokes.draw_strokes([drawing([[5, -5, 0]])], (3, 9, 9, 1))[0, ..., 0]
+    assert alone[0, 4, 4] == 255
+    assert (alone[:, 4, 4] >= strokes.FAINTEST * 255).all()
+    last = strokes.draw_strokes([drawing([[0, -90, 0], [0, 0, 1]], [[100, 0, 9]])], (4, 21, 21, 1))[0, ..., 0]
+    assert not last[:3, :, 15:].any()
+    assert last[3, 1:3, 19:].max() > 200
+    assert strokes.draw_strokes([drawing([[5, -5, 0]])], (1, 8, 8, 1)).max() > 100  # between four pixels
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8, 1), (7, 8, 30, 3), (16, 23, 11, 2)])
