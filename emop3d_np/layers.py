@@ -106,8 +106,8 @@ class Pool(Layer):
         weights = (1, *output_shape[1:])
         bias = (output_shape[0], 1, 1, c)
         super().__init__(name, kernels, input_shape, output_shape, weights=weights, bias=bias)
-        self.frames, *self.block = pool
-        self.block = tuple(self.block)
+        self.size = pool
+        self.frames, self.block = pool[0], pool[1:]
         self.space = getattr(kernels, f"{kind}_pool_space")
         self.space_backward = getattr(kernels, f"{kind}_pool_space_backward")
         self.time = getattr(kernels, f"{kind}_pool_frames")

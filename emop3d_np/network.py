@@ -103,6 +103,13 @@ class EmoP3D:
             pooling,
         )
         self.parameters = initial_parameters(self.layers, self.dtype, seed)
+        # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; then
+        # the layers' own kernels are used for the rest: the input's gradient, single activations.
+        first, pool = self.layers[0], self.layers[2]
+        self._fused = self.kernels.fuse(
+            self.input_shape, first.output_shape[-1], self.num_classes, self.dtype,
+            first.receptive_field, first.strides, pool.size, pooling,
+        )  # fmt: skip
 
     @property
     def parameter_count(self):
@@ -147,6 +154,11 @@ class EmoP3D:
             InputError: the shape is not the network's, or a value is not finite (the clip is named).
         """
         x = self._checked_clips(x)
+        if self._fused:
+            logits, finite = self._fused.forward(x, self.parameters.values())
+            self._require_finite(x, finite)
+            return logits
+        self._require_finite(x)
         logits = np.empty((len(x), self.num_classes), self.dtype)
         for part in _parts(len(x)):
             y = x[part]
@@ -189,15 +201,36 @@ class EmoP3D:
         loss, gradients, _ = self.training_pass(x, labels, weight_decay, input_gradient)
         return loss, gradients
 
-    def training_pass(self, x, labels, weight_decay=0.0, input_gradient=False):
-        """:meth:`loss_and_gradients`, and the logits that the loss was taken of: ``loss, gradients, logits``."""
+    def training_pass(self, x, labels, weight_decay=0.0, input_gradient=False, gradients=None):
+        """:meth:`loss_and_gradients`, and the logits that the loss was taken of: ``loss, gradients, logits``.
+
+        ``gradients`` may be what an earlier call returned: its arrays are then written anew, and none are made.
+        """
         x = self._checked_clips(x)
         labels = self._checked_labels(labels, len(x))
+        gradients = gradients or {name: np.empty_like(values) for name, values in self.parameters.items()}
+        if self._fused and not input_gradient:
+            losses, logits, finite = self._fused.training_pass(
+                x, labels, self.parameters.values(), [gradients[name] for name in self.parameters]
+            )
+            self._require_finite(x, finite)
+        else:
+            self._require_finite(x)
+            losses, logits = self._layer_by_layer(x, labels, gradients, input_gradient)
+        if weight_decay:
+            for name in self._weight_names():
+                # d(wd ||w||^2 / 2) / dw = wd w
+                gradients[name] += weight_decay * self.parameters[name]
+        return self._mean_loss(losses, weight_decay), gradients, logits
+
+    def _layer_by_layer(self, x, labels, gradients, input_gradient):
+        """The passes as the layers define them: fills ``gradients``, returns the clips' losses and logits."""
         logits = np.empty((len(x), self.num_classes), self.dtype)
         losses = np.empty(len(x), self.dtype)
-        gradients = {name: np.zeros_like(values) for name, values in self.parameters.items()}
-        dx = np.empty_like(x) if input_gradient else None
-
+        for gradient in gradients.values():
+            gradient[...] = 0
+        if input_gradient:
+            gradients["input"] = np.empty_like(x)
         for part in _parts(len(x)):
             y, saved = x[part], []
             for layer in self.layers:
@@ -214,19 +247,13 @@ class EmoP3D:
                 for name, gradient in of_layer.items():
                     gradients[name] += gradient
             if input_gradient:
-                dx[part] = dy
-
-        if weight_decay:
-            for name in self._weight_names():
-                # d(wd ||w||^2 / 2) / dw = wd w
-                gradients[name] += weight_decay * self.parameters[name]
-        if input_gradient:
-            gradients["input"] = dx
-        return self._mean_loss(losses, weight_decay), gradients, logits
+                gradients["input"][part] = dy
+        return losses, logits
 
     def activations(self, x):
         """The output of every layer, by name: what the network sees on its way to the logits."""
         y, outputs = self._checked_clips(x), {}
+        self._require_finite(y)
         for layer in self.layers:
             y, _ = layer.forward(y, self.parameters)
             outputs[layer.name] = y
@@ -250,15 +277,18 @@ class EmoP3D:
             raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
         if x.dtype.kind not in "fiu":
             raise InputError(f"clips have dtype {x.dtype}; they must be real numbers")
-        x = np.ascontiguousarray(x, self.dtype)
-        # One infinity or NaN makes the sum so too, and a sum is much cheaper than a look at every value.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspect = not np.isfinite(x.sum())
-        if suspect and not np.isfinite(x).all():
+        return np.ascontiguousarray(x, self.dtype)
+
+    def _require_finite(self, x, finite=None):
+        """Refuse clips with NaN or infinities.  ``finite`` says of each clip whether its first maps were finite."""
+        if finite is None:
+            # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(x.sum())
+        if not np.all(finite) and not np.isfinite(x).all():
             raise InputError(
                 f"clips hold a value that is not finite, the first at (n, d, h, w, c) = {_first_non_finite(x)}"
             )
-        return x
 
     def _checked_labels(self, labels, count):
         labels = np.asarray(labels)

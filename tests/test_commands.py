@@ -37,7 +37,8 @@ def test_pictures(capsys, tmp_path):
     np.save(tmp_path / "y.npy", labels)
     x, y = tmp_path / "x.npy", tmp_path / "y.npy"
     flags = ["--train_path", x, "--train_labels_path", y, "--val_path", x, "--val_labels_path", y, "--save_checkpoint"]
-    flags += ["--depth_frames", 8, "--height", 14, "--width", 14, "--num_classes", 3, "--batch_size", 4, "--max_steps", 2]
+    sizes = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 3, "batch_size": 4, "max_steps": 2}
+    flags += [f"--{name}={value}" for name, value in sizes.items()]
     assert run.main(list(map(str, [*flags, "--save_path", tmp_path / "runs"]))) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     capsys.readouterr()

@@ -79,6 +79,69 @@ def test_editions_agree_on_the_whole_network(pyramid, count, seed):
                 assert np.linalg.norm(other[name] - gradient) <= 1e-10 * scale, name
 
 
+@settings(max_examples=25)
+@given(
+    shape=st.tuples(st.integers(7, 11), st.integers(11, 19), st.integers(11, 19), st.integers(1, 3)),
+    maps=st.integers(1, 5),
+    count=st.integers(1, 19),
+    seed=st.integers(0, 999),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+def test_fused_pass_is_the_layers(shape, maps, count, seed, dtype):
+    """The usual windows, which the cpu edition computes in one pass, against the reference edition's layers."""
+    ours, reference = (emo.EmoP3D(shape, maps, 4, dtype, backend, seed) for backend in ("cpu", "reference"))
+    assert ours._fused
+    x, labels = batch(ours, count, seed)
+    loss, gradients = ours.loss_and_gradients(x, labels)
+    expected_loss, expected = reference.loss_and_gradients(x, labels)
+    assert abs(loss - expected_loss) <= (1e-5 if dtype == "float32" else 1e-12) * expected_loss
+    assert np.allclose(ours.forward(x), reference.forward(x), rtol=0, atol=1e-3 if dtype == "float32" else 1e-10)
+    for name, gradient in gradients.items():
+        assert gradient.shape == expected[name].shape
+        if dtype == "float64":
+            assert np.linalg.norm(gradient - expected[name]) <= 1e-10 * np.linalg.norm(expected[name]), name
+
+
+def test_fused_pass_with_ties_and_flat_frames():
+    """Whole numbers and eighths: sums are exact in any order, and many blocks are ties in both editions."""
+    nets = [emo.EmoP3D(**TINY, backend=backend) for backend in ("cpu", "reference")]
+    for net in nets:
+        for name in ("L1WS/weights", "L1WS/bias"):
+            net.parameters[name][...] = np.round(8 * net.parameters[name]) / 8
+    x = np.zeros((5, 8, 14, 14, 1))
+    x[1] = 1
+    x[2, 3:] = -1
+    x[3:] = np.random.default_rng(0).integers(0, 2, (2, 8, 14, 14, 1))
+    labels = np.arange(5) % 3
+    (_, ours), (_, expected) = (net.loss_and_gradients(x, labels) for net in nets)
+    for name, gradient in ours.items():
+        assert np.linalg.norm(gradient - expected[name]) <= 1e-9 * max(1, np.linalg.norm(expected[name])), name
+
+
+def test_maps_that_overflow_are_zero_in_both_editions():
+    """As NORM_2 says: a map that is not finite becomes 0, and takes no gradient."""
+    nets = [emo.EmoP3D(**TINY, backend=backend) for backend in ("cpu", "reference")]
+    for net in nets:
+        net.parameters["L1WS/bias"][2, 3, 4, 1] = np.inf
+    x, labels = batch(nets[0], 3)
+    (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in nets)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    for name, gradient in ours.items():
+        assert np.isfinite(gradient).all()
+        assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
+
+
+def test_gradient_arrays_can_be_used_again():
+    net = emo.EmoP3D(**TINY)
+    x, labels = batch(net, 9)
+    for input_gradient in (False, True):
+        _, first, _ = net.training_pass(x, labels, 0.01, input_gradient)
+        kept = {name: values.copy() for name, values in first.items()}
+        _, again, _ = net.training_pass(x, labels, 0.01, input_gradient, gradients=first)
+        assert again is first
+        assert all(values.tobytes() == kept[name].tobytes() for name, values in again.items())
+
+
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
 def test_gradient_of_the_network_is_the_slope(backend, pooling):
@@ -222,9 +285,10 @@ def test_wrong_labels_are_refused(labels, words):
         net.loss_and_gradients(batch(net, 3)[0], labels)
 
 
-def test_large_finite_clips_are_not_refused():
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_large_finite_clips_are_not_refused(backend):
     """Their sum overflows float32, though every value is finite."""
-    net = emo.EmoP3D(**TINY | {"dtype": "float32"})
+    net = emo.EmoP3D(**TINY | {"dtype": "float32"}, backend=backend)
     assert net.forward(np.full((1, 8, 14, 14, 1), 3e38, np.float32)).shape == (1, 3)
 
 

@@ -11,6 +11,7 @@ from .average_pool import (
     average_pool_space_backward,
 )
 from .dense import dense, dense_backward
+from .fused import fuse
 from .leaky_relu import leaky_relu, leaky_relu_backward
 from .max_pool import max_pool_frames, max_pool_frames_backward, max_pool_space, max_pool_space_backward
 from .scale_shift import scale_shift, scale_shift_backward
@@ -25,6 +26,7 @@ __all__ = [
     "average_pool_space_backward",
     "dense",
     "dense_backward",
+    "fuse",
     "leaky_relu",
     "leaky_relu_backward",
     "max_pool_frames",
