@@ -5,7 +5,7 @@ The settings, the data, one straight loop; everything it calls is in ``emop3d_np
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def train(arguments):
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     if settings.check_values:
         for clips in filter(None, (training, validation)):
-            clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="part"))
+            clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"))
 
     # --- The schedule, in steps.
     steps_per_epoch = len(training) // settings.batch_size
@@ -83,20 +83,25 @@ def train(arguments):
             raise InputError(f"{error}; {run.words_to_resume()}") from None
 
     # --- The loop.
-    validated = {}
+    first_only = settings.overfit_one_batch
+    order = (
+        datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)
+        for step in range(optimizer.step, last_step)
+    )
+    batches = training.batches(order, net.kernels, net.dtype, settings.normalize)
+    decay, gradients, validated = settings.weight_decay or 0.0, None, {}
     started = time.perf_counter()
     with (
+        closing(batches),
         runs.Interrupt() as interrupt,
         np.errstate(over="ignore", invalid="ignore"),  # require_finite says it better
         tqdm(total=last_step, initial=optimizer.step, desc="training", unit="step", dynamic_ncols=True) as bar,
     ):
         while optimizer.step < last_step and not interrupt.requested:
-            order_step = 0 if settings.overfit_one_batch else optimizer.step
-            indices = datasets.batch_indices(len(training), settings.batch_size, settings.seed, order_step)
             with training_kept():
-                x, labels = training.gather(indices, net.kernels, net.dtype, settings.normalize)
+                x, labels = next(batches)
             rate = optimizer.rate
-            loss, gradients, logits = net.training_pass(x, labels, settings.weight_decay or 0.0)
+            loss, gradients, logits = net.training_pass(x, labels, decay, gradients=gradients)
             runs.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
             optimizer.update(net.parameters, gradients)
             tally.add(loss, logits, labels)

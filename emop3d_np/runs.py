@@ -77,10 +77,8 @@ def evaluate(net, clips, settings, limit=None):
     result = Evaluation(class_names=clips.class_names)
     count = min(limit or len(clips), len(clips))
     chosen = np.linspace(0, len(clips) - 1, count).round().astype(np.int64)
-    for start in range(0, count, settings.batch_size):
-        x, labels = clips.gather(
-            chosen[start : start + settings.batch_size], net.kernels, net.dtype, settings.normalize
-        )
+    parts = (chosen[start : start + settings.batch_size] for start in range(0, count, settings.batch_size))
+    for x, labels in clips.batches(parts, net.kernels, net.dtype, settings.normalize):
         logits = net.forward(x)
         result.add(net.loss(logits, labels), logits, labels)
     return result

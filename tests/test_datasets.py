@@ -26,6 +26,11 @@ def files(tmp_path, rng):
     return write
 
 
+def gather(clips, indices, *how, **more):
+    (batch,) = clips.batches([indices], *how, **more)
+    return batch
+
+
 def clips_like(rng, dtype, count=7):
     return (rng.random((count, *SHAPE)) * 200).astype(dtype)
 
@@ -40,7 +45,7 @@ def test_gather_normalizes_what_is_on_disk(files, rng, edition, stored, dtype):
     assert isinstance(found.clips, np.memmap)
     assert len(found) == 7
     indices = np.array([6, 0, 2, 2, 5])
-    x, batch_labels = found.gather(indices, edition, dtype)
+    x, batch_labels = gather(found, indices, edition, dtype)
     wide = clips[indices].astype(np.float64)
     with np.errstate(invalid="ignore"):
         expected = (wide - wide.mean((2, 3), keepdims=True)) / wide.std((2, 3), keepdims=True)
@@ -48,7 +53,7 @@ def test_gather_normalizes_what_is_on_disk(files, rng, edition, stored, dtype):
     assert np.abs(x - np.nan_to_num(expected)).max() < 1e-4
     assert not x[2, 1].any()
     assert np.array_equal(batch_labels, labels[indices])
-    raw, _ = found.gather(indices, edition, dtype, normalized=False)
+    raw, _ = gather(found, indices, edition, dtype, normalized=False)
     assert np.array_equal(raw, clips[indices].astype(dtype))
 
 
@@ -67,8 +72,18 @@ def test_values_that_are_not_finite_are_found(files, rng, edition, value):
     with pytest.raises(InputError, match=words):
         found.check_finite(iter)
     with pytest.raises(InputError, match=words):
-        found.gather(np.array([1, 5]), edition, "float32")
-    found.gather(np.array([0, 1, 2, 3, 4, 6]), edition, "float32")
+        gather(found, np.array([1, 5]), edition, "float32")
+    gather(found, np.array([0, 1, 2, 3, 4, 6]), edition, "float32")
+
+
+def test_batches_follow_each_other(files, rng, edition):
+    """Of changing sizes; the array of a batch is used again only when the next one is asked for."""
+    clips = clips_like(rng, "u1", 30)
+    found = datasets.load_npy(*files(clips, np.arange(30) % 3))
+    lists = [rng.permutation(30)[: rng.integers(1, 12)] for _ in range(20)]
+    for indices, (x, labels) in zip(lists, found.batches(lists, edition, "float64", False), strict=True):
+        assert np.array_equal(x, clips[indices])
+        assert labels.tolist() == (indices % 3).tolist()
 
 
 def good_labels(count=7):

@@ -308,12 +308,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(task, capsys, monkeypatch):
     """The step and the layer are named; the checkpoint from before stays."""
     original = runs.EmoP3D.training_pass
 
-    def spoil(net, *args):
+    def spoil(net, *args, **more):
         if net.parameters["FC_OUT/bias"].any() and spoil.step == 6:
             net.parameters["L5WS/bias"].flat[0] = np.inf
             net.parameters["FC_OUT/bias"][1] = np.nan
         spoil.step += 1
-        return original(net, *args)
+        return original(net, *args, **more)
 
     spoil.step = 1
     monkeypatch.setattr(runs.EmoP3D, "training_pass", spoil)

@@ -1,13 +1,11 @@
 """A set of labelled clips, and the batches that training takes from it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InputError
-
-CLIPS_AT_A_TIME = 4
-"""Clips read, checked and normalised together: what stands in memory beside the batch."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +14,7 @@ class ClipSet:
 
     Attributes:
         name: where they come from, for messages.
-        clips: array of shape (n, d, h, w, c), any real dtype; may be memory-mapped, it is read a few at a time.
+        clips: array of shape (n, d, h, w, c), any real dtype; may be memory-mapped, it is read a batch at a time.
         labels: int64 ndarray of shape (n,).
         class_names: one a class.
     """
@@ -30,68 +28,94 @@ class ClipSet:
         return len(self.labels)
 
     def check_finite(self, progress):
-        """Look through all clips.  ``progress`` wraps the iterable of parts, as tqdm does.
+        """Look through all clips.  ``progress`` wraps the iterable of their numbers, as tqdm does.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
         """
         if self.clips.dtype.kind == "f":
-            for start in progress(range(0, len(self), CLIPS_AT_A_TIME)):
-                indices = np.arange(start, min(start + CLIPS_AT_A_TIME, len(self)))
-                self._require_finite(self.clips[indices[0] : indices[-1] + 1], indices)
+            for index in progress(range(len(self))):
+                self._require_finite(index, self.clips[index])
 
-    def gather(self, indices, kernels, dtype, normalized=True):
-        """The clips at ``indices`` as one batch.
+    def batches(self, index_lists, kernels, dtype, normalized=True):
+        """Gather batches, each read from disk while the one before is in use.
 
         Args:
-            indices: integers of shape (b,).
+            index_lists: iterable of arrays of clip numbers, one a batch.
             kernels: edition that normalises.
-            dtype: of the batch.
+            dtype: of the batches.
             normalized: True (default) applies :func:`normalize`; False only casts.
 
-        Returns:
-            ``x, labels``: ndarrays of shape (b, d, h, w, c) and (b,).
+        Yields:
+            ``x, labels``: ndarrays of shape (b, d, h, w, c) and (b,).  ``x`` is written anew for the next batch.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
         """
-        x = np.empty((len(indices), *self.clips.shape[1:]), dtype)
-        for start in range(0, len(indices), CLIPS_AT_A_TIME):
-            part = slice(start, start + CLIPS_AT_A_TIME)
-            raw = np.stack([self.clips[index] for index in indices[part]])
-            if raw.dtype.kind == "f":
-                self._require_finite(raw, indices[part])
-            x[part] = normalize(raw, kernels) if normalized else raw
-        return x, self.labels[indices]
+        # The thread only copies: kernels stay in the caller's thread, since not all of Numba's layers allow two.
+        with ThreadPoolExecutor(1) as reader:
+            spare, x = [], None
+            wanted = iter(index_lists)
+            coming = self._read_next(wanted, reader, spare)
+            while coming:
+                indices, future = coming
+                raw = future.result()
+                coming = self._read_next(wanted, reader, spare)
+                if x is None or x.shape != raw.shape:
+                    x = np.empty(raw.shape, dtype)
+                if raw.dtype.kind == "f":
+                    for index, clip in zip(indices, raw, strict=True):
+                        self._require_finite(index, clip)
+                if normalized:
+                    normalize(raw, kernels, x)
+                else:
+                    x[...] = raw
+                spare.append(raw)
+                yield x, self.labels[indices]
 
-    def _require_finite(self, clips, indices):
+    def _read_next(self, wanted, reader, spare):
+        indices = next(wanted, None)
+        return None if indices is None else (indices, reader.submit(self._read, indices, spare))
+
+    def _read(self, indices, spare):
+        """Copy the clips at ``indices`` into an array that is no longer used, or a new one."""
+        shape = (len(indices), *self.clips.shape[1:])
+        raw = next((spare.pop(i) for i, array in enumerate(spare) if array.shape == shape), None)
+        if raw is None:
+            raw = np.empty(shape, self.clips.dtype.newbyteorder("="))
+        for index, clip in zip(indices, raw, strict=True):
+            clip[...] = self.clips[index]
+        return raw
+
+    def _require_finite(self, index, clip):
         # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(clips.sum()):
+            if np.isfinite(clip.sum()) or np.isfinite(clip).all():
                 return
-        for index, clip in zip(indices, clips, strict=True):
-            if not np.isfinite(clip).all():
-                where = tuple(int(i) for i in np.argwhere(~np.isfinite(clip))[0])
-                raise InputError(
-                    f"{self.name}: clip {index} holds {clip[where]} at (d, h, w, c) = {where}; "
-                    f"take it out, or replace the value"
-                )
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(clip))[0])
+        raise InputError(
+            f"{self.name}: clip {index} holds {clip[where]} at (d, h, w, c) = {where}; "
+            f"take it out, or replace the value"
+        )
 
 
-def normalize(clips, kernels):
+def normalize(clips, kernels, out=None):
     """Preprocessing of the input: every frame and channel to mean 0 and standard deviation 1.
 
     Args:
         clips: array of shape (n, d, h, w, c), any real dtype.
         kernels: edition that computes it.
+        out: array to write to; default a new one of the dtype of ``clips``, float64 for integers.
 
     Returns:
-        ndarray of the same shape, float32, or float64 where the dtype of ``clips`` does not fit into float32.  A
-        constant frame becomes 0.
+        ndarray of the same shape.  A constant frame becomes 0.
 
-    Source: ``input_data.normalize`` of the original, which calls this "range 0-1" and returns float64 for integers.
+    Source: ``input_data.normalize`` of the original, which calls this "range 0-1".
     """
-    return kernels.standardize(np.ascontiguousarray(clips, np.result_type(clips.dtype, np.float32)), epsilon=0.0)
+    if clips.dtype not in (np.uint8, np.float32, np.float64):
+        # One compiled kernel a dtype: the others are rare.
+        clips = clips.astype(np.result_type(clips.dtype, np.float32))
+    return kernels.standardize(clips, 0.0, out)
 
 
 def batch_indices(count, batch_size, seed, step):

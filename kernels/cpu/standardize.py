@@ -7,12 +7,13 @@ from ..reference.standardize import EPSILON
 from .jit import parallel, serial
 
 
-def standardize(x, epsilon=EPSILON):
+def standardize(x, epsilon=EPSILON, out=None):
     """As ``kernels.reference.standardize``."""
-    y = np.empty_like(x, order="C")
+    if out is None:
+        out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
     planes = _as_planes(x)
-    _standardize_planes(planes, x.shape[-1], float(epsilon), y.reshape(planes.shape))
-    return y
+    _standardize_planes(planes, x.shape[-1], float(epsilon), out.reshape(planes.shape))
+    return out
 
 
 def standardize_backward(dy, x, epsilon=EPSILON):

@@ -6,22 +6,26 @@ EPSILON = 1e-8
 """Added to the variance by the NORM layers; the input's preprocessing adds nothing (0)."""
 
 
-def standardize(x, epsilon=EPSILON):
+def standardize(x, epsilon=EPSILON, out=None):
     """``y = (x - mean) / sqrt(var + epsilon)`` per sample, frame and map, over ``(h, w)``.
 
     Args:
         x: ndarray of shape (n, d, h, w, f).
         epsilon: added to the variance; default 1e-8.
+        out: array to write to; default a new one of the dtype of ``x``, float64 for integers.
 
     Returns:
-        ndarray ``y`` of the shape and dtype of ``x``.  A result that is not finite becomes 0: a map that holds a NaN
+        ndarray ``y`` of the shape of ``x``.  A result that is not finite becomes 0: a map that holds a NaN
         or an infinity, or (``epsilon = 0``) a constant map.
 
     Source: ``normalization_layer`` of the original; with ``epsilon=0`` its ``input_data.normalize``.  Departure: the
     moments are taken in float64, in two passes, so that a large offset or a constant map leaves no float32 noise.
     """
     centred, scale = _moments(x, epsilon)
-    return (centred * scale).astype(x.dtype)
+    if out is None:
+        out = np.empty(x.shape, x.dtype if x.dtype.kind in "fc" else np.float64)
+    np.multiply(centred, scale, out=out, casting="same_kind")
+    return out
 
 
 def standardize_backward(dy, x, epsilon=EPSILON):
