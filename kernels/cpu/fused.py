@@ -40,12 +40,12 @@ Arrays = namedtuple("Arrays", "w1 b1 w3 b3 w5 b5 w7 b7")
 """The parameters of L1WS, L3P, L5WS and FC_OUT, or their gradients, in planes.
 
 An array that is (a, h, w, u, v) in the network is (v, u, a, q) here, ``q = h * width + w``: ``a`` counts frames, ``u``
-channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).  Gradients have an axis of chunks in front.
+channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
 Workspace = namedtuple(
     "Workspace",
-    "x p v a dz sums g chosen n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5 dz5 sums5 g5 m dm",
+    "x p v a dz sums g n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5 dz5 sums5 g5 m dm chosen",
 )
 """What one thread works in; ``n1``, ``n3``, ``n5`` are the normalised maps (after the maximum, for ``n1``)."""
 
@@ -80,17 +80,23 @@ class Fused:
             ((d - 6, h2 - 3, w2 - 3, maps, classes), w2),
             ((1, 1, 1, 1, classes), 1),
         ]
-        self.input_shape, self.maps, self.classes, self.dtype = input_shape, maps, classes, np.dtype(dtype)
-        self.packed = Arrays(*(np.zeros((v, u, a, h * width), dtype) for (a, h, w, u, v), width in self.shapes))
-        self.gradients = None
-        self.workspaces = None
+        self.input_shape, self.classes, self.dtype = input_shape, classes, np.dtype(dtype)
+        self.packed_shapes = np.array([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
+        self.space_shapes = _workspace_shapes(d, h, w, c, maps)
+        self.widths = w, w2
+        self.parameters = np.zeros(self.packed_shapes.prod(axis=1).sum(), dtype)
+        self.gradients = np.empty((0, 0), dtype)
+        self.spaces = np.empty((0, 0), dtype)
+        self.chosen = np.empty((0, h2, w2), np.uint32)
 
     def forward(self, x, parameters):
-        """Logits (n, k) of clips (n, d, h, w, c); see :meth:`training_pass`."""
+        """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
         self._prepare(parameters)
-        logits = np.empty((len(x), self.classes), self.dtype)
-        finite = np.ones(len(x), np.bool_)
-        _forward_groups(self._planes(x), x, self._widths(), self.packed, self.workspaces, logits, finite)
+        logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
+        _forward_groups(
+            self._planes(x), x, self.widths, self.packed_shapes, self.space_shapes,
+            self.parameters, self.spaces, self.chosen, logits, finite,
+        )  # fmt: skip
         return logits, finite
 
     def training_pass(self, x, labels, parameters, gradients):
@@ -107,111 +113,120 @@ class Fused:
             of the first layer were finite.
         """
         self._prepare(parameters)
-        if self.gradients is None:
-            self.gradients = Arrays(*(np.empty((CHUNKS, *array.shape), self.dtype) for array in self.packed))
+        chunks = min(CHUNKS, len(x))
+        if len(self.gradients) < chunks:
+            self.gradients = np.empty((chunks, self.parameters.size), self.dtype)
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
         finite = np.ones(len(x), np.bool_)
-        widths = self._widths()
         _train_chunks(
-            self._planes(x), x, labels, widths, self.packed, self.gradients, self.workspaces, losses, logits, finite
-        )
-        chunks = min(CHUNKS, len(x))
-        for packed, gradient, (shape, width) in zip(self.gradients, gradients, self.shapes, strict=True):
-            _unpack(packed[:chunks], width, gradient.reshape(shape))
+            self._planes(x), x, labels, self.widths, self.packed_shapes, self.space_shapes,
+            self.parameters, self.gradients[:chunks], self.spaces, self.chosen, losses, logits, finite,
+        )  # fmt: skip
+        for which, (gradient, (shape, width)) in enumerate(zip(gradients, self.shapes, strict=True)):
+            _unpack(self.gradients[:chunks], self.packed_shapes, which, width, gradient.reshape(shape))
         return losses, logits, finite
 
     def _prepare(self, parameters):
-        for packed, values, (shape, width) in zip(self.packed, parameters, self.shapes, strict=True):
-            _pack(np.ascontiguousarray(values).reshape(shape), width, packed)
-        if self.workspaces is None or len(self.workspaces.p) < get_num_threads():
-            self.workspaces = self._new_workspaces(get_num_threads())
-
-    def _widths(self):
-        _, _, w, _ = self.input_shape
-        return w, (w - 3) // 2
+        for which, (values, (shape, width)) in enumerate(zip(parameters, self.shapes, strict=True)):
+            _pack(np.ascontiguousarray(values).reshape(shape), self.packed_shapes, which, width, self.parameters)
+        threads = get_num_threads()
+        if len(self.spaces) < threads:
+            self.spaces = np.zeros((threads, self.space_shapes.prod(axis=1).sum()), self.dtype)
+            self.chosen = np.empty((threads, *self.chosen.shape[1:]), np.uint32)
 
     def _planes(self, x):
         """Clips of one channel as (n, 1, d, q), without a copy; nothing for others, whose planes are gathered later."""
         d, h, w, c = self.input_shape
         return x.reshape(len(x), 1, d, h * w) if c == 1 else np.empty((0, 1, d, h * w), self.dtype)
 
-    def _new_workspaces(self, threads):
-        d, h, w, c = self.input_shape
-        h2, w2 = (h - 3) // 2, (w - 3) // 2
-        q1, a1, q2, a5 = h * w, (h - 3) * w, h2 * w2, (h2 - 3) * w2
-        per_map = (GROUP, self.maps)
-        shapes = {
-            "x": (GROUP if c > 1 else 0, c, d, q1),
-            "p": (q1 + 3,),
-            "v": (a1 + 3,),
-            "a": (a1,),
-            "dz": (a1 + 3,),
-            "sums": (q1 + 3 * w,),
-            "g": (2, q1),
-            "chosen": (h2, w2),
-            "n1": (*per_map, d - 2, q2),
-            "mean1": (*per_map, d - 2),
-            "scale1": (*per_map, d - 2),
-            "n3": (*per_map, d - 4, q2),
-            "scale3": (*per_map, d - 4),
-            "a5": (*per_map, d - 6, a5),
-            "n5": (*per_map, d - 6, a5),
-            "scale5": (*per_map, d - 6),
-            "dn1": (*per_map, d - 2, q2),
-            "dn3": (*per_map, d - 4, q2),
-            "dn5": (*per_map, d - 6, a5),
-            "dz5": (a5 + 3,),
-            "sums5": (q2 + 3 * w2,),
-            "g5": (q2,),
-            "m": (q2,),
-            "dm": (q2,),
-        }
-        kinds = {"chosen": np.uint32}
-        return Workspace(
-            **{name: np.zeros((threads, *shape), kinds.get(name, self.dtype)) for name, shape in shapes.items()}
-        )
+
+def _workspace_shapes(d, h, w, c, maps):
+    """Of the arrays of a Workspace, in order, each with four axes."""
+    h2, w2 = (h - 3) // 2, (w - 3) // 2
+    q1, a1, q2, a5 = h * w, (h - 3) * w, h2 * w2, (h2 - 3) * w2
+    per_frame_1, per_frame_3, per_frame_5 = ((GROUP, maps, frames) for frames in (d - 2, d - 4, d - 6))
+    shapes = {
+        "x": (GROUP if c > 1 else 0, c, d, q1),
+        "p": (1, 1, 1, q1 + 3),
+        "v": (1, 1, 1, a1 + 3),
+        "a": (1, 1, 1, a1),
+        "dz": (1, 1, 1, a1 + 3),
+        "sums": (1, 1, 1, q1 + 3 * w),
+        "g": (1, 1, 2, q1),
+        "n1": (*per_frame_1, q2),
+        "mean1": (*per_frame_1, 1),
+        "scale1": (*per_frame_1, 1),
+        "n3": (*per_frame_3, q2),
+        "scale3": (*per_frame_3, 1),
+        "a5": (*per_frame_5, a5),
+        "n5": (*per_frame_5, a5),
+        "scale5": (*per_frame_5, 1),
+        "dn1": (*per_frame_1, q2),
+        "dn3": (*per_frame_3, q2),
+        "dn5": (*per_frame_5, a5),
+        "dz5": (1, 1, 1, a5 + 3),
+        "sums5": (1, 1, 1, q2 + 3 * w2),
+        "g5": (1, 1, 1, q2),
+        "m": (1, 1, 1, q2),
+        "dm": (1, 1, 1, q2),
+    }
+    return np.array([shapes[name] for name in Workspace._fields if name in shapes])
 
 
 # --- Drivers: what runs side by side.
 
 
 @parallel
-def _train_chunks(planes, x, labels, widths, net, gradients, spaces, losses, logits, finite):
-    count = x.shape[0]
-    chunks = min(CHUNKS, count)
-    for chunk in prange(chunks):
-        own = _chunk_of(gradients, chunk)
-        _clear(own)
+def _train_chunks(
+    planes, x, labels, widths, shapes, space_shapes, parameters, gradients, spaces, chosen, losses, logits, finite
+):
+    for chunk in prange(gradients.shape[0]):
+        thread = get_thread_id()
         _train_chunk(
-            planes, x, labels, chunk * count // chunks, (chunk + 1) * count // chunks, widths, net, own,
-            _space_of(spaces, get_thread_id()), losses, logits, finite,
+            planes, x, labels, chunk * x.shape[0] // gradients.shape[0], (chunk + 1) * x.shape[0] // gradients.shape[0],
+            widths, shapes, space_shapes, parameters, gradients[chunk], spaces[thread], chosen[thread],
+            losses, logits, finite,
         )  # fmt: skip
 
 
 @serial
-def _train_chunk(planes, x, labels, first, end, widths, net, gradients, space, losses, logits, finite):
+def _train_chunk(
+    planes, x, labels, first, end, widths, shapes, space_shapes, parameters, gradients, space, chosen,
+    losses, logits, finite,
+):  # fmt: skip
+    net = _arrays(parameters, shapes)
+    own = _arrays(gradients, shapes)
+    work = _workspace(space, space_shapes, chosen)
+    gradients[:] = 0
     groups = (end - first + GROUP - 1) // GROUP
     for group in range(groups):
         start = first + group * (end - first) // groups
         stop = first + (group + 1) * (end - first) // groups
-        clips = _group_planes(planes, x, start, stop, space)
-        _forward_group(clips, widths, net, space, logits[start:stop], finite[start:stop])
+        clips = _group_planes(planes, x, start, stop, work)
+        _forward_group(clips, widths, net, work, logits[start:stop], finite[start:stop])
         dlogits = np.empty_like(logits[start:stop])
         for n in range(start, stop):
             losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], dlogits[n - start])
-        _backward_group(clips, widths, net, gradients, space, dlogits)
+        _backward_group(clips, widths, net, own, work, dlogits)
 
 
 @parallel
-def _forward_groups(planes, x, widths, net, spaces, logits, finite):
-    count = x.shape[0]
-    groups = (count + GROUP - 1) // GROUP
+def _forward_groups(planes, x, widths, shapes, space_shapes, parameters, spaces, chosen, logits, finite):
+    groups = (x.shape[0] + GROUP - 1) // GROUP
     for group in prange(groups):
-        start = group * count // groups
-        stop = (group + 1) * count // groups
-        space = _space_of(spaces, get_thread_id())
-        clips = _group_planes(planes, x, start, stop, space)
-        _forward_group(clips, widths, net, space, logits[start:stop], finite[start:stop])
+        thread = get_thread_id()
+        _forward_some(
+            planes, x, group * x.shape[0] // groups, (group + 1) * x.shape[0] // groups,
+            widths, shapes, space_shapes, parameters, spaces[thread], chosen[thread], logits, finite,
+        )  # fmt: skip
+
+
+@serial
+def _forward_some(planes, x, start, stop, widths, shapes, space_shapes, parameters, space, chosen, logits, finite):
+    net = _arrays(parameters, shapes)
+    work = _workspace(space, space_shapes, chosen)
+    clips = _group_planes(planes, x, start, stop, work)
+    _forward_group(clips, widths, net, work, logits[start:stop], finite[start:stop])
 
 
 @serial
@@ -230,29 +245,39 @@ def _group_planes(planes, x, start, stop, space):
 
 
 @serial
-def _space_of(s, t):
-    return Workspace(
-        s.x[t], s.p[t], s.v[t], s.a[t], s.dz[t], s.sums[t], s.g[t], s.chosen[t], s.n1[t], s.mean1[t], s.scale1[t],
-        s.n3[t], s.scale3[t], s.a5[t], s.n5[t], s.scale5[t], s.dn1[t], s.dn3[t], s.dn5[t], s.dz5[t], s.sums5[t],
-        s.g5[t], s.m[t], s.dm[t],
+def _arrays(flat, shapes):
+    """The arrays that stand one behind the other in ``flat``."""
+    return Arrays(
+        _part(flat, shapes, 0), _part(flat, shapes, 1), _part(flat, shapes, 2), _part(flat, shapes, 3),
+        _part(flat, shapes, 4), _part(flat, shapes, 5), _part(flat, shapes, 6), _part(flat, shapes, 7),
     )  # fmt: skip
 
 
 @serial
-def _chunk_of(g, c):
-    return Arrays(g.w1[c], g.b1[c], g.w3[c], g.b3[c], g.w5[c], g.b5[c], g.w7[c], g.b7[c])
+def _workspace(flat, shapes, chosen):
+    return Workspace(
+        _part(flat, shapes, 0), _row(flat, shapes, 1), _row(flat, shapes, 2), _row(flat, shapes, 3),
+        _row(flat, shapes, 4), _row(flat, shapes, 5), _part(flat, shapes, 6)[0, 0], _part(flat, shapes, 7),
+        _part(flat, shapes, 8), _part(flat, shapes, 9), _part(flat, shapes, 10), _part(flat, shapes, 11),
+        _part(flat, shapes, 12), _part(flat, shapes, 13), _part(flat, shapes, 14), _part(flat, shapes, 15),
+        _part(flat, shapes, 16), _part(flat, shapes, 17), _row(flat, shapes, 18), _row(flat, shapes, 19),
+        _row(flat, shapes, 20), _row(flat, shapes, 21), _row(flat, shapes, 22), chosen,
+    )  # fmt: skip
 
 
 @serial
-def _clear(g):
-    g.w1[:] = 0
-    g.b1[:] = 0
-    g.w3[:] = 0
-    g.b3[:] = 0
-    g.w5[:] = 0
-    g.b5[:] = 0
-    g.w7[:] = 0
-    g.b7[:] = 0
+def _part(flat, shapes, which):
+    """Array number ``which`` of those that stand one behind the other in ``flat``."""
+    start = 0
+    for i in range(which):
+        start += shapes[i].prod()
+    n, m, d, q = shapes[which]
+    return flat[start : start + n * m * d * q].reshape((n, m, d, q))
+
+
+@serial
+def _row(flat, shapes, which):
+    return _part(flat, shapes, which)[0, 0, 0]
 
 
 # --- The network, forward.
@@ -285,8 +310,8 @@ def _forward_1(clip, width, d, f, net, space, n):
     _products(clip, d, net.w1[f], space.p)
     _window_sums(space.p, width, net.b1[f, 0, d], space.v, space.a)
     mean, scale = _moments(space.a, width, 3)
-    space.mean1[n, f, d] = mean
-    space.scale1[n, f, d] = scale
+    space.mean1[n, f, d, 0] = mean
+    space.scale1[n, f, d, 0] = scale
     _pool_plane(space.a, width, mean, scale, space.n1[n, f, d].reshape(space.chosen.shape))
     return scale > 0
 
@@ -298,7 +323,7 @@ def _forward_3(d, f, net, space, n):
     _largest_of_frames(space.n1[n, f], d, space.m)
     _scale_shift(space.m, net.w3[f, 0, 0], net.b3[f, 0, d, 0], y)
     mean, scale = _moments(y, y.size, 0)
-    space.scale3[n, f, d] = scale
+    space.scale3[n, f, d, 0] = scale
     _normalize(y, mean, scale, y)
 
 
@@ -309,7 +334,7 @@ def _forward_5(width, d, f, net, space, n):
     _products(space.n3[n], d, net.w5[f], space.p)
     _window_sums(space.p, width, net.b5[f, 0, d], space.v, a)
     mean, scale = _moments(a, width, 3)
-    space.scale5[n, f, d] = scale
+    space.scale5[n, f, d, 0] = scale
     _normalize(a, mean, scale, space.n5[n, f, d])
 
 
@@ -398,7 +423,7 @@ def _backward_5(width, d, f, net, gradients, space, n):
     a = space.a5[n, f, d]
     dz = space.dz5[3:]
     outputs = (a.size // width) * (width - 3)
-    _normalize_backward(space.dn5[n, f, d], space.n5[n, f, d], space.scale5[n, f, d], outputs, dz)
+    _normalize_backward(space.dn5[n, f, d], space.n5[n, f, d], space.scale5[n, f, d, 0], outputs, dz)
     _activate_backward(dz, a)
     _fill_rest(dz, width, 3, a.dtype.type(0))
     _add(gradients.b5[f, 0, d], dz)
@@ -415,7 +440,7 @@ def _backward_3(d, f, net, gradients, space, n):
     w = net.w3[f, 0, 0]
     b = net.b3[f, 0, d, 0]
     dz = space.dm
-    _normalize_backward(space.dn3[n, f, d], space.n3[n, f, d], space.scale3[n, f, d], dz.size, dz)
+    _normalize_backward(space.dn3[n, f, d], space.n3[n, f, d], space.scale3[n, f, d, 0], dz.size, dz)
     _largest_of_frames(space.n1[n, f], d, space.m)
     # y = leaky ReLU(z), z = m w + b
     _scale_shift_activate_backward(dz, space.m, w, b)
@@ -437,7 +462,7 @@ def _backward_1(clip, width, d, f, net, gradients, space, n, g):
     # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two sums come from
     # the pooled map.  da = scale (dn - mean(dn) - n mean(dn n)) is an affine map of a, and scale dm where a was chosen.
     dm, m = space.dn1[n, f, d], space.n1[n, f, d]
-    mean, scale = space.mean1[n, f, d], space.scale1[n, f, d]
+    mean, scale = space.mean1[n, f, d, 0], space.scale1[n, f, d, 0]
     outputs = a.dtype.type((a.size // width) * (width - 3))
     mean_dn = _sum(dm) / outputs
     mean_dn_n = _dot(dm, m) / outputs
@@ -695,14 +720,15 @@ def _dot(a, b):
 
 
 @parallel
-def _pack(values, width, packed):
-    """(a, h, w, u, v) to (v, u, a, h * width + w); what is beyond w stays 0."""
+def _pack(values, shapes, which, width, flat):
+    """(a, h, w, u, v) to (v, u, a, h * width + w), which is array ``which`` of ``flat``; what is beyond w stays 0."""
     for task in prange(values.shape[0] * values.shape[1]):
-        _pack_row(values, width, task // values.shape[1], task % values.shape[1], packed)
+        _pack_row(values, shapes, which, width, task // values.shape[1], task % values.shape[1], flat)
 
 
 @serial
-def _pack_row(values, width, a, h, packed):
+def _pack_row(values, shapes, which, width, a, h, flat):
+    packed = _part(flat, shapes, which)
     _, _, columns, channels, maps = values.shape
     for v in range(maps):
         for u in range(channels):
@@ -712,18 +738,19 @@ def _pack_row(values, width, a, h, packed):
 
 
 @parallel
-def _unpack(packed, width, values):
-    """The sum over chunks, in their order, of (v, u, a, h * width + w), to (a, h, w, u, v)."""
+def _unpack(flat, shapes, which, width, values):
+    """The opposite of :func:`_pack`, of the sum over chunks in their order; ``flat`` has a row a chunk."""
     for task in prange(values.shape[0] * values.shape[1]):
-        _unpack_row(packed, width, task // values.shape[1], task % values.shape[1], values)
+        _unpack_row(flat, shapes, which, width, task // values.shape[1], task % values.shape[1], values)
 
 
 @serial
-def _unpack_row(packed, width, a, h, values):
+def _unpack_row(flat, shapes, which, width, a, h, values):
     _, _, columns, channels, maps = values.shape
-    for v in range(maps):
-        for u in range(channels):
-            for chunk in range(packed.shape[0]):
-                row = packed[chunk, v, u, a, h * width : (h + 1) * width]
+    for chunk in range(flat.shape[0]):
+        packed = _part(flat[chunk], shapes, which)
+        for v in range(maps):
+            for u in range(channels):
+                row = packed[v, u, a, h * width : (h + 1) * width]
                 for w in range(columns):
                     values[a, h, w, u, v] = row[w] if chunk == 0 else values[a, h, w, u, v] + row[w]

@@ -1,15 +1,45 @@
 """How the kernels of this edition are compiled: said once, used as decorators.
 
-A kernel is a thin ``@parallel`` driver, a ``prange`` over tasks, that calls a ``@serial`` worker for each.  Kernels
-that call each other live in one file, because Numba's disk cache does not see an edit to a function of another file.
+A kernel is a thin ``@parallel`` driver, a ``prange`` over tasks, that calls a ``@serial`` worker for each.
+
+Compiled kernels are kept on disk.  Numba looks for edits in a kernel's own file only, not in what that file imports, so
+the folder is named by a digest of all kernels' sources: an edit to any of them is never missed.
 """
 
-from functools import partial
+import hashlib
+from pathlib import Path
 
 import numba
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 """Allows sums in another order, so that they vectorise; NaN and infinities keep their meaning."""
 
-parallel = partial(numba.njit, parallel=True, cache=True, nogil=True)()
-serial = partial(numba.njit, fastmath=set(FASTMATH), cache=True, nogil=True)()
+
+def _cache_folder():
+    """Under NUMBA_CACHE_DIR where it is set, else beside the sources; where that is read-only, Numba goes elsewhere."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for source in sorted(package.rglob("*.py")):
+        digest.update(str(source.relative_to(package)).encode() + source.read_bytes())
+    root = numba.config.CACHE_DIR or package / "__pycache__"
+    return str(Path(root) / f"emop3d-{digest.hexdigest()[:16]}")
+
+
+CACHE_FOLDER = _cache_folder()
+
+
+def _compiled(**options):
+    def decorate(function):
+        # Numba takes the folder from its configuration, when a function is decorated; other packages keep theirs.
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = CACHE_FOLDER
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+parallel = _compiled(parallel=True)
+serial = _compiled(fastmath=set(FASTMATH), no_cpython_wrapper=True, no_cfunc_wrapper=True)
