@@ -43,11 +43,11 @@ An array that is (a, h, w, u, v) in the network is (v, u, a, q) here, ``q = h * 
 channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
-Workspace = namedtuple(
-    "Workspace",
-    "x p v a dz sums g n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5 dz5 sums5 g5 m dm chosen",
-)
-"""What one thread works in; ``n1``, ``n3``, ``n5`` are the normalised maps (after the maximum, for ``n1``)."""
+Kept = namedtuple("Kept", "x n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5")
+"""The maps of a group of clips.  ``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet."""
+
+Scratch = namedtuple("Scratch", "p v a dz sums g dz5 sums5 g5 m dm chosen")
+"""Planes that are written and read again at once."""
 
 
 def fuse(input_shape, maps, classes, dtype, receptive_field, strides, pool, pooling):
@@ -82,20 +82,24 @@ class Fused:
         ]
         self.input_shape, self.classes, self.dtype = input_shape, classes, np.dtype(dtype)
         self.packed_shapes = np.array([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
-        self.space_shapes = _workspace_shapes(d, h, w, c, maps)
+        self.kept_shapes, self.scratch_shapes = _kept_shapes(d, h, w, c, maps), _scratch_shapes(h, w)
         self.widths = w, w2
-        self.parameters = np.zeros(self.packed_shapes.prod(axis=1).sum(), dtype)
-        self.gradients = np.empty((0, 0), dtype)
-        self.spaces = np.empty((0, 0), dtype)
+        self.parameters = np.zeros(_size(self.packed_shapes), dtype)
+        self.gradients = np.empty((0, _size(self.packed_shapes)), dtype)
+        # One row a thread.
+        self.kept = np.empty((0, _size(self.kept_shapes)), dtype)
+        self.scratch = np.empty((0, _size(self.scratch_shapes)), dtype)
         self.chosen = np.empty((0, h2, w2), np.uint32)
 
     def forward(self, x, parameters):
         """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
         self._prepare(parameters)
         logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
-        _forward_groups(
-            self._planes(x), x, self.widths, self.packed_shapes, self.space_shapes,
-            self.parameters, self.spaces, self.chosen, logits, finite,
+        # One clip is shared out by planes, more by groups.
+        forward = _forward_clip if len(x) == 1 else _forward_groups
+        forward(
+            self._planes(x), x, self.widths, self.packed_shapes, self.kept_shapes, self.scratch_shapes,
+            self.parameters, self.kept, self.scratch, self.chosen, logits, finite,
         )  # fmt: skip
         return logits, finite
 
@@ -119,8 +123,8 @@ class Fused:
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
         finite = np.ones(len(x), np.bool_)
         _train_chunks(
-            self._planes(x), x, labels, self.widths, self.packed_shapes, self.space_shapes,
-            self.parameters, self.gradients[:chunks], self.spaces, self.chosen, losses, logits, finite,
+            self._planes(x), x, labels, self.widths, self.packed_shapes, self.kept_shapes, self.scratch_shapes,
+            self.parameters, self.gradients[:chunks], self.kept, self.scratch, self.chosen, losses, logits, finite,
         )  # fmt: skip
         for which, (gradient, (shape, width)) in enumerate(zip(gradients, self.shapes, strict=True)):
             _unpack(self.gradients[:chunks], self.packed_shapes, which, width, gradient.reshape(shape))
@@ -130,47 +134,62 @@ class Fused:
         for which, (values, (shape, width)) in enumerate(zip(parameters, self.shapes, strict=True)):
             _pack(np.ascontiguousarray(values).reshape(shape), self.packed_shapes, which, width, self.parameters)
         threads = get_num_threads()
-        if len(self.spaces) < threads:
-            self.spaces = np.zeros((threads, self.space_shapes.prod(axis=1).sum()), self.dtype)
+        if len(self.kept) < threads:
+            self.kept = np.empty((threads, self.kept.shape[1]), self.dtype)
+            self.scratch = np.zeros((threads, self.scratch.shape[1]), self.dtype)
             self.chosen = np.empty((threads, *self.chosen.shape[1:]), np.uint32)
 
     def _planes(self, x):
-        """Clips of one channel as (n, 1, d, q), without a copy; nothing for others, whose planes are gathered later."""
+        """Clips as (n, c, d, q) where that is cheap: of one channel (no copy), or one clip; else nothing, see below."""
         d, h, w, c = self.input_shape
-        return x.reshape(len(x), 1, d, h * w) if c == 1 else np.empty((0, 1, d, h * w), self.dtype)
+        if c == 1 or len(x) == 1:
+            return np.ascontiguousarray(np.moveaxis(x, -1, 1)).reshape(len(x), c, d, h * w)
+        return np.empty((0, c, d, h * w), self.dtype)
 
 
-def _workspace_shapes(d, h, w, c, maps):
-    """Of the arrays of a Workspace, in order, each with four axes."""
+def _size(shapes):
+    return shapes.prod(axis=1).sum()
+
+
+def _kept_shapes(d, h, w, c, maps):
+    """Of the arrays of Kept, in order."""
     h2, w2 = (h - 3) // 2, (w - 3) // 2
-    q1, a1, q2, a5 = h * w, (h - 3) * w, h2 * w2, (h2 - 3) * w2
+    pooled, last = h2 * w2, (h2 - 3) * w2
     per_frame_1, per_frame_3, per_frame_5 = ((GROUP, maps, frames) for frames in (d - 2, d - 4, d - 6))
     shapes = {
-        "x": (GROUP if c > 1 else 0, c, d, q1),
-        "p": (1, 1, 1, q1 + 3),
-        "v": (1, 1, 1, a1 + 3),
-        "a": (1, 1, 1, a1),
-        "dz": (1, 1, 1, a1 + 3),
-        "sums": (1, 1, 1, q1 + 3 * w),
-        "g": (1, 1, 2, q1),
-        "n1": (*per_frame_1, q2),
+        "x": (GROUP if c > 1 else 0, c, d, h * w),
+        "n1": (*per_frame_1, pooled),
         "mean1": (*per_frame_1, 1),
         "scale1": (*per_frame_1, 1),
-        "n3": (*per_frame_3, q2),
+        "n3": (*per_frame_3, pooled),
         "scale3": (*per_frame_3, 1),
-        "a5": (*per_frame_5, a5),
-        "n5": (*per_frame_5, a5),
+        "a5": (*per_frame_5, last),
+        "n5": (*per_frame_5, last),
         "scale5": (*per_frame_5, 1),
-        "dn1": (*per_frame_1, q2),
-        "dn3": (*per_frame_3, q2),
-        "dn5": (*per_frame_5, a5),
-        "dz5": (1, 1, 1, a5 + 3),
-        "sums5": (1, 1, 1, q2 + 3 * w2),
-        "g5": (1, 1, 1, q2),
-        "m": (1, 1, 1, q2),
-        "dm": (1, 1, 1, q2),
+        "dn1": (*per_frame_1, pooled),
+        "dn3": (*per_frame_3, pooled),
+        "dn5": (*per_frame_5, last),
     }
-    return np.array([shapes[name] for name in Workspace._fields if name in shapes])
+    return np.array([shapes[name] for name in Kept._fields])
+
+
+def _scratch_shapes(h, w):
+    """Of the arrays of Scratch but ``chosen``, in order."""
+    h2, w2 = (h - 3) // 2, (w - 3) // 2
+    lengths = {
+        "p": h * w + 3,
+        "v": (h - 3) * w + 3,
+        "a": (h - 3) * w,
+        "dz": (h - 3) * w + 3,
+        "sums": (h + 3) * w,
+        "g": h * w,
+        "dz5": (h2 - 3) * w2 + 3,
+        "sums5": (h2 + 3) * w2,
+        "g5": h2 * w2,
+        "m": h2 * w2,
+        "dm": h2 * w2,
+    }
+    return np.array([(1, 1, 2 if name == "g" else 1, lengths[name]) for name in Scratch._fields if name in lengths])
 
 
 # --- Drivers: what runs side by side.
@@ -178,59 +197,124 @@ def _workspace_shapes(d, h, w, c, maps):
 
 @parallel
 def _train_chunks(
-    planes, x, labels, widths, shapes, space_shapes, parameters, gradients, spaces, chosen, losses, logits, finite
-):
+    planes, x, labels, widths, packed_shapes, kept_shapes, scratch_shapes,
+    parameters, gradients, kept, scratch, chosen, losses, logits, finite,
+):  # fmt: skip
     for chunk in prange(gradients.shape[0]):
+        first = chunk * x.shape[0] // gradients.shape[0]
+        end = (chunk + 1) * x.shape[0] // gradients.shape[0]
         thread = get_thread_id()
         _train_chunk(
-            planes, x, labels, chunk * x.shape[0] // gradients.shape[0], (chunk + 1) * x.shape[0] // gradients.shape[0],
-            widths, shapes, space_shapes, parameters, gradients[chunk], spaces[thread], chosen[thread],
-            losses, logits, finite,
+            planes, x, labels, first, end, widths, packed_shapes, kept_shapes, scratch_shapes,
+            parameters, gradients[chunk], kept[thread], scratch[thread], chosen[thread], losses, logits, finite,
         )  # fmt: skip
 
 
 @serial
 def _train_chunk(
-    planes, x, labels, first, end, widths, shapes, space_shapes, parameters, gradients, space, chosen,
-    losses, logits, finite,
+    planes, x, labels, first, end, widths, packed_shapes, kept_shapes, scratch_shapes,
+    parameters, gradients, kept, scratch, chosen, losses, logits, finite,
 ):  # fmt: skip
-    net = _arrays(parameters, shapes)
-    own = _arrays(gradients, shapes)
-    work = _workspace(space, space_shapes, chosen)
+    net, own = _arrays(parameters, packed_shapes), _arrays(gradients, packed_shapes)
+    maps, work = _kept(kept, kept_shapes), _scratch(scratch, scratch_shapes, chosen)
     gradients[:] = 0
     groups = (end - first + GROUP - 1) // GROUP
     for group in range(groups):
         start = first + group * (end - first) // groups
         stop = first + (group + 1) * (end - first) // groups
-        clips = _group_planes(planes, x, start, stop, work)
-        _forward_group(clips, widths, net, work, logits[start:stop], finite[start:stop])
+        clips = _group_planes(planes, x, start, stop, maps)
+        _forward_group(clips, widths, net, maps, work, logits[start:stop], finite[start:stop])
         dlogits = np.empty_like(logits[start:stop])
         for n in range(start, stop):
             losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], dlogits[n - start])
-        _backward_group(clips, widths, net, own, work, dlogits)
+        _backward_group(clips, widths, net, own, maps, work, dlogits)
 
 
 @parallel
-def _forward_groups(planes, x, widths, shapes, space_shapes, parameters, spaces, chosen, logits, finite):
-    groups = (x.shape[0] + GROUP - 1) // GROUP
+def _forward_groups(
+    planes, x, widths, packed_shapes, kept_shapes, scratch_shapes, parameters, kept, scratch, chosen, logits, finite
+):
+    groups = max((x.shape[0] + GROUP - 1) // GROUP, min(x.shape[0], CHUNKS))
     for group in prange(groups):
+        start = group * x.shape[0] // groups
+        stop = (group + 1) * x.shape[0] // groups
         thread = get_thread_id()
         _forward_some(
-            planes, x, group * x.shape[0] // groups, (group + 1) * x.shape[0] // groups,
-            widths, shapes, space_shapes, parameters, spaces[thread], chosen[thread], logits, finite,
+            planes, x, start, stop, widths, packed_shapes, kept_shapes, scratch_shapes,
+            parameters, kept[thread], scratch[thread], chosen[thread], logits, finite,
         )  # fmt: skip
 
 
 @serial
-def _forward_some(planes, x, start, stop, widths, shapes, space_shapes, parameters, space, chosen, logits, finite):
-    net = _arrays(parameters, shapes)
-    work = _workspace(space, space_shapes, chosen)
-    clips = _group_planes(planes, x, start, stop, work)
-    _forward_group(clips, widths, net, work, logits[start:stop], finite[start:stop])
+def _forward_some(
+    planes, x, start, stop, widths, packed_shapes, kept_shapes, scratch_shapes,
+    parameters, kept, scratch, chosen, logits, finite,
+):  # fmt: skip
+    net, maps = _arrays(parameters, packed_shapes), _kept(kept, kept_shapes)
+    clips = _group_planes(planes, x, start, stop, maps)
+    work = _scratch(scratch, scratch_shapes, chosen)
+    _forward_group(clips, widths, net, maps, work, logits[start:stop], finite[start:stop])
+
+
+def _forward_clip(
+    planes, x, widths, packed_shapes, kept_shapes, scratch_shapes, parameters, kept, scratch, chosen, logits, finite
+):
+    """One clip, layer by layer: the planes of a layer side by side, all written to the first thread's maps."""
+    finite_planes = np.ones(kept_shapes[1][1:3].prod(), np.bool_)
+    for layer, tasks in ((1, finite_planes.size), (3, kept_shapes[4][1:3].prod()), (5, kept_shapes[7][1:3].prod())):
+        _forward_planes(
+            planes, x, layer, tasks, widths, packed_shapes, kept_shapes, scratch_shapes,
+            parameters, kept[0], scratch, chosen, finite_planes,
+        )  # fmt: skip
+    finite[0] = finite_planes.all()
+    _forward_dense(packed_shapes, kept_shapes, parameters, kept[0], logits)
+
+
+@parallel
+def _forward_planes(
+    planes, x, layer, tasks, widths, packed_shapes, kept_shapes, scratch_shapes,
+    parameters, kept, scratch, chosen, finite,
+):  # fmt: skip
+    for task in prange(tasks):
+        thread = get_thread_id()
+        _forward_plane(
+            planes, x, layer, task, widths, packed_shapes, kept_shapes, scratch_shapes,
+            parameters, kept, scratch[thread], chosen[thread], finite,
+        )  # fmt: skip
 
 
 @serial
-def _group_planes(planes, x, start, stop, space):
+def _forward_plane(
+    planes, x, layer, task, widths, packed_shapes, kept_shapes, scratch_shapes,
+    parameters, kept, scratch, chosen, finite,
+):  # fmt: skip
+    net, maps = _arrays(parameters, packed_shapes), _kept(kept, kept_shapes)
+    work = _scratch(scratch, scratch_shapes, chosen)
+    count = net.w3.shape[0]
+    d, f = task // count, task % count
+    if layer == 1:
+        finite[task] = _forward_1(planes[0], widths[0], d, f, net, maps, work, 0)
+    elif layer == 3:
+        _forward_3(d, f, net, maps, work, 0)
+    else:
+        _forward_5(widths[1], d, f, net, maps, work, 0)
+
+
+@parallel
+def _forward_dense(packed_shapes, kept_shapes, parameters, kept, logits):
+    for n in prange(logits.shape[0]):
+        _forward_dense_sample(packed_shapes, kept_shapes, parameters, kept, logits, n)
+
+
+@serial
+def _forward_dense_sample(packed_shapes, kept_shapes, parameters, kept, logits, n):
+    maps = _kept(kept, kept_shapes)
+    _dense(maps.n5[n : n + 1].reshape(1, -1), _arrays(parameters, packed_shapes), logits[n : n + 1])
+
+
+@serial
+def _group_planes(planes, x, start, stop, kept):
+    """Clips as (n, c, d, q): there already, or gathered for this group."""
     if planes.shape[0]:
         return planes[start:stop]
     for n in range(start, stop):
@@ -239,9 +323,9 @@ def _group_planes(planes, x, start, stop, space):
                 q = 0
                 for h in range(x.shape[2]):
                     for w in range(x.shape[3]):
-                        space.x[n - start, c, d, q] = x[n, d, h, w, c]
+                        kept.x[n - start, c, d, q] = x[n, d, h, w, c]
                         q += 1
-    return space.x[: stop - start]
+    return kept.x[: stop - start]
 
 
 @serial
@@ -254,14 +338,20 @@ def _arrays(flat, shapes):
 
 
 @serial
-def _workspace(flat, shapes, chosen):
-    return Workspace(
-        _part(flat, shapes, 0), _row(flat, shapes, 1), _row(flat, shapes, 2), _row(flat, shapes, 3),
-        _row(flat, shapes, 4), _row(flat, shapes, 5), _part(flat, shapes, 6)[0, 0], _part(flat, shapes, 7),
+def _kept(flat, shapes):
+    return Kept(
+        _part(flat, shapes, 0), _part(flat, shapes, 1), _part(flat, shapes, 2), _part(flat, shapes, 3),
+        _part(flat, shapes, 4), _part(flat, shapes, 5), _part(flat, shapes, 6), _part(flat, shapes, 7),
         _part(flat, shapes, 8), _part(flat, shapes, 9), _part(flat, shapes, 10), _part(flat, shapes, 11),
-        _part(flat, shapes, 12), _part(flat, shapes, 13), _part(flat, shapes, 14), _part(flat, shapes, 15),
-        _part(flat, shapes, 16), _part(flat, shapes, 17), _row(flat, shapes, 18), _row(flat, shapes, 19),
-        _row(flat, shapes, 20), _row(flat, shapes, 21), _row(flat, shapes, 22), chosen,
+    )  # fmt: skip
+
+
+@serial
+def _scratch(flat, shapes, chosen):
+    return Scratch(
+        _row(flat, shapes, 0), _row(flat, shapes, 1), _row(flat, shapes, 2), _row(flat, shapes, 3),
+        _row(flat, shapes, 4), _part(flat, shapes, 5)[0, 0], _row(flat, shapes, 6), _row(flat, shapes, 7),
+        _row(flat, shapes, 8), _row(flat, shapes, 9), _row(flat, shapes, 10), chosen,
     )  # fmt: skip
 
 
@@ -284,58 +374,58 @@ def _row(flat, shapes, which):
 
 
 @serial
-def _forward_group(clips, widths, net, space, logits, finite):
+def _forward_group(clips, widths, net, kept, scratch, logits, finite):
     count = clips.shape[0]
-    maps, frames1 = space.n1.shape[1:3]
-    frames3 = space.n3.shape[2]
-    frames5 = space.n5.shape[2]
+    maps, frames1 = kept.n1.shape[1:3]
+    frames3 = kept.n3.shape[2]
+    frames5 = kept.n5.shape[2]
     # A frame's input is read once for all maps, a map's weights once for all clips.
     for d in range(frames1):
         for f in range(maps):
             for n in range(count):
-                finite[n] &= _forward_1(clips[n], widths[0], d, f, net, space, n)
+                finite[n] &= _forward_1(clips[n], widths[0], d, f, net, kept, scratch, n)
     for n in range(count):
         for f in range(maps):
             for d in range(frames3):
-                _forward_3(d, f, net, space, n)
+                _forward_3(d, f, net, kept, scratch, n)
         for d in range(frames5):
             for f in range(maps):
-                _forward_5(widths[1], d, f, net, space, n)
-    _dense(space.n5[:count].reshape(count, -1), net, logits)
+                _forward_5(widths[1], d, f, net, kept, scratch, n)
+    _dense(kept.n5[:count].reshape(count, -1), net, logits)
 
 
 @serial
-def _forward_1(clip, width, d, f, net, space, n):
+def _forward_1(clip, width, d, f, net, kept, scratch, n):
     """L1WS, NORM_2 and the spatial maximum of L3P: one map of one frame."""
-    _products(clip, d, net.w1[f], space.p)
-    _window_sums(space.p, width, net.b1[f, 0, d], space.v, space.a)
-    mean, scale = _moments(space.a, width, 3)
-    space.mean1[n, f, d, 0] = mean
-    space.scale1[n, f, d, 0] = scale
-    _pool_plane(space.a, width, mean, scale, space.n1[n, f, d].reshape(space.chosen.shape))
+    _products(clip, d, net.w1[f], scratch.p)
+    _window_sums(scratch.p, width, net.b1[f, 0, d], scratch.v, scratch.a)
+    mean, scale = _moments(scratch.a, width, 3)
+    kept.mean1[n, f, d, 0] = mean
+    kept.scale1[n, f, d, 0] = scale
+    _pool_plane(scratch.a, width, mean, scale, kept.n1[n, f, d].reshape(scratch.chosen.shape))
     return scale > 0
 
 
 @serial
-def _forward_3(d, f, net, space, n):
+def _forward_3(d, f, net, kept, scratch, n):
     """The rest of L3P, and NORM_4: one map of one frame."""
-    y = space.n3[n, f, d]
-    _largest_of_frames(space.n1[n, f], d, space.m)
-    _scale_shift(space.m, net.w3[f, 0, 0], net.b3[f, 0, d, 0], y)
+    y = kept.n3[n, f, d]
+    _largest_of_frames(kept.n1[n, f], d, scratch.m)
+    _scale_shift(scratch.m, net.w3[f, 0, 0], net.b3[f, 0, d, 0], y)
     mean, scale = _moments(y, y.size, 0)
-    space.scale3[n, f, d, 0] = scale
+    kept.scale3[n, f, d, 0] = scale
     _normalize(y, mean, scale, y)
 
 
 @serial
-def _forward_5(width, d, f, net, space, n):
+def _forward_5(width, d, f, net, kept, scratch, n):
     """L5WS and NORM_6: one map of one frame."""
-    a = space.a5[n, f, d]
-    _products(space.n3[n], d, net.w5[f], space.p)
-    _window_sums(space.p, width, net.b5[f, 0, d], space.v, a)
+    a = kept.a5[n, f, d]
+    _products(kept.n3[n], d, net.w5[f], scratch.p)
+    _window_sums(scratch.p, width, net.b5[f, 0, d], scratch.v, a)
     mean, scale = _moments(a, width, 3)
-    space.scale5[n, f, d, 0] = scale
-    _normalize(a, mean, scale, space.n5[n, f, d])
+    kept.scale5[n, f, d, 0] = scale
+    _normalize(a, mean, scale, kept.n5[n, f, d])
 
 
 @serial
@@ -368,36 +458,36 @@ def _cross_entropy(logits, label, count, dlogits):
 
 
 @serial
-def _backward_group(clips, widths, net, gradients, space, dlogits):
+def _backward_group(clips, widths, net, gradients, kept, scratch, dlogits):
     count = clips.shape[0]
-    maps, frames1 = space.n1.shape[1:3]
-    frames3 = space.n3.shape[2]
-    frames5 = space.n5.shape[2]
-    _dense_backward(dlogits, space.n5[:count].reshape(count, -1), net, gradients, space.dn5[:count].reshape(count, -1))
+    maps, frames1 = kept.n1.shape[1:3]
+    frames3 = kept.n3.shape[2]
+    frames5 = kept.n5.shape[2]
+    _dense_backward(dlogits, kept.n5[:count].reshape(count, -1), net, gradients, kept.dn5[:count].reshape(count, -1))
     for n in range(count):
-        space.dn3[n] = 0
-        space.dn1[n] = 0
+        kept.dn3[n] = 0
+        kept.dn1[n] = 0
         for d in range(frames5):
             for f in range(maps):
-                _backward_5(widths[1], d, f, net, gradients, space, n)
+                _backward_5(widths[1], d, f, net, gradients, kept, scratch, n)
         for f in range(maps):
             for d in range(frames3):
-                _backward_3(d, f, net, gradients, space, n)
+                _backward_3(d, f, net, gradients, kept, scratch, n)
     for d in range(frames1):
         for f in range(maps):
             # Two clips at a time share a read and a write of each gradient.
             for n in range(0, count - 1, 2):
-                _backward_1(clips[n], widths[0], d, f, net, gradients, space, n, space.g[0])
-                _backward_1(clips[n + 1], widths[0], d, f, net, gradients, space, n + 1, space.g[1])
+                _backward_1(clips[n], widths[0], d, f, net, gradients, kept, scratch, n, scratch.g[0])
+                _backward_1(clips[n + 1], widths[0], d, f, net, gradients, kept, scratch, n + 1, scratch.g[1])
                 for c in range(clips.shape[1]):
                     for i in range(3):
                         dw = gradients.w1[f, c, i]
-                        _add_two_products(dw, clips[n, c, d + i], space.g[0], clips[n + 1, c, d + i], space.g[1])
+                        _add_two_products(dw, clips[n, c, d + i], scratch.g[0], clips[n + 1, c, d + i], scratch.g[1])
             if count % 2:
-                _backward_1(clips[count - 1], widths[0], d, f, net, gradients, space, count - 1, space.g[0])
+                _backward_1(clips[count - 1], widths[0], d, f, net, gradients, kept, scratch, count - 1, scratch.g[0])
                 for c in range(clips.shape[1]):
                     for i in range(3):
-                        _add_product(gradients.w1[f, c, i], clips[count - 1, c, d + i], space.g[0])
+                        _add_product(gradients.w1[f, c, i], clips[count - 1, c, d + i], scratch.g[0])
 
 
 @serial
@@ -418,63 +508,63 @@ def _dense_backward(dlogits, features, net, gradients, dfeatures):
 
 
 @serial
-def _backward_5(width, d, f, net, gradients, space, n):
+def _backward_5(width, d, f, net, gradients, kept, scratch, n):
     """NORM_6 and L5WS: one map of one frame; adds to the gradients, and to ``dn3``."""
-    a = space.a5[n, f, d]
-    dz = space.dz5[3:]
+    a = kept.a5[n, f, d]
+    dz = scratch.dz5[3:]
     outputs = (a.size // width) * (width - 3)
-    _normalize_backward(space.dn5[n, f, d], space.n5[n, f, d], space.scale5[n, f, d, 0], outputs, dz)
+    _normalize_backward(kept.dn5[n, f, d], kept.n5[n, f, d], kept.scale5[n, f, d, 0], outputs, dz)
     _activate_backward(dz, a)
     _fill_rest(dz, width, 3, a.dtype.type(0))
     _add(gradients.b5[f, 0, d], dz)
-    _window_sums_backward(space.dz5, width, space.sums5, space.g5)
+    _window_sums_backward(scratch.dz5, width, scratch.sums5, scratch.g5)
     for c in range(net.w5.shape[1]):
         for i in range(3):
-            _add_product(gradients.w5[f, c, i], space.n3[n, c, d + i], space.g5)
-            _add_product(space.dn3[n, c, d + i], net.w5[f, c, i], space.g5)
+            _add_product(gradients.w5[f, c, i], kept.n3[n, c, d + i], scratch.g5)
+            _add_product(kept.dn3[n, c, d + i], net.w5[f, c, i], scratch.g5)
 
 
 @serial
-def _backward_3(d, f, net, gradients, space, n):
+def _backward_3(d, f, net, gradients, kept, scratch, n):
     """NORM_4 and L3P but for its spatial maximum: one map of one frame; adds to the gradients, and to ``dn1``."""
     w = net.w3[f, 0, 0]
     b = net.b3[f, 0, d, 0]
-    dz = space.dm
-    _normalize_backward(space.dn3[n, f, d], space.n3[n, f, d], space.scale3[n, f, d, 0], dz.size, dz)
-    _largest_of_frames(space.n1[n, f], d, space.m)
+    dz = scratch.dm
+    _normalize_backward(kept.dn3[n, f, d], kept.n3[n, f, d], kept.scale3[n, f, d, 0], dz.size, dz)
+    _largest_of_frames(kept.n1[n, f], d, scratch.m)
     # y = leaky ReLU(z), z = m w + b
-    _scale_shift_activate_backward(dz, space.m, w, b)
-    _add_product(gradients.w3[f, 0, 0], dz, space.m)
+    _scale_shift_activate_backward(dz, scratch.m, w, b)
+    _add_product(gradients.w3[f, 0, 0], dz, scratch.m)
     gradients.b3[f, 0, d, 0] += _sum(dz)
     # m = the largest of three frames; the first that is so large takes the gradient
     _multiply(dz, w)
     for i in range(3):
-        _add_to_chosen_frame(space.n1[n, f], d, i, dz, space.dn1[n, f, d + i])
+        _add_to_chosen_frame(kept.n1[n, f], d, i, dz, kept.dn1[n, f, d + i])
 
 
 @serial
-def _backward_1(clip, width, d, f, net, gradients, space, n, g):
+def _backward_1(clip, width, d, f, net, gradients, kept, scratch, n, g):
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of one frame; adds to the bias' gradient, gives ``g``."""
-    a, dz = space.a, space.dz[3:]
+    a, dz = scratch.a, scratch.dz[3:]
     # Recomputed: a = leaky ReLU(z)
-    _products(clip, d, net.w1[f], space.p)
-    _window_sums(space.p, width, net.b1[f, 0, d], space.v, a)
+    _products(clip, d, net.w1[f], scratch.p)
+    _window_sums(scratch.p, width, net.b1[f, 0, d], scratch.v, a)
     # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two sums come from
     # the pooled map.  da = scale (dn - mean(dn) - n mean(dn n)) is an affine map of a, and scale dm where a was chosen.
-    dm, m = space.dn1[n, f, d], space.n1[n, f, d]
-    mean, scale = space.mean1[n, f, d, 0], space.scale1[n, f, d, 0]
+    dm, m = kept.dn1[n, f, d], kept.n1[n, f, d]
+    mean, scale = kept.mean1[n, f, d, 0], kept.scale1[n, f, d, 0]
     outputs = a.dtype.type((a.size // width) * (width - 3))
     mean_dn = _sum(dm) / outputs
     mean_dn_n = _dot(dm, m) / outputs
     slope = -scale * scale * mean_dn_n
     _affine_backward(a, -scale * mean_dn - slope * mean, slope, dz)
-    _find_chosen(a, width, space.chosen)
-    _add_at_chosen(a, dm, space.chosen.reshape(-1), scale, dz)
+    _find_chosen(a, width, scratch.chosen)
+    _add_at_chosen(a, dm, scratch.chosen.reshape(-1), scale, dz)
     if scale == 0:
         dz[:] = 0
     _fill_rest(dz, width, 3, a.dtype.type(0))
     _add(gradients.b1[f, 0, d], dz)
-    _window_sums_backward(space.dz, width, space.sums, g)
+    _window_sums_backward(scratch.dz, width, scratch.sums, g)
 
 
 # --- Planes.  Every loop writes one array only: that is what lets it vectorise.
