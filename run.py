@@ -65,9 +65,9 @@ def train(arguments):
     run.write_settings(settings)
     print(f"the run's folder: {run.path}")
 
-    print("compiling the kernels: up to a minute the first time, cached for the next", flush=True)
+    print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     started = time.perf_counter()
-    net.loss_and_gradients(np.zeros((1, *net.input_shape), net.dtype), [0])
+    runs.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save():

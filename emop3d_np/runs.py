@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import checkpoint
+from .datasets import normalize
 from .errors import InputError
 from .metrics import Evaluation
 from .network import EmoP3D
@@ -53,6 +54,24 @@ def use_threads(count):
         if count > numba.config.NUMBA_NUM_THREADS:
             raise InputError(f"--threads {count} is more than the {numba.config.NUMBA_NUM_THREADS} cores there are")
         numba.set_num_threads(count)
+
+
+def compile_kernels(net, clips, progress):
+    """Compile all that a run will need, or read it from disk, by doing each thing once on black clips.
+
+    Args:
+        net: EmoP3D.
+        clips: ClipSet to train on; its dtype decides which preprocessing is compiled.
+        progress: wraps the list of things to do, as tqdm does.
+    """
+    x = np.zeros((2, *net.input_shape), net.dtype)
+    kernels = [
+        lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
+        lambda: net.training_pass(x, [0, 0]),
+        lambda: net.loss(net.forward(x), [0, 0]),
+    ]
+    for kernel in progress(kernels):
+        kernel()
 
 
 def layer_table(net):
