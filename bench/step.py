@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import emop3d_np as emo  # noqa: E402
+import emop3d_np as emo
 
 
 def check(rng):
