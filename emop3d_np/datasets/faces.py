@@ -2,7 +2,7 @@
 
 A clip shows a made-up person whose face moves from rest to one of six emotions.  People differ in build, hair and skin,
 and above all in their face at rest: one has low brows, another upturned corners of the mouth, and so looks angry or
-happy by nature.  A single frame is ambiguous therefore; the change over time is the expression.
+happy by nature.  What a clip looks like may mislead therefore; how it changes is the expression.
 
 A face is a list of soft shapes painted over each other.  NumPy works out the shapes of many clips and all their frames
 at once, from the traits of the person and the strength of the action units; a kernel paints them, one task a clip.
@@ -133,7 +133,8 @@ RELAXED = 0.8
 """Share of the face at rest that the expression replaces."""
 
 SMALLEST = (1, 16, 16, 1)
-LARGEST_NUMBER = 2**32 - 1
+LARGEST_NUMBER = 2**32 - 1  # one word of the seeds of NumPy's generator
+
 CLIPS_AT_A_TIME = 256
 """Clips whose shapes are worked out together: bounds the memory, decides nothing else."""
 
@@ -288,9 +289,9 @@ class _Sketch:
     def add(self, x, y, length, up, down=None, *, grey, opacity=1, angle=0, bend=0, roundness=1, soft=1.5, within=-1):
         """Add a shape and return its index.
 
-        With ``p`` along the shape, 1 at its end, and ``r`` across it, the shape is what lies within
-        ``p^2 + roundness s^2 + (1 - roundness) |s| = 1``, where ``s = (r - bend p^2) / down``, or ``/ up`` on the other
-        side: an ellipse for roundness 1, a leaf with pointed ends for 0.
+        With ``p`` along the shape, 1 at its end, and ``r`` across it, downwards, the shape is the points with
+        ``p^2 + roundness s^2 + (1 - roundness) |s| <= 1``, where ``s = (r - bend p^2) / down``, or ``/ up`` where that
+        is negative: an ellipse for roundness 1, a leaf with pointed ends for 0.
 
         Args:
             x, y: middle.

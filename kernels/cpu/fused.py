@@ -81,26 +81,31 @@ class Fused:
             ((1, 1, 1, 1, classes), 1),
         ]
         self.input_shape, self.classes, self.dtype = input_shape, classes, np.dtype(dtype)
-        self.packed_shapes = np.array([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
-        self.kept_shapes, self.scratch_shapes = _kept_shapes(d, h, w, c, maps), _scratch_shapes(h, w)
+        self.packed = _places([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
+        self.kept_places, self.scratch_places = _kept_places(d, h, w, c, maps), _scratch_places(h, w)
         self.widths = w, w2
-        self.parameters = np.zeros(_size(self.packed_shapes), dtype)
-        self.gradients = np.empty((0, _size(self.packed_shapes)), dtype)
+        self.parameters = np.zeros(_size(self.packed), dtype)
+        self.gradients = np.empty((0, _size(self.packed)), dtype)
         # One row a thread.
-        self.kept = np.empty((0, _size(self.kept_shapes)), dtype)
-        self.scratch = np.empty((0, _size(self.scratch_shapes)), dtype)
+        self.kept = np.empty((0, _size(self.kept_places)), dtype)
+        self.scratch = np.empty((0, _size(self.scratch_places)), dtype)
         self.chosen = np.empty((0, h2, w2), np.uint32)
+        self.no_labels = np.empty(0, np.int64)
 
     def forward(self, x, parameters):
         """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
         self._prepare(parameters)
         logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
-        # One clip is shared out by planes, more by groups.
-        forward = _forward_clip if len(x) == 1 else _forward_groups
-        forward(
-            self._planes(x), x, self.widths, self.packed_shapes, self.kept_shapes, self.scratch_shapes,
-            self.parameters, self.kept, self.scratch, self.chosen, logits, finite,
-        )  # fmt: skip
+        nothing = np.empty(0, self.dtype)
+        if len(x) == 1:
+            # One clip is shared out by planes, layer by layer; all are kept with the first thread's maps.
+            finite = np.ones(self.kept_places[1, 2:4].prod(), np.bool_)
+            for job, layer in ((PLANES_1, 1), (PLANES_3, 4), (PLANES_5, 7)):
+                self._run(job, self.kept_places[layer, 2:4].prod(), x, self.no_labels, nothing, logits, finite)
+            self._run(DENSE, 1, x, self.no_labels, nothing, logits, finite)
+            return logits, finite.all(keepdims=True)
+        groups = max(-(-len(x) // GROUP), min(len(x), CHUNKS))
+        self._run(FORWARD, groups, x, self.no_labels, nothing, logits, finite)
         return logits, finite
 
     def training_pass(self, x, labels, parameters, gradients):
@@ -122,17 +127,21 @@ class Fused:
             self.gradients = np.empty((chunks, self.parameters.size), self.dtype)
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
         finite = np.ones(len(x), np.bool_)
-        _train_chunks(
-            self._planes(x), x, labels, self.widths, self.packed_shapes, self.kept_shapes, self.scratch_shapes,
-            self.parameters, self.gradients[:chunks], self.kept, self.scratch, self.chosen, losses, logits, finite,
-        )  # fmt: skip
+        self._run(TRAIN, chunks, x, labels, losses, logits, finite)
         for which, (gradient, (shape, width)) in enumerate(zip(gradients, self.shapes, strict=True)):
-            _unpack(self.gradients[:chunks], self.packed_shapes, which, width, gradient.reshape(shape))
+            _unpack(self.gradients[:chunks], self.packed, which, width, gradient.reshape(shape))
         return losses, logits, finite
+
+    def _run(self, job, tasks, x, labels, losses, logits, finite):
+        _run_tasks(
+            job, tasks, self._planes(x), x, labels, self.widths, self.packed, self.kept_places,
+            self.scratch_places, self.parameters, self.gradients, self.kept, self.scratch, self.chosen,
+            losses, logits, finite,
+        )  # fmt: skip
 
     def _prepare(self, parameters):
         for which, (values, (shape, width)) in enumerate(zip(parameters, self.shapes, strict=True)):
-            _pack(np.ascontiguousarray(values).reshape(shape), self.packed_shapes, which, width, self.parameters)
+            _pack(np.ascontiguousarray(values).reshape(shape), self.packed, which, width, self.parameters)
         threads = get_num_threads()
         if len(self.kept) < threads:
             self.kept = np.empty((threads, self.kept.shape[1]), self.dtype)
@@ -147,11 +156,18 @@ class Fused:
         return np.empty((0, c, d, h * w), self.dtype)
 
 
-def _size(shapes):
-    return shapes.prod(axis=1).sum()
+def _places(shapes):
+    """Start and shape of arrays that stand one behind the other: a row (start, n, m, d, q) for each."""
+    shapes = np.array(shapes)
+    ends = shapes.prod(axis=1).cumsum()
+    return np.column_stack([ends - shapes.prod(axis=1), shapes])
 
 
-def _kept_shapes(d, h, w, c, maps):
+def _size(places):
+    return places[-1, 0] + places[-1, 1:].prod()
+
+
+def _kept_places(d, h, w, c, maps):
     """Of the arrays of Kept, in order."""
     h2, w2 = (h - 3) // 2, (w - 3) // 2
     pooled, last = h2 * w2, (h2 - 3) * w2
@@ -170,10 +186,10 @@ def _kept_shapes(d, h, w, c, maps):
         "dn3": (*per_frame_3, pooled),
         "dn5": (*per_frame_5, last),
     }
-    return np.array([shapes[name] for name in Kept._fields])
+    return _places([shapes[name] for name in Kept._fields])
 
 
-def _scratch_shapes(h, w):
+def _scratch_places(h, w):
     """Of the arrays of Scratch but ``chosen``, in order."""
     h2, w2 = (h - 3) // 2, (w - 3) // 2
     lengths = {
@@ -189,127 +205,63 @@ def _scratch_shapes(h, w):
         "m": h2 * w2,
         "dm": h2 * w2,
     }
-    return np.array([(1, 1, 2 if name == "g" else 1, lengths[name]) for name in Scratch._fields if name in lengths])
+    return _places([(1, 1, 2 if name == "g" else 1, lengths[name]) for name in Scratch._fields if name in lengths])
 
 
-# --- Drivers: what runs side by side.
+# --- What runs side by side.
+
+# One driver for all jobs: what a driver calls is compiled with it, and that takes most of the time.
+TRAIN, FORWARD, PLANES_1, PLANES_3, PLANES_5, DENSE = range(6)
 
 
 @parallel
-def _train_chunks(
-    planes, x, labels, widths, packed_shapes, kept_shapes, scratch_shapes,
+def _run_tasks(
+    job, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
     parameters, gradients, kept, scratch, chosen, losses, logits, finite,
-):  # fmt: skip
-    for chunk in prange(gradients.shape[0]):
-        first = chunk * x.shape[0] // gradients.shape[0]
-        end = (chunk + 1) * x.shape[0] // gradients.shape[0]
-        thread = get_thread_id()
-        _train_chunk(
-            planes, x, labels, first, end, widths, packed_shapes, kept_shapes, scratch_shapes,
-            parameters, gradients[chunk], kept[thread], scratch[thread], chosen[thread], losses, logits, finite,
-        )  # fmt: skip
-
-
-@serial
-def _train_chunk(
-    planes, x, labels, first, end, widths, packed_shapes, kept_shapes, scratch_shapes,
-    parameters, gradients, kept, scratch, chosen, losses, logits, finite,
-):  # fmt: skip
-    net, own = _arrays(parameters, packed_shapes), _arrays(gradients, packed_shapes)
-    maps, work = _kept(kept, kept_shapes), _scratch(scratch, scratch_shapes, chosen)
-    gradients[:] = 0
-    groups = (end - first + GROUP - 1) // GROUP
-    for group in range(groups):
-        start = first + group * (end - first) // groups
-        stop = first + (group + 1) * (end - first) // groups
-        clips = _group_planes(planes, x, start, stop, maps)
-        _forward_group(clips, widths, net, maps, work, logits[start:stop], finite[start:stop])
-        dlogits = np.empty_like(logits[start:stop])
-        for n in range(start, stop):
-            losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], dlogits[n - start])
-        _backward_group(clips, widths, net, own, maps, work, dlogits)
-
-
-@parallel
-def _forward_groups(
-    planes, x, widths, packed_shapes, kept_shapes, scratch_shapes, parameters, kept, scratch, chosen, logits, finite
-):
-    groups = max((x.shape[0] + GROUP - 1) // GROUP, min(x.shape[0], CHUNKS))
-    for group in prange(groups):
-        start = group * x.shape[0] // groups
-        stop = (group + 1) * x.shape[0] // groups
-        thread = get_thread_id()
-        _forward_some(
-            planes, x, start, stop, widths, packed_shapes, kept_shapes, scratch_shapes,
-            parameters, kept[thread], scratch[thread], chosen[thread], logits, finite,
-        )  # fmt: skip
-
-
-@serial
-def _forward_some(
-    planes, x, start, stop, widths, packed_shapes, kept_shapes, scratch_shapes,
-    parameters, kept, scratch, chosen, logits, finite,
-):  # fmt: skip
-    net, maps = _arrays(parameters, packed_shapes), _kept(kept, kept_shapes)
-    clips = _group_planes(planes, x, start, stop, maps)
-    work = _scratch(scratch, scratch_shapes, chosen)
-    _forward_group(clips, widths, net, maps, work, logits[start:stop], finite[start:stop])
-
-
-def _forward_clip(
-    planes, x, widths, packed_shapes, kept_shapes, scratch_shapes, parameters, kept, scratch, chosen, logits, finite
-):
-    """One clip, layer by layer: the planes of a layer side by side, all written to the first thread's maps."""
-    finite_planes = np.ones(kept_shapes[1][1:3].prod(), np.bool_)
-    for layer, tasks in ((1, finite_planes.size), (3, kept_shapes[4][1:3].prod()), (5, kept_shapes[7][1:3].prod())):
-        _forward_planes(
-            planes, x, layer, tasks, widths, packed_shapes, kept_shapes, scratch_shapes,
-            parameters, kept[0], scratch, chosen, finite_planes,
-        )  # fmt: skip
-    finite[0] = finite_planes.all()
-    _forward_dense(packed_shapes, kept_shapes, parameters, kept[0], logits)
-
-
-@parallel
-def _forward_planes(
-    planes, x, layer, tasks, widths, packed_shapes, kept_shapes, scratch_shapes,
-    parameters, kept, scratch, chosen, finite,
 ):  # fmt: skip
     for task in prange(tasks):
-        thread = get_thread_id()
-        _forward_plane(
-            planes, x, layer, task, widths, packed_shapes, kept_shapes, scratch_shapes,
-            parameters, kept, scratch[thread], chosen[thread], finite,
+        _run_task(
+            job, task, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
+            parameters, gradients, kept, scratch, chosen, losses, logits, finite, get_thread_id(),
         )  # fmt: skip
 
 
 @serial
-def _forward_plane(
-    planes, x, layer, task, widths, packed_shapes, kept_shapes, scratch_shapes,
-    parameters, kept, scratch, chosen, finite,
+def _run_task(
+    job, task, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
+    parameters, gradients, kept, scratch, chosen, losses, logits, finite, thread,
 ):  # fmt: skip
-    net, maps = _arrays(parameters, packed_shapes), _kept(kept, kept_shapes)
-    work = _scratch(scratch, scratch_shapes, chosen)
-    count = net.w3.shape[0]
-    d, f = task // count, task % count
-    if layer == 1:
-        finite[task] = _forward_1(planes[0], widths[0], d, f, net, maps, work, 0)
-    elif layer == 3:
-        _forward_3(d, f, net, maps, work, 0)
+    net = _arrays(parameters, packed)
+    work = _scratch(scratch[thread], scratch_places, chosen[thread])
+    if job in (TRAIN, FORWARD):
+        maps = _kept(kept[thread], kept_places)
+        first, end = task * x.shape[0] // tasks, (task + 1) * x.shape[0] // tasks
+        own = net
+        if job == TRAIN:
+            gradients[task] = 0
+            own = _arrays(gradients[task], packed)
+        groups = (end - first + GROUP - 1) // GROUP
+        for group in range(groups):
+            start = first + group * (end - first) // groups
+            stop = first + (group + 1) * (end - first) // groups
+            clips = _group_planes(planes, x, start, stop, maps)
+            _forward_group(clips, widths, net, maps, work, logits[start:stop], finite[start:stop])
+            if job == TRAIN:
+                dlogits = np.empty_like(logits[start:stop])
+                for n in range(start, stop):
+                    losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], dlogits[n - start])
+                _backward_group(clips, widths, net, own, maps, work, dlogits)
     else:
-        _forward_5(widths[1], d, f, net, maps, work, 0)
-
-
-@parallel
-def _forward_dense(packed_shapes, kept_shapes, parameters, kept, logits):
-    for n in prange(logits.shape[0]):
-        _forward_dense_sample(packed_shapes, kept_shapes, parameters, kept, logits, n)
-
-
-@serial
-def _forward_dense_sample(packed_shapes, kept_shapes, parameters, kept, logits, n):
-    maps = _kept(kept, kept_shapes)
-    _dense(maps.n5[n : n + 1].reshape(1, -1), _arrays(parameters, packed_shapes), logits[n : n + 1])
+        maps = _kept(kept[0], kept_places)
+        d, f = task // net.w3.shape[0], task % net.w3.shape[0]
+        if job == PLANES_1:
+            finite[task] = _forward_1(planes[0], widths[0], d, f, net, maps, work, 0)
+        elif job == PLANES_3:
+            _forward_3(d, f, net, maps, work, 0)
+        elif job == PLANES_5:
+            _forward_5(widths[1], d, f, net, maps, work, 0)
+        else:
+            _dense(maps.n5[:1].reshape(1, -1), net, logits)
 
 
 @serial
@@ -329,45 +281,43 @@ def _group_planes(planes, x, start, stop, kept):
 
 
 @serial
-def _arrays(flat, shapes):
+def _arrays(flat, places):
     """The arrays that stand one behind the other in ``flat``."""
     return Arrays(
-        _part(flat, shapes, 0), _part(flat, shapes, 1), _part(flat, shapes, 2), _part(flat, shapes, 3),
-        _part(flat, shapes, 4), _part(flat, shapes, 5), _part(flat, shapes, 6), _part(flat, shapes, 7),
+        _part(flat, places, 0), _part(flat, places, 1), _part(flat, places, 2), _part(flat, places, 3),
+        _part(flat, places, 4), _part(flat, places, 5), _part(flat, places, 6), _part(flat, places, 7),
     )  # fmt: skip
 
 
 @serial
-def _kept(flat, shapes):
+def _kept(flat, places):
     return Kept(
-        _part(flat, shapes, 0), _part(flat, shapes, 1), _part(flat, shapes, 2), _part(flat, shapes, 3),
-        _part(flat, shapes, 4), _part(flat, shapes, 5), _part(flat, shapes, 6), _part(flat, shapes, 7),
-        _part(flat, shapes, 8), _part(flat, shapes, 9), _part(flat, shapes, 10), _part(flat, shapes, 11),
+        _part(flat, places, 0), _part(flat, places, 1), _part(flat, places, 2), _part(flat, places, 3),
+        _part(flat, places, 4), _part(flat, places, 5), _part(flat, places, 6), _part(flat, places, 7),
+        _part(flat, places, 8), _part(flat, places, 9), _part(flat, places, 10), _part(flat, places, 11),
     )  # fmt: skip
 
 
 @serial
-def _scratch(flat, shapes, chosen):
+def _scratch(flat, places, chosen):
     return Scratch(
-        _row(flat, shapes, 0), _row(flat, shapes, 1), _row(flat, shapes, 2), _row(flat, shapes, 3),
-        _row(flat, shapes, 4), _part(flat, shapes, 5)[0, 0], _row(flat, shapes, 6), _row(flat, shapes, 7),
-        _row(flat, shapes, 8), _row(flat, shapes, 9), _row(flat, shapes, 10), chosen,
+        _row(flat, places, 0), _row(flat, places, 1), _row(flat, places, 2), _row(flat, places, 3),
+        _row(flat, places, 4), _part(flat, places, 5)[0, 0], _row(flat, places, 6), _row(flat, places, 7),
+        _row(flat, places, 8), _row(flat, places, 9), _row(flat, places, 10), chosen,
     )  # fmt: skip
 
 
 @serial
-def _part(flat, shapes, which):
+def _part(flat, places, which):
     """Array number ``which`` of those that stand one behind the other in ``flat``."""
-    start = 0
-    for i in range(which):
-        start += shapes[i].prod()
-    n, m, d, q = shapes[which]
+    start = places[which, 0]
+    n, m, d, q = places[which, 1], places[which, 2], places[which, 3], places[which, 4]
     return flat[start : start + n * m * d * q].reshape((n, m, d, q))
 
 
 @serial
-def _row(flat, shapes, which):
-    return _part(flat, shapes, which)[0, 0, 0]
+def _row(flat, places, which):
+    return _part(flat, places, which)[0, 0, 0]
 
 
 # --- The network, forward.
@@ -810,15 +760,15 @@ def _dot(a, b):
 
 
 @parallel
-def _pack(values, shapes, which, width, flat):
+def _pack(values, places, which, width, flat):
     """(a, h, w, u, v) to (v, u, a, h * width + w), which is array ``which`` of ``flat``; what is beyond w stays 0."""
     for task in prange(values.shape[0] * values.shape[1]):
-        _pack_row(values, shapes, which, width, task // values.shape[1], task % values.shape[1], flat)
+        _pack_row(values, places, which, width, task // values.shape[1], task % values.shape[1], flat)
 
 
 @serial
-def _pack_row(values, shapes, which, width, a, h, flat):
-    packed = _part(flat, shapes, which)
+def _pack_row(values, places, which, width, a, h, flat):
+    packed = _part(flat, places, which)
     _, _, columns, channels, maps = values.shape
     for v in range(maps):
         for u in range(channels):
@@ -828,17 +778,17 @@ def _pack_row(values, shapes, which, width, a, h, flat):
 
 
 @parallel
-def _unpack(flat, shapes, which, width, values):
+def _unpack(flat, places, which, width, values):
     """The opposite of :func:`_pack`, of the sum over chunks in their order; ``flat`` has a row a chunk."""
     for task in prange(values.shape[0] * values.shape[1]):
-        _unpack_row(flat, shapes, which, width, task // values.shape[1], task % values.shape[1], values)
+        _unpack_row(flat, places, which, width, task // values.shape[1], task % values.shape[1], values)
 
 
 @serial
-def _unpack_row(flat, shapes, which, width, a, h, values):
+def _unpack_row(flat, places, which, width, a, h, values):
     _, _, columns, channels, maps = values.shape
     for chunk in range(flat.shape[0]):
-        packed = _part(flat[chunk], shapes, which)
+        packed = _part(flat[chunk], places, which)
         for v in range(maps):
             for u in range(channels):
                 row = packed[v, u, a, h * width : (h + 1) * width]
