@@ -50,7 +50,7 @@ def draw_run(folder, picture):
 
 
 def draw_faces_sheet(picture):
-    """Draw one person's six drawn emotions, five moments of each, as README shows them.
+    """Draw six of the drawn people, an emotion each, five moments of every clip, as README shows them.
 
     Raises:
         InputError: matplotlib is missing, or the file cannot be written.
