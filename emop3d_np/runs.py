@@ -185,8 +185,6 @@ class RunFolder:
         Raises:
             InputError: nothing can be written there.
         """
-        if os.path.basename(checkpoint_name) != checkpoint_name or checkpoint_name in (".", ".."):
-            raise InputError(f"--checkpoint_name is {checkpoint_name!r}; it must be a file name without folders")
         stamp = time.strftime("%Y%m%d-%H%M%S")
         try:
             os.makedirs(save_path, exist_ok=True)

@@ -67,7 +67,9 @@ POSITIVE = Kind(_positive, "a number above 0")
 OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a number of at least 0, or None")
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
 TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
-TEXT = Kind(_checked(str, bool), "a name")
+FILE_NAME = Kind(
+    _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\\"}), "a file name, no folders"
+)
 PATH = Kind(_optional(_checked(str, bool)), "a path")
 
 SETTINGS = {
@@ -112,9 +114,9 @@ SETTINGS = {
         ),
     ),
     "Output": (
-        Setting("save_path", "train_dir", TEXT, "folder that collects the runs"),
+        Setting("save_path", "train_dir", PATH, "folder that collects the runs"),
         Setting("save_checkpoint", False, BOOLEAN, "write a checkpoint at every evaluation (Ctrl-C always does)"),
-        Setting("checkpoint_name", "3dpyranet.ckpt", TEXT, "file name of the checkpoint in the run's folder"),
+        Setting("checkpoint_name", "3dpyranet.ckpt", FILE_NAME, "file name of the checkpoint in the run's folder"),
         Setting("resume", None, PATH, "checkpoint, or folder of a run, to go on from; other flags given beside it win"),
     ),
     "Machine": (

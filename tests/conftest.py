@@ -13,6 +13,8 @@ import kernels
 settings.register_profile("emop3d", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("emop3d")
 
+# Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
+as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import as_compiled
 
 import emop3d_np as emo
 import kernels
@@ -105,6 +106,7 @@ def test_pool(golden, edition, dtype, kind, case):
         assert error(dx, g["dx"]) <= allowed(dtype)
 
 
+@as_compiled
 @pytest.mark.parametrize("case", "normal constant zero mixed one_pixel tiny_spread offset_1e3 nonfinite".split())
 def test_standardize(golden, edition, case):
     """In float64 alone: on nearly constant maps the original's float32 is noise. NaN gradients are 0 here."""

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import JIT
+from conftest import JIT, as_compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +75,7 @@ def test_editions_agree_on_the_whole_network(pyramid, count, seed):
             assert gradient.dtype == other[name].dtype == pyramid["dtype"]
             # In float32 rounding may decide which of two near maxima is chosen, and the gradient jumps.
             if pyramid["dtype"] == "float64":
-                scale = max(np.linalg.norm(gradient), 1e-6 * np.sqrt(gradient.size))
+                scale = max(np.linalg.norm(gradient), 1e-3 * np.sqrt(gradient.size))
                 assert np.linalg.norm(other[name] - gradient) <= 1e-10 * scale, name
 
 
@@ -118,6 +118,7 @@ def test_fused_pass_with_ties_and_flat_frames():
         assert np.linalg.norm(gradient - expected[name]) <= 1e-9 * max(1, np.linalg.norm(expected[name])), name
 
 
+@as_compiled
 def test_maps_that_overflow_are_zero_in_both_editions():
     """As NORM_2 says: a map that is not finite becomes 0, and takes no gradient."""
     nets = [emo.EmoP3D(**TINY, backend=backend) for backend in ("cpu", "reference")]
@@ -285,6 +286,7 @@ def test_wrong_labels_are_refused(labels, words):
         net.loss_and_gradients(batch(net, 3)[0], labels)
 
 
+@as_compiled
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
 def test_large_finite_clips_are_not_refused(backend):
     """Their sum overflows float32, though every value is finite."""

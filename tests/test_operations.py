@@ -3,7 +3,7 @@
 import numpy as np
 import operations
 import pytest
-from conftest import JIT
+from conftest import JIT, as_compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,6 +172,7 @@ def test_nan_wins_a_maximum(edition):
     assert np.isnan(edition.max_pool_frames(in_time, 4))
 
 
+@as_compiled
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_standardize_keeps_its_head(edition, dtype, rng):
     """A large offset, a constant map, a map with NaN or infinity, no epsilon."""

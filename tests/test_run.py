@@ -219,7 +219,7 @@ def failing(capsys, words, *more):
         (["--resume", "nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
         (["--train_labels_path", "x.npy"], "--train_path is missing; --train_labels_path needs it"),
         (["--train_path", "x.npy"], "--train_labels_path is missing; --train_path needs it"),
-        (["--checkpoint_name", "a/b"], "it must be a file name without folders"),
+        (["--checkpoint_name", "a/b"], "--checkpoint_name is 'a/b'; it must be a file name, no folders"),
     ],
 )
 def test_wrong_flags(capsys, given, words, tmp_path, monkeypatch):
