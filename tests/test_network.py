@@ -62,6 +62,12 @@ def pyramids(draw):
     }
 
 
+def assert_same_gradient(ours, expected, name):
+    """Beyond rounding of the terms: where a last map has only two cells, they cancel to almost nothing."""
+    scale = max(np.linalg.norm(expected), 1e-3 * np.sqrt(expected.size))
+    assert np.linalg.norm(ours - expected) <= 1e-10 * scale, name
+
+
 @settings(max_examples=25)
 @given(pyramid=pyramids(), count=st.integers(1, 6), seed=st.integers(0, 999))
 def test_editions_agree_on_the_whole_network(pyramid, count, seed):
@@ -75,8 +81,7 @@ def test_editions_agree_on_the_whole_network(pyramid, count, seed):
             assert gradient.dtype == other[name].dtype == pyramid["dtype"]
             # In float32 rounding may decide which of two near maxima is chosen, and the gradient jumps.
             if pyramid["dtype"] == "float64":
-                scale = max(np.linalg.norm(gradient), 1e-3 * np.sqrt(gradient.size))
-                assert np.linalg.norm(other[name] - gradient) <= 1e-10 * scale, name
+                assert_same_gradient(other[name], gradient, name)
 
 
 @settings(max_examples=25)
@@ -99,7 +104,7 @@ def test_fused_pass_is_the_layers(shape, maps, count, seed, dtype):
     for name, gradient in gradients.items():
         assert gradient.shape == expected[name].shape
         if dtype == "float64":
-            assert np.linalg.norm(gradient - expected[name]) <= 1e-10 * np.linalg.norm(expected[name]), name
+            assert_same_gradient(gradient, expected[name], name)
 
 
 def test_fused_pass_with_ties_and_flat_frames():
