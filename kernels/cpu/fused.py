@@ -19,13 +19,14 @@ For a network that :func:`fuse` does not cover, the functions beside this file d
 """
 
 from collections import namedtuple
+from functools import cache
 
 import numpy as np
-from numba import get_num_threads, get_thread_id, prange
+from numba import from_dtype, get_num_threads, get_thread_id, prange, types
 
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
-from .jit import parallel, serial
+from .jit import by_address, parallel, serial
 
 CHUNKS = 8
 """Parts of a batch with gradients of their own: the most threads that a training step can use."""
@@ -97,13 +98,14 @@ class Fused:
         self._prepare(parameters)
         logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
         nothing = np.empty(0, self.dtype)
-        if len(x) == 1:
-            # One clip is shared out by planes, layer by layer; all are kept with the first thread's maps.
-            finite = np.ones(self.kept_places[1, 2:4].prod(), np.bool_)
+        if len(x) <= GROUP:
+            # A few clips are shared out by planes, layer by layer; all are kept with the first thread's maps.
+            finite = np.ones((len(x), self.kept_places[1, 2:4].prod()), np.bool_)
             for job, layer in ((PLANES_1, 1), (PLANES_3, 4), (PLANES_5, 7)):
-                self._run(job, self.kept_places[layer, 2:4].prod(), x, self.no_labels, nothing, logits, finite)
-            self._run(DENSE, 1, x, self.no_labels, nothing, logits, finite)
-            return logits, finite.all(keepdims=True)
+                planes = len(x) * self.kept_places[layer, 2:4].prod()
+                self._run(job, planes, x, self.no_labels, nothing, logits, finite.reshape(-1))
+            self._run(DENSE, 1, x, self.no_labels, nothing, logits, finite.reshape(-1))
+            return logits, finite.all(axis=1)
         groups = max(-(-len(x) // GROUP), min(len(x), CHUNKS))
         self._run(FORWARD, groups, x, self.no_labels, nothing, logits, finite)
         return logits, finite
@@ -133,10 +135,12 @@ class Fused:
         return losses, logits, finite
 
     def _run(self, job, tasks, x, labels, losses, logits, finite):
+        x = x.view()
+        x.flags.writeable = False  # as it may be: one compiled kernel for either
         _run_tasks(
-            job, tasks, self._planes(x), x, labels, self.widths, self.packed, self.kept_places,
-            self.scratch_places, self.parameters, self.gradients, self.kept, self.scratch, self.chosen,
-            losses, logits, finite,
+            _task_runner(self.dtype), job, tasks, self._planes(x), x, labels, self.widths,
+            self.packed, self.kept_places, self.scratch_places, self.parameters, self.gradients,
+            self.kept, self.scratch, self.chosen, losses, logits, finite,
         )  # fmt: skip
 
     def _prepare(self, parameters):
@@ -149,11 +153,13 @@ class Fused:
             self.chosen = np.empty((threads, *self.chosen.shape[1:]), np.uint32)
 
     def _planes(self, x):
-        """Clips as (n, c, d, q) where that is cheap: of one channel (no copy), or one clip; else nothing, see below."""
+        """Clips as (n, c, d, q) where that is cheap: of one channel (no copy), or one group; else none."""
         d, h, w, c = self.input_shape
-        if c == 1 or len(x) == 1:
-            return np.ascontiguousarray(np.moveaxis(x, -1, 1)).reshape(len(x), c, d, h * w)
-        return np.empty((0, c, d, h * w), self.dtype)
+        planes = np.empty((0, c, d, h * w), self.dtype)
+        if c == 1 or len(x) <= GROUP:
+            planes = np.ascontiguousarray(np.moveaxis(x, -1, 1)).reshape(len(x), c, d, h * w)
+        planes.flags.writeable = False
+        return planes
 
 
 def _places(shapes):
@@ -210,23 +216,34 @@ def _scratch_places(h, w):
 
 # --- What runs side by side.
 
-# One driver for all jobs: what a driver calls is compiled with it, and that takes most of the time.
+# One driver for all jobs.
 TRAIN, FORWARD, PLANES_1, PLANES_3, PLANES_5, DENSE = range(6)
 
 
 @parallel
 def _run_tasks(
-    job, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
+    run_task, job, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
     parameters, gradients, kept, scratch, chosen, losses, logits, finite,
 ):  # fmt: skip
     for task in prange(tasks):
-        _run_task(
-            job, task, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
-            parameters, gradients, kept, scratch, chosen, losses, logits, finite, get_thread_id(),
+        run_task(
+            job, np.int64(task), tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
+            parameters, gradients, kept, scratch, chosen, losses, logits, finite, np.int64(get_thread_id()),
         )  # fmt: skip
 
 
-@serial
+@cache
+def _task_runner(dtype):
+    """:func:`_run_task`, compiled for a dtype."""
+    real, whole, flag = from_dtype(dtype), types.int64, types.boolean
+    planes, x = (types.Array(real, ndim, "C", readonly=True) for ndim in (4, 5))
+    widths, places, rows = types.UniTuple(whole, 2), whole[:, ::1], real[:, ::1]
+    return by_address(types.void(
+        whole, whole, whole, planes, x, whole[::1], widths, places, places, places,
+        real[::1], rows, rows, rows, types.uint32[:, :, ::1], real[::1], rows, flag[::1], whole,
+    ))(_run_task)  # fmt: skip
+
+
 def _run_task(
     job, task, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
     parameters, gradients, kept, scratch, chosen, losses, logits, finite, thread,
@@ -253,15 +270,18 @@ def _run_task(
                 _backward_group(clips, widths, net, own, maps, work, dlogits)
     else:
         maps = _kept(kept[0], kept_places)
-        d, f = task // net.w3.shape[0], task % net.w3.shape[0]
-        if job == PLANES_1:
-            finite[task] = _forward_1(planes[0], widths[0], d, f, net, maps, work, 0)
-        elif job == PLANES_3:
-            _forward_3(d, f, net, maps, work, 0)
-        elif job == PLANES_5:
-            _forward_5(widths[1], d, f, net, maps, work, 0)
+        count, features = x.shape[0], net.w3.shape[0]
+        if job == DENSE:
+            _dense(maps.n5[:count].reshape(count, -1), net, logits)
         else:
-            _dense(maps.n5[:1].reshape(1, -1), net, logits)
+            n, plane = task // (tasks // count), task % (tasks // count)
+            d, f = plane // features, plane % features
+            if job == PLANES_1:
+                finite[task] = _forward_1(planes[n], widths[0], d, f, net, maps, work, n)
+            elif job == PLANES_3:
+                _forward_3(d, f, net, maps, work, n)
+            else:
+                _forward_5(widths[1], d, f, net, maps, work, n)
 
 
 @serial
@@ -284,40 +304,39 @@ def _group_planes(planes, x, start, stop, kept):
 def _arrays(flat, places):
     """The arrays that stand one behind the other in ``flat``."""
     return Arrays(
-        _part(flat, places, 0), _part(flat, places, 1), _part(flat, places, 2), _part(flat, places, 3),
-        _part(flat, places, 4), _part(flat, places, 5), _part(flat, places, 6), _part(flat, places, 7),
+        _part(flat, places[0]), _part(flat, places[1]), _part(flat, places[2]), _part(flat, places[3]),
+        _part(flat, places[4]), _part(flat, places[5]), _part(flat, places[6]), _part(flat, places[7]),
     )  # fmt: skip
 
 
 @serial
 def _kept(flat, places):
     return Kept(
-        _part(flat, places, 0), _part(flat, places, 1), _part(flat, places, 2), _part(flat, places, 3),
-        _part(flat, places, 4), _part(flat, places, 5), _part(flat, places, 6), _part(flat, places, 7),
-        _part(flat, places, 8), _part(flat, places, 9), _part(flat, places, 10), _part(flat, places, 11),
+        _part(flat, places[0]), _part(flat, places[1]), _part(flat, places[2]), _part(flat, places[3]),
+        _part(flat, places[4]), _part(flat, places[5]), _part(flat, places[6]), _part(flat, places[7]),
+        _part(flat, places[8]), _part(flat, places[9]), _part(flat, places[10]), _part(flat, places[11]),
     )  # fmt: skip
 
 
 @serial
 def _scratch(flat, places, chosen):
     return Scratch(
-        _row(flat, places, 0), _row(flat, places, 1), _row(flat, places, 2), _row(flat, places, 3),
-        _row(flat, places, 4), _part(flat, places, 5)[0, 0], _row(flat, places, 6), _row(flat, places, 7),
-        _row(flat, places, 8), _row(flat, places, 9), _row(flat, places, 10), chosen,
+        _row(flat, places[0]), _row(flat, places[1]), _row(flat, places[2]), _row(flat, places[3]),
+        _row(flat, places[4]), _part(flat, places[5])[0, 0], _row(flat, places[6]), _row(flat, places[7]),
+        _row(flat, places[8]), _row(flat, places[9]), _row(flat, places[10]), chosen,
     )  # fmt: skip
 
 
 @serial
-def _part(flat, places, which):
-    """Array number ``which`` of those that stand one behind the other in ``flat``."""
-    start = places[which, 0]
-    n, m, d, q = places[which, 1], places[which, 2], places[which, 3], places[which, 4]
+def _part(flat, place):
+    """One of the arrays that stand one behind the other in ``flat``."""
+    start, n, m, d, q = place
     return flat[start : start + n * m * d * q].reshape((n, m, d, q))
 
 
 @serial
-def _row(flat, places, which):
-    return _part(flat, places, which)[0, 0, 0]
+def _row(flat, place):
+    return _part(flat, place)[0, 0, 0]
 
 
 # --- The network, forward.
@@ -768,7 +787,7 @@ def _pack(values, places, which, width, flat):
 
 @serial
 def _pack_row(values, places, which, width, a, h, flat):
-    packed = _part(flat, places, which)
+    packed = _part(flat, places[which])
     _, _, columns, channels, maps = values.shape
     for v in range(maps):
         for u in range(channels):
@@ -788,7 +807,7 @@ def _unpack(flat, places, which, width, values):
 def _unpack_row(flat, places, which, width, a, h, values):
     _, _, columns, channels, maps = values.shape
     for chunk in range(flat.shape[0]):
-        packed = _part(flat[chunk], places, which)
+        packed = _part(flat[chunk], places[which])
         for v in range(maps):
             for u in range(channels):
                 row = packed[v, u, a, h * width : (h + 1) * width]

@@ -7,6 +7,7 @@ the folder is named by a digest of all kernels' sources: an edit to any of them 
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numba
@@ -28,18 +29,31 @@ def _cache_folder():
 CACHE_FOLDER = _cache_folder()
 
 
-def _compiled(**options):
+def _cached(decorator, **options):
     def decorate(function):
         # Numba takes the folder from its configuration, when a function is decorated; other packages keep theirs.
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = CACHE_FOLDER
         try:
-            return numba.njit(cache=True, nogil=True, **options)(function)
+            return decorator(cache=True, **options)(function)
         finally:
             numba.config.CACHE_DIR = before
 
     return decorate
 
 
-parallel = _compiled(parallel=True)
-serial = _compiled(fastmath=set(FASTMATH), no_cpython_wrapper=True, no_cfunc_wrapper=True)
+parallel = _cached(numba.njit, nogil=True, parallel=True)
+serial = _cached(numba.njit, nogil=True, fastmath=set(FASTMATH), no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def by_address(signature):
+    """Compile a worker by itself, at once; a driver that is passed the result calls it through its address.
+
+    What a driver calls by its name is compiled anew with each of the driver's four layers: a large worker takes five
+    times as long.
+    """
+    return (
+        (lambda function: function)
+        if numba.config.DISABLE_JIT
+        else _cached(partial(numba.cfunc, signature), fastmath=set(FASTMATH))
+    )
