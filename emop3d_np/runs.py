@@ -57,7 +57,7 @@ def use_threads(count):
 
 
 def compile_kernels(net, clips, progress):
-    """Compile all that a run will need, or read it from disk, by doing each thing once on black clips.
+    """Compile all that a run will need, or read it from disk, by doing each thing once, most of them on black clips.
 
     Args:
         net: EmoP3D.
@@ -66,6 +66,7 @@ def compile_kernels(net, clips, progress):
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
     kernels = [
+        lambda: clips.draw and clips.draw(np.arange(1)),
         lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),

@@ -6,7 +6,14 @@ import pytest
 from conftest import JIT
 
 from emop3d_np.datasets import faces
-from emop3d_np.datasets.faces import EMOTIONS, TRAINING_FACES, VALIDATION_FACES, draw_faces, drawn_faces
+from emop3d_np.datasets.faces import (
+    EMOTIONS,
+    TRAINING_FACES,
+    VALIDATION_FACES,
+    draw_faces,
+    drawn_faces,
+    lazily_drawn_faces,
+)
 
 SHAPE = (16, 100, 100, 1) if JIT else (4, 18, 16, 1)
 """Small where every pixel is drawn by the interpreter."""
@@ -72,6 +79,19 @@ def test_default_sets_are_balanced_and_share_nobody(monkeypatch):
     # No clip is drawn twice.
     for labels, identities, _, _, takes in drawn:
         assert len(set(zip(labels, identities, takes, strict=True))) == len(labels)
+
+
+def test_lazily_drawn_clips_are_the_same(monkeypatch):
+    expected, labels, identities = drawn_faces(9, 3, 2, shape=SHAPE)
+    clips, *of_clips, draw = lazily_drawn_faces(9, 3, 2, shape=SHAPE)
+    np.testing.assert_array_equal(of_clips, [labels, identities])
+    assert not clips.any()
+    draw(np.array([7, 2]))
+    np.testing.assert_array_equal(clips.any(axis=(1, 2, 3, 4)), np.isin(np.arange(9), (2, 7)))
+    draw(np.arange(9))
+    np.testing.assert_array_equal(clips, expected)
+    monkeypatch.setattr(faces, "draw_faces", None)  # nothing is drawn twice
+    draw(np.array([0, 8]))
 
 
 def test_a_set_grows_without_changing():

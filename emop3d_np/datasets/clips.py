@@ -1,5 +1,6 @@
 """A set of labelled clips, and the batches that training takes from it."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,12 +18,14 @@ class ClipSet:
         clips: array of shape (n, d, h, w, c), any real dtype; may be memory-mapped, it is read a batch at a time.
         labels: int64 ndarray of shape (n,).
         class_names: one a class.
+        draw: function of clip numbers, called in the caller's thread before these clips are read; default None.
     """
 
     name: str
     clips: np.ndarray
     labels: np.ndarray
     class_names: tuple
+    draw: Callable | None = None
 
     def __len__(self):
         return len(self.labels)
@@ -75,7 +78,11 @@ class ClipSet:
 
     def _read_next(self, wanted, reader, spare):
         indices = next(wanted, None)
-        return None if indices is None else (indices, reader.submit(self._read, indices, spare))
+        if indices is None:
+            return None
+        if self.draw:
+            self.draw(indices)
+        return indices, reader.submit(self._read, indices, spare)
 
     def _read(self, indices, spare):
         """Copy the clips at ``indices`` into an array that is no longer used, or a new one."""

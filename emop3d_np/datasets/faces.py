@@ -203,12 +203,35 @@ def drawn_faces(count, first_identity, identity_count, seed=0, shape=(16, 100, 1
 
     Example: ``drawn_faces(*TRAINING_FACES)`` and ``drawn_faces(*VALIDATION_FACES)`` are the default sets.
     """
+    labels, identities, takes = _turns(count, first_identity, identity_count)
+    return draw_faces(labels, identities, seed, shape, takes), labels, identities
+
+
+def lazily_drawn_faces(count, first_identity, identity_count, seed=0, shape=(16, 100, 100, 1)):
+    """The same clips as of :func:`drawn_faces`, each drawn when it is first needed: training starts sooner.
+
+    Returns:
+        ``clips, labels, identities, draw``: as of :func:`drawn_faces`, and a function of clip numbers, an ndarray,
+        that draws those of ``clips`` that are not drawn yet.
+    """
+    labels, identities, takes = _turns(count, first_identity, identity_count)
+    clips, drawn = np.zeros((count, *_checked_shape(shape)), np.uint8), np.zeros(count, bool)
+
+    def draw(numbers):
+        wanted = numbers[~drawn[numbers]]
+        if wanted.size:
+            clips[wanted] = draw_faces(labels[wanted], identities[wanted], seed, shape, takes[wanted])
+            drawn[wanted] = True
+
+    return clips, labels, identities, draw
+
+
+def _turns(count, first_identity, identity_count):
     if identity_count < 1:
         raise InputError(f"identity_count is {identity_count}; faces need at least 1 person")
     turns, labels = np.divmod(np.arange(count), len(EMOTIONS))
     takes, people = np.divmod(turns, identity_count)
-    identities = first_identity + people
-    return draw_faces(labels, identities, seed, shape, takes), labels, identities
+    return labels, first_identity + people, takes
 
 
 def _checked_shape(shape):

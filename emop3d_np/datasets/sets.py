@@ -28,13 +28,8 @@ def load_sets(settings):
                 f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
                 f"give --train_path for data of your own"
             )
-        return tuple(
-            ClipSet(name, *faces.drawn_faces(*people, shape=shape)[:2], faces.EMOTIONS)
-            for name, people in (
-                ("drawn faces", faces.TRAINING_FACES),
-                ("drawn faces of other people", faces.VALIDATION_FACES),
-            )
-        )
+        sets = (("drawn faces", faces.TRAINING_FACES), ("drawn faces of other people", faces.VALIDATION_FACES))
+        return tuple(_drawn_set(name, people, shape) for name, people in sets)
     for name in paths[:2] + (paths[2:] if set(paths[2:]) & set(given) else []):
         if name not in given:
             raise InputError(f"--{name} is missing; --{given[0]} needs it")
@@ -45,3 +40,10 @@ def load_sets(settings):
         for clips, labels in (paths[:2], paths[2:])
     ]
     return tuple(sets)
+
+
+def _drawn_set(name, people, shape):
+    from . import faces
+
+    clips, labels, _, draw = faces.lazily_drawn_faces(*people, shape=shape)
+    return ClipSet(name, clips, labels, faces.EMOTIONS, draw)
