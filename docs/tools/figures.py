@@ -107,9 +107,9 @@ def four_layers():
         "fully connected": np.arange(inputs * outputs).reshape(outputs, inputs) + 1,
     }
     made, axes = panels(1, 4, 9, 2.6)
-    for ax, (name, number) in zip(axes, which.items(), strict=True):
+    for ax, (name, numbers) in zip(axes, which.items(), strict=True):
         present = inside if name != "fully connected" else np.ones_like(inside)
-        number = np.where(present, number, 0)
+        number = np.where(present, numbers, 0)
         own = int(number.max())
         colours = matplotlib.colormaps["turbo"](0.08 + 0.84 * (number - 1) / (own - 1))
         colours[~present] = 1

@@ -27,13 +27,12 @@ from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
+sys.path.insert(0, str(Path(__file__).parent))
 import figures
 
 import emop3d_np as emo
 
+ROOT = Path(__file__).resolve().parents[2]
 FONT = "fonts/math.woff"
 
 
@@ -124,14 +123,20 @@ def output(path):
 
 
 def mathml(match):
-    """MathML of one formula that arithmatex marked."""
-    tex, block = html.unescape(match["tex"]), match["open"] == "["
-    result = convert(tex, display="block" if block else "inline")
+    """MathML of one formula that arithmatex marked; what \\qquad keeps apart may stand on lines of its own."""
+    tex = html.unescape(match["tex"])
+    if match["open"] == "(":
+        return converted(tex, "inline")
+    parts = " ".join(converted(part, "block") for part in tex.split(r"\qquad"))
+    return f'<div class="formula">{parts}</div>'
+
+
+def converted(tex, display):
+    result = convert(tex, display=display)
     if "\\" in result or "<mi>&</mi>" in result:
         raise PluginError(f"the converter does not know all of {tex}")
     # The font draws a prime raised already; as a superscript it would be raised twice.
-    result = PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">&#x2032;</mo></mrow>', result)
-    return f'<div class="formula">{result}</div>' if block else result
+    return PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">&#x2032;</mo></mrow>', result)
 
 
 PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>&#x02032;</mi></msup>")

@@ -100,7 +100,7 @@ def main():
             _, g = backward(logits, labels[batch], saved, p)
             for name, w in p.items():
                 velocity[name] = MOMENTUM * velocity[name] + g[name]
-                w -= RATE * velocity[name]
+                p[name] = w - RATE * velocity[name]
         if epoch % 4 == 0 or epoch == 1:
             accuracy = np.mean(forward(unseen, p)[0].argmax(axis=1) == answers)
             print(f"epoch {epoch:2d}  loss {np.mean(losses):.3f}  right on people never seen {accuracy:6.1%}")
