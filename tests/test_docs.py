@@ -113,7 +113,7 @@ def test_formulas_and_expressions_are_all_rendered(site):
 
 
 def test_walk_learns(site):
-    """What the walk printed when the pages were built: on people never seen it is right far more often than by chance."""
+    """What the walk printed when the pages were built: on people never seen, it is right far oftener than by chance."""
     _, folder = site
     shares = re.findall(r"never seen +([\d.]+)%", (folder / "walk.html").read_text())
     assert float(shares[-1]) / 100 > 2 * CHANCE

@@ -347,18 +347,18 @@ def pyramid():
     for name, (d, h, w, maps) in stages:
         for group in range(maps):
             for frame in reversed(range(d)):
-                x, y = left + 2.1 * frame, group * -6 + 1.5 * frame
+                x, y = left + 2.1 * frame, group * -16 + 1.5 * frame
                 corners = [(x, y), (x + 0.35 * w, y + 0.12 * w), (x + 0.35 * w, y + 0.12 * w + h), (x, y + h)]
-                colour = plt.get_cmap("GnBu")(0.25 + 0.25 * group)
+                colour = plt.get_cmap("GnBu")(0.3 + 0.25 * group)
                 ax.add_patch(Polygon(corners, fc=colour, ec="white", lw=0.4, alpha=0.9, zorder=50 * group - frame))
-        ax.text(left + 30, -24, f"{name}\n{d} × {h} × {w} × {maps}", ha="center", va="top")
+        ax.text(left + 30, -44, f"{name}\n{d} × {h} × {w} × {maps}", ha="center", va="top")
         left += 92
     classes = net.layers[-1].output_shape[0]
     for k in range(classes):
         ax.add_patch(Rectangle((left, 20 + 10 * k), 7, 7, fc=ORANGE, ec="white"))
-    ax.text(left + 4, -24, f"FC_OUT\n{classes}", ha="center", va="top")
+    ax.text(left + 4, -44, f"FC_OUT\n{classes}", ha="center", va="top")
     ax.add_patch(FancyArrowPatch((left - 22, 52), (left - 5, 52), arrowstyle="-|>", mutation_scale=12, color=GREY))
-    ax.set(xlim=(-4, left + 16), ylim=(-48, 140), aspect="equal")
+    ax.set(xlim=(-4, left + 16), ylim=(-72, 140), aspect="equal")
     bare(ax)
     return made
 

@@ -136,10 +136,12 @@ def converted(tex, display):
     if "\\" in result or "<mi>&</mi>" in result:
         raise PluginError(f"the converter does not know all of {tex}")
     # The font draws a prime raised already; as a superscript it would be raised twice.
-    return PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">&#x2032;</mo></mrow>', result)
+    result = PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', result)
+    # A bar as long as what is under it.
+    return result.replace('<mo accent="true">&#x02015;</mo>', '<mo stretchy="true">&#x00AF;</mo>')
 
 
-PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>&#x02032;</mi></msup>")
+PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>(&#x0203[2-4];)</mi></msup>")
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
