@@ -20,6 +20,7 @@ import textwrap
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jinja2
 import numpy as np
@@ -132,16 +133,29 @@ def mathml(match):
 
 
 def converted(tex, display):
-    result = convert(tex, display=display)
-    if "\\" in result or "<mi>&</mi>" in result:
+    """One formula, with the converter's marks exchanged for such as browsers draw well."""
+    try:
+        root = ElementTree.fromstring(convert(tex, display=display))
+    except ElementTree.ParseError:
+        root = None
+    if root is None or any("\\" in (each.text or "") for each in root.iter()):
         raise PluginError(f"the converter does not know all of {tex}")
-    # The font draws a prime raised already; as a superscript it would be raised twice.
-    result = PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', result)
-    # A bar as long as what is under it.
-    return result.replace('<mo accent="true">&#x02015;</mo>', '<mo stretchy="true">&#x00AF;</mo>')
+    for parent in list(root.iter()):
+        for place, each in enumerate(parent):
+            if each.tag == f"{MATHML}mover" and each[1].text == "\N{HORIZONTAL BAR}":
+                # A bar as long as what is under it: a border.
+                parent[place] = each[0]
+                each[0].set("class", "bar")
+            elif each.tag == f"{MATHML}msup" and each[1].text in PRIMES:
+                # The font draws a prime raised already; as a superscript it would be raised twice.
+                each.tag, each[1].tag = f"{MATHML}mrow", f"{MATHML}mo"
+                each[1].attrib.update(lspace="0", rspace="0")
+    return ElementTree.tostring(root, encoding="unicode")
 
 
-PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>(&#x0203[2-4];)</mi></msup>")
+MATHML = "{http://www.w3.org/1998/Math/MathML}"
+ElementTree.register_namespace("", MATHML[1:-1])
+PRIMES = ("\N{PRIME}", "\N{DOUBLE PRIME}", "\N{TRIPLE PRIME}")
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
