@@ -1,4 +1,4 @@
-"""The pages on the mathematics: their examples, their links, what they load; the walk.  Building them is a test too."""
+"""The pages on the mathematics: their examples, their links, what they load; the walks.  Building them is a test."""
 
 import doctest
 import os
@@ -112,8 +112,9 @@ def test_formulas_and_expressions_are_all_rendered(site):
     assert "<math" in (folder / "normalisation.html").read_text()
 
 
-def test_walk_learns(site):
-    """What the walk printed when the pages were built: on people never seen, it is right far oftener than by chance."""
+@pytest.mark.parametrize("page", ["walk_layer", "walk"])
+def test_walks_learn(site, page):
+    """What a walk printed when the pages were built: on people never seen, it is right far oftener than by chance."""
     _, folder = site
-    shares = re.findall(r"never seen +([\d.]+)%", (folder / "walk.html").read_text())
+    shares = re.findall(r"never seen +([\d.]+)%", (folder / f"{page}.html").read_text())
     assert float(shares[-1]) / 100 > 2 * CHANCE

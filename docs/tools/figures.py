@@ -18,6 +18,9 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "walks"))
+import layer as walk
+
 import emop3d_np as emo
 from emop3d_np import optimizers
 from emop3d_np.datasets.faces import draw_faces
@@ -330,6 +333,24 @@ def planes():
     ax.text(width + 0.4, -2.6, "grey: the rest, computed and then ignored", va="center", color="#78909c")
     ax.set(xlim=(-0.1, width + 8.5), ylim=(-rows + 0.9, 1.1), aspect="equal")
     bare(ax)
+    return made
+
+
+@picture
+def learned_plane():
+    """The weights of the walk's one layer, before and after training: last frame of the window, both maps."""
+    before = walk.parameters(np.random.default_rng(0))["weights"]
+    after, _ = walk.train()
+    made, axes = panels(1, 5, 9, 2.1)
+    axes[0].imshow(face(shape=walk.CLIP)[0, -1, :, :, 0], cmap="gray")
+    bare(axes[0], "a clip's last frame")
+    shown = [(before, 0, "map 0 before"), (before, 1, "map 1 before")]
+    shown += [(after["weights"], 0, "map 0 after"), (after["weights"], 1, "map 1 after")]
+    for ax, (weights, f, title) in zip(axes[1:], shown, strict=True):
+        plane = weights[-1, :, :, 0, f]
+        limit = np.abs(plane).max()
+        ax.imshow(plane, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        bare(ax, title)
     return made
 
 

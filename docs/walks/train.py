@@ -18,7 +18,7 @@ from kernels import reference as k
 CLIP = (10, 24, 24, 1)  # frames, rows, columns, channels: d, h, w, c
 MAPS, CLASSES = 3, 6  # f, k
 FIELD, STRIDES, BLOCK, RUN = (3, 4, 4), (1, 1, 1), (2, 2), 3
-EPOCHS, BATCH, RATE, MOMENTUM = 20, 20, 0.003, 0.9
+EPOCHS, BATCH, RATE, MOMENTUM, DECAY = 20, 20, 0.003, 0.9, 0.03
 
 
 # --- Parameters.
@@ -99,7 +99,7 @@ def main():
             losses.append(k.softmax_cross_entropy(logits, labels[batch]).mean())
             _, g = backward(logits, labels[batch], saved, p)
             for name, w in p.items():
-                velocity[name] = MOMENTUM * velocity[name] + g[name]
+                velocity[name] = MOMENTUM * velocity[name] + g[name] + DECAY * w
                 p[name] = w - RATE * velocity[name]
         if epoch % 4 == 0 or epoch == 1:
             accuracy = np.mean(forward(unseen, p)[0].argmax(axis=1) == answers)
