@@ -277,7 +277,7 @@ def momentum():
             path.append(parameters["w"].copy())
         left.plot(*np.transpose(path), ".-", lw=1.2, ms=4, label=name)
     left.set(xticks=[], yticks=[], title="25 steps of the same rate", xlim=(-1.2, 10.5), ylim=(-2.2, 2.2))
-    left.legend(loc="lower right")
+    left.legend(loc="lower left")
     schedule = optimizers.exponential_decay(0.00015, 15, 0.1)
     epochs = np.linspace(0, 50, 1001)
     right.semilogy(epochs, [schedule(epoch) for epoch in epochs])
