@@ -68,11 +68,9 @@ def layer_table(net):
     return "\n".join(lines)
 
 
-def code(path, function=None, starts=None, title=None):
-    """A fenced block of the whole file, of a function, or of the one statement in it that begins with ``starts``."""
+def code(path, function, starts=None):
+    """A fenced block of a function, or of the one statement in it that begins with ``starts``."""
     source = (ROOT / path).read_text()
-    if function is None:
-        return fenced(source, "python", path, 1)
     found = [
         node
         for node in ast.walk(ast.parse(source))
@@ -86,7 +84,7 @@ def code(path, function=None, starts=None, title=None):
         if ast.get_docstring(node):
             doc = node.body[0]
             del body[doc.lineno - first : doc.end_lineno - first + 1]
-        return fenced(textwrap.dedent("\n".join(body)), "python", title or f"{path}, line {first}")
+        return fenced(textwrap.dedent("\n".join(body)), "python", f"{path}, line {first}")
     statements = [
         each
         for each in ast.walk(node)
@@ -94,7 +92,7 @@ def code(path, function=None, starts=None, title=None):
     ]
     each = only(statements, f"{path}: {function}: a statement that starts with {starts!r}")
     text = "\n".join(lines[each.lineno - 1 : each.end_lineno])
-    return fenced(textwrap.dedent(text), "python", title or f"{Path(path).parent.name}/{Path(path).name}:{each.lineno}")
+    return fenced(textwrap.dedent(text), "python", f"{Path(path).parent.name}/{Path(path).name}:{each.lineno}")
 
 
 def only(found, what):
