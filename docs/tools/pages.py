@@ -59,7 +59,7 @@ def names():
 
 
 def layer_table(net):
-    lines = ["| layer | parameters | of shape | numbers kept for a batch of 100, MB |", "|---|---|---|---|"]
+    lines = ["| layer | parameters | of shape | output of 100 clips in float32, MB |", "|---|---|---|---|"]
     for layer in net.layers:
         shapes = ", ".join(map(str, layer.parameter_shapes.values()))
         count = sum(net.parameters[name].size for name in layer.parameter_shapes)
