@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-compiled test-interpreted lint pictures clean
+.PHONY: demo test test-compiled test-interpreted lint docs pictures clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -19,6 +19,10 @@ test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds rea
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "open build/site/index.html"
 
 pictures: $(VENV)/dev  ## the pictures of README
 	$(BIN)/python -m emop3d_np faces docs/faces.png
