@@ -109,7 +109,9 @@ class Report:
             judged = ratios[~np.isnan(ratios)] if ratios is not None else np.empty(0)
             row.worst = float(judged.max()) if judged.size else math.nan
             if row.unmovable and row.unmovable >= 0.5 * row.elements + 1:
-                problems.append(f"input {row.name} cannot be moved: forward gives NaN or raises beside the given values")
+                problems.append(
+                    f"input {row.name} cannot be moved: forward gives NaN or raises beside the given values"
+                )
             elif row.unmovable:
                 check.note(f"{row.unmovable} elements of input {row.name} cannot be moved; they were not judged")
         findings = check.findings
@@ -118,7 +120,9 @@ class Report:
         for words, i in check.pair.problems:
             if not any(f.ratio > 1 for f in findings):
                 findings = [Finding(check.names[max(i, 0)], (), how=words), *findings]
-        findings = sorted(findings, key=lambda finding: -finding.ratio)
+        # An element says more than a direction; one element is listed once.
+        findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.how.startswith("along"), -f.ratio))
+        findings = list({(f.array, f.index, f.how.startswith("along")): f for f in reversed(findings)}.values())[::-1]
         worst_element = max((row.worst for row in check.rows if not math.isnan(row.worst)), default=0.0)
         worst_direction = max((row.worst_direction for row in check.rows), default=0.0)
         passed = not problems and worst_element <= 1 and worst_direction <= 1 and all(f.ratio <= 1 for f in findings)
