@@ -46,7 +46,9 @@ def _ties_in_space(share):
     def max_pool_space_backward(dm, x, pool):
         cells = blocks(x, pool)
         best = cells == cells.max(axis=-1, keepdims=True)
-        return blocks_backward(best * dm[..., np.newaxis] / (best.sum(-1, keepdims=True) if share else 1), x.shape, pool)
+        return blocks_backward(
+            best * dm[..., np.newaxis] / (best.sum(-1, keepdims=True) if share else 1), x.shape, pool
+        )
 
     return max_pool_space_backward
 
@@ -96,7 +98,11 @@ def _window(**change):
     """The weighted sum's backward with a window one too short, or one place off."""
 
     def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradient=True):
-        field = (receptive_field[0], receptive_field[1] + change.get("rows", 0), receptive_field[2] + change.get("columns", 0))
+        field = (
+            receptive_field[0],
+            receptive_field[1] + change.get("rows", 0),
+            receptive_field[2] + change.get("columns", 0),
+        )
         dx, dweights, dbias = reference.weighted_sum_backward(dz, x, weights, field, strides, True)
         shift = change.get("shift", 0)
         if shift:

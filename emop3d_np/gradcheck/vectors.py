@@ -36,7 +36,8 @@ AGREE = {8: 1e-8, 4: 2e-3, 2: 5e-2}
 def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
     """Write the vectors of a network with the given EmoP3D ``settings`` to ``path``.
 
-    The clips have constant patches, so that maxima tie and the rule for ties shows.
+    The first clip has a black patch and the last one repeats a frame, where the first layer's bias is constant: so
+    maxima tie, and the rule for ties shows.
 
     Raises:
         InputError: the settings do not fit, or ``path`` cannot be written.
@@ -44,8 +45,12 @@ def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
     net = EmoP3D(dtype="float64", backend="reference", seed=seed, **settings)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((batch_size, *net.input_shape))
-    if batch_size > 1:  # frames that repeat: their maxima tie
-        x[-1, :] = x[-1, :1]
+    _, _, rows, columns, _ = x.shape
+    x[0, :, : 2 * rows // 3, : 2 * columns // 3] = 0
+    x[-1, 1:] = x[-1, :1]
+    bias = net.parameters["L1WS/bias"]
+    bias[1:] = bias[0]
+    bias[:, : bias.shape[1] // 2, : bias.shape[2] // 2] = bias[0, 0, 0]
     labels = rng.integers(0, net.num_classes, batch_size)
     described = {
         "input_shape": net.input_shape, "feature_maps": net.layers[0].output_shape[-1],
@@ -82,7 +87,9 @@ def compare(path, theirs_path):
     missing = [name for name in order if name not in theirs and _required(name)]
     unknown = [name for name in theirs if name not in ours]
     if missing or unknown:
-        raise InputError(f"{theirs_path}: missing {', '.join(missing) or 'none'}; unknown {', '.join(unknown) or 'none'}")
+        raise InputError(
+            f"{theirs_path}: missing {', '.join(missing) or 'none'}; unknown {', '.join(unknown) or 'none'}"
+        )
     for name in order:
         if name in theirs:
             _require_form(theirs_path, name, ours[name], theirs[name])
@@ -132,7 +139,10 @@ def _order(ours):
     forward = [name for name in ours if name.startswith("activations/")]
     layers = list(dict.fromkeys(name.split("/")[1] for name in ours if name.startswith("parameters/")))
     backward = [
-        name for layer in reversed(layers) for name in sorted(ours, reverse=False) if name.startswith(f"gradients/{layer}/")
+        name
+        for layer in reversed(layers)
+        for name in sorted(ours, reverse=False)
+        if name.startswith(f"gradients/{layer}/")
     ]
     return [*forward, "loss", *backward, "gradients/input"]
 
@@ -180,6 +190,9 @@ def _patterns(name, ours, theirs, everything, settings):
     batch = len(everything["labels"])
     factor = float((ours * theirs).sum() / (ours * ours).sum()) if ours.any() else 0.0
     if factor and like(factor * ours) and ours.size > 1:
+        n = ours[0, 0, ..., 0].size if name.startswith("activations/NORM") else 0
+        if n > 1 and abs(factor**2 * n / (n - 1) - 1) < 1e-6:
+            return "normalisation: sample variance (n - 1) instead of the population's"
         return _factor_words(factor, batch)
     if name == "loss":
         named = {batch: "sum for mean: the loss is summed over the batch", -1: "the sign is wrong"}
@@ -188,7 +201,11 @@ def _patterns(name, ours, theirs, everything, settings):
                 return words
     if ours.ndim > 1:
         for axes in itertools.permutations(range(ours.ndim)):
-            if axes != tuple(range(ours.ndim)) and ours.transpose(axes).shape == ours.shape and like(ours.transpose(axes)):
+            if (
+                axes != tuple(range(ours.ndim))
+                and ours.transpose(axes).shape == ours.shape
+                and like(ours.transpose(axes))
+            ):
                 return f"transposed axes: axes {axes} of ours"
         for axes in itertools.permutations(range(ours.ndim)):
             if axes != tuple(range(ours.ndim)) and like(ours.transpose(axes).reshape(ours.shape)):
