@@ -733,25 +733,27 @@ class _Check:
         """Slopes from one step up and down, or from the complex step where that confirms them."""
         i, flat, size = element[0]
         above, below = self._element_ends(element, self.start)
-        outputs = np.flatnonzero((above != self.at) | (below != self.at))
-        at, noise, above, below = (values[outputs] for values in (self.at, self.noise, above, below))
-        right, left = (above - at) / self.start, (at - below) / self.start
-        central, apart = (right + left) / 2, np.abs(right - left)
-        rounding = ladders.NOISE * noise / self.start
-        error = rounding + 4 * self.start * apart
-        # A part that does not shrink with the step is a kink: the ladder will tell.
-        sure = not (apart > 1e-3 * (np.abs(right) + np.abs(left)) + 4 * rounding).any()
-        if self.analytic and sure:
+        imaginary = None
+        if self.analytic:
             arrays = list(self.base)
             arrays[i] = arrays[i].astype(complex)
             arrays[i].flat[flat] += 1e-30j * size
             imaginary = self._imaginary(arrays, 1e-30)
-            if imaginary is not None:
-                elsewhere = np.abs(imaginary).sum() - np.abs(imaginary[outputs]).sum()
-                imaginary = imaginary[outputs]
-                agree = np.abs(imaginary - central) <= error + 1e-6 * np.abs(central)
-                if agree.all() and elsewhere <= 1e-9 * np.abs(imaginary).sum():
-                    central, error = imaginary, 1e-13 * np.abs(imaginary)
+        moves = (above != self.at) | (below != self.at)
+        outputs = np.flatnonzero(moves if imaginary is None else moves | (imaginary != 0))
+        # An output that stands still is rounded to more than its own last place, as a sum with something large.
+        quantum = np.where(moves[outputs], 0, 4 * self.eps * np.abs(self.at).max())
+        at, noise, above, below = (values[outputs] for values in (self.at, self.noise, above, below))
+        right, left = (above - at) / self.start, (at - below) / self.start
+        central, apart = (right + left) / 2, np.abs(right - left)
+        rounding = ladders.NOISE * np.maximum(noise, quantum) / self.start
+        error = rounding + 4 * self.start * apart
+        # A part that does not shrink with the step is a kink: the ladder will tell.
+        sure = not (apart > 1e-3 * (np.abs(right) + np.abs(left)) + 4 * rounding).any()
+        if imaginary is not None and sure:
+            imaginary = imaginary[outputs]
+            if (np.abs(imaginary - central) <= error + 1e-6 * np.abs(central)).all():
+                central, error = imaginary, 1e-13 * np.abs(imaginary)
         smooth = np.zeros(len(central), bool)
         return ladders.Slopes(central, left, right, error, error, smooth, self.start, outputs).over(size), sure
 

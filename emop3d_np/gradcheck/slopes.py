@@ -93,6 +93,7 @@ def slopes(steps, above, below, at, noise):
         at: ``F(x)``, of shape (outputs,).
         noise: rounding of F, of shape (outputs,).
     """
+    floor = 4 * np.finfo(np.float64).eps * np.abs(at).max(initial=0)
     active = ((above != at) | (below != at)).any(axis=0)  # NaN differs from everything
     outputs = np.flatnonzero(active)
     above, below, at, noise = above[:, active], below[:, active], at[active], noise[active]
@@ -103,6 +104,11 @@ def slopes(steps, above, below, at, noise):
         middle = np.median(bends, axis=0)
         steady = bends.max(axis=0) - bends.min(axis=0) <= 0.05 * middle
         noise = np.where(steady | ~np.isfinite(middle), noise, np.maximum(noise, middle))
+        # Values that stand still for small steps are rounded to more than their own last place.
+        moves = np.concatenate([np.abs(above - at), np.abs(below - at)])
+        least = np.where(moves > 0, moves, np.inf).min(axis=0)
+        still = (moves == 0).any(axis=0) & np.isfinite(least)
+        noise = np.where(still, np.maximum(noise, np.minimum(least, floor)), noise)
         spread = NOISE * noise / h
         central, central_error, chosen = _best((above - below) / (2 * h), spread, ratio, 2)
         # Between neighbouring steps, without F(x): the leading error is of first order in h.
