@@ -56,8 +56,16 @@ OPERATIONS = {
         lambda d, x, w, b: reference.weighted_sum_backward(d, x, w, FIELD, STRIDES),
         lambda: (normal(2, 3, 5, 5, 2), normal(2, 5, 5, 2, 3, seed=1), normal(2, 3, 3, 3, seed=2)),
     ),
-    "leaky_relu": (reference.leaky_relu, lambda d, z: (reference.leaky_relu_backward(d, z),), lambda: (normal(2, 3, 4, 4, 2),)),
-    "standardize": (reference.standardize, lambda d, x: (reference.standardize_backward(d, x),), lambda: (normal(2, 2, 4, 4, 2),)),
+    "leaky_relu": (
+        reference.leaky_relu,
+        lambda d, z: (reference.leaky_relu_backward(d, z),),
+        lambda: (normal(2, 3, 4, 4, 2),),
+    ),
+    "standardize": (
+        reference.standardize,
+        lambda d, x: (reference.standardize_backward(d, x),),
+        lambda: (normal(2, 2, 4, 4, 2),),
+    ),
     "max_pool_space": (
         lambda x: reference.max_pool_space(x, (2, 2)),
         lambda d, x: (reference.max_pool_space_backward(d, x, (2, 2)),),
@@ -207,6 +215,11 @@ def square(wrong, inputs=lambda: (normal(4, 5),)):
     return lambda: (lambda x: x**2, wrong, inputs())
 
 
+def squared_by(kind):
+    """A fresh object of ``kind`` for every checker: it keeps state."""
+    return lambda: (lambda x: x**2, kind(), (normal(4, 5),))
+
+
 class Accumulates:
     def __init__(self):
         self.buffer = 0
@@ -264,8 +277,8 @@ def hole(d, x):
     return (g,)
 
 
-planted("square: gradient is added to the last call's", lambda: square(Accumulates())())
-planted("square: the gradient of the call before", lambda: square(OneBehind())())
+planted("square: gradient is added to the last call's", squared_by(Accumulates))
+planted("square: the gradient of the call before", squared_by(OneBehind))
 planted("square: values of the first call for ever", keeps_first)
 planted("square: a lost update, half of the time", racing)
 planted("square: incoming gradient is changed in place", square(changes_d))

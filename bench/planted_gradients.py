@@ -84,7 +84,7 @@ def hips_check_grads(forward, backward, inputs):
     from autograd.extend import defvjp, primitive
     from autograd.test_util import check_grads
 
-    function = primitive(lambda *arrays: forward(*arrays))
+    function = primitive(forward)
     defvjp(
         function,
         *[lambda answer, *arrays, i=i: lambda d: backward(np.array(d), *arrays)[i] for i in range(len(inputs))],
@@ -213,7 +213,7 @@ def main():
             except importlib.metadata.PackageNotFoundError:
                 print(f"{name}: not installed, left out")
                 continue
-        CHECKERS[name](*CASES[0].make()) if name == "ours" else None
+        verdict(CHECKERS[name], CASES[0])  # imports and first calls are not timed
         results[name] = {case.name: verdict(CHECKERS[name], case) for case in CASES}
         print(f"{name}: {summary({name: results[name]})[name]}", flush=True)
     report = {

@@ -288,21 +288,18 @@ class _Check:
         """backward(a d + b e) = a backward(d) + b backward(e)."""
         d, e = self.d[:2]
         g, f = self.gradients[:2]
-        for words, question, expected in (
-            ("4096 times the incoming gradient", 4096 * d, lambda i: 4096.0 * g[i].astype(np.float64)),
-            ("the incoming gradient over 4096", d / 4096, lambda i: g[i].astype(np.float64) / 4096),
-            ("the sum of two incoming gradients", d + e, lambda i: g[i].astype(np.float64) + f[i]),
+        for words, question, of_g, of_f, factor in (
+            ("4096 times the incoming gradient", 4096 * d, 4096, 0, 4096),
+            ("the incoming gradient over 4096", d / 4096, 1 / 4096, 0, 1 / 4096),
+            ("the sum of two incoming gradients", d + e, 1, 1, 1),
         ):
-            factor = {0: 4096, 1: 1 / 4096}.get(0 if "times" in words else 1 if "over" in words else 2, 1)
-            with np.errstate(all="ignore"):
-                answer = self.pair.backward(question)
+            answer = self.pair.backward(question)
             for i in self.judged:
                 if answer[i] is None or answer[i].shape != g[i].shape:
                     self.stop(f"gradient of input {self.names[i]} changes its form with the incoming gradient", i)
-                wanted, found = expected(i), answer[i].astype(np.float64)
-                size = factor * max(np.abs(g[i]).max(), np.abs(f[i]).max()).astype(np.float64)
-                allowed = max(self.rtol, 4e-6 if self.pair.inputs[i].dtype.itemsize < 4 else 0) * size
-                allowed = allowed + 8 * factor * self.spread[i] + self.atol + np.finfo(g[i].dtype).tiny * 1e4
+                wanted, found = of_g * g[i].astype(np.float64) + of_f * f[i], answer[i].astype(np.float64)
+                size = factor * float(max(np.abs(g[i]).max(), np.abs(f[i]).max()))
+                allowed = self.rtol * size + 8 * factor * self.spread[i] + self.atol + np.finfo(g[i].dtype).tiny * 1e4
                 off = np.abs(found - wanted)
                 if not (off <= allowed).all():
                     excess = np.where(off <= allowed, 0, np.nan_to_num(off / allowed, nan=np.inf))
@@ -326,7 +323,7 @@ class _Check:
         self.analytic = False
         if self.complex_step is False or self.eps > DOUBLE or not self.judged or not len(self.at):
             return
-        for salt in range(2):
+        for _ in range(2):
             v = {i: self._random_direction(i) for i in self.judged}
             imaginary = self._complex_slope(v)
             if imaginary is None:
@@ -719,7 +716,7 @@ class _Check:
                 float(off[q]),
                 float(allowed[q]),
                 how,
-            )  # fmt: skip
+            )
         )
         return right
 
@@ -767,7 +764,7 @@ class _Check:
                 at_kink.setdefault(int(m), []).append(key)
         pairs = {}
         for m, keys in at_kink.items():
-            near = itertools.combinations(keys, 2) if len(keys) <= 9 else zip(keys, keys[1:], strict=False)
+            near = itertools.combinations(keys, 2) if len(keys) <= 9 else itertools.pairwise(keys)
             for both in near:
                 pairs.setdefault(both, []).append(m)
         groups = {}

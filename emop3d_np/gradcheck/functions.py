@@ -177,12 +177,12 @@ class Pair:
             if gradient is None:
                 result.append(None)
                 continue
-            gradient = _as_array(f"backward's gradient of input {i}", gradient)
-            if gradient.dtype.kind != "f" and gradient.size and self.inputs[i].dtype.kind == "f":
+            array = _as_array(f"backward's gradient of input {i}", gradient)
+            if array.dtype.kind != "f" and array.size and self.inputs[i].dtype.kind == "f":
                 raise InputError(
-                    f"backward's gradient of input {i} has dtype {gradient.dtype}; gradients are real numbers"
+                    f"backward's gradient of input {i} has dtype {array.dtype}; gradients are real numbers"
                 )
-            result.append(gradient)
+            result.append(array)
         return result
 
     def add_problem(self, words, i, what="input"):

@@ -134,7 +134,7 @@ class Report:
 
     @property
     def exit_code(self):
-        """0 right, 1 wrong, 2 the functions cannot be checked: they change what they are given, or are not repeatable."""
+        """0 right, 1 wrong, 2 not to be checked: the functions change what they get, or are not repeatable."""
         return 0 if self.passed else 2 if self.broke_rules else 1
 
     @property

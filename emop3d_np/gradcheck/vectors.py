@@ -29,6 +29,7 @@ from ..network import strict_pyramid
 from .mistakes import MISTAKES, changed
 
 FORMAT = 1
+DOUBLE = np.dtype(np.float64)
 AGREE = {8: 1e-8, 4: 2e-3, 2: 5e-2}
 """Allowed difference by the size of a port's numbers, in bytes, relative to the largest value of the array."""
 
@@ -174,7 +175,7 @@ def _require_form(path, name, ours, theirs):
         raise InputError(f"{path}: {name} has shape {theirs.shape}, it must be {ours.shape}{hint}")
 
 
-def _agree(ours, theirs, dtype=np.dtype(np.float64)):
+def _agree(ours, theirs, dtype=DOUBLE):
     size = np.abs(ours).max(initial=0)
     allowed = AGREE.get(min(dtype.itemsize, 8), 1e-8) * max(size, 1e-12)
     return bool((np.abs(ours - theirs) <= allowed).all())
