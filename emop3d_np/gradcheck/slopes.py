@@ -155,6 +155,8 @@ def _best(estimates, spread, ratio, order):
             bound = rounding[j].copy()
             if len(finer):
                 bound += finer[0] + np.nan_to_num(finer[1:] - rounding[j + 2 :], nan=np.inf).max(axis=0, initial=0)
+            elif j:
+                bound += np.abs(table[j] - table[j - 1])
             better = (bound < error) & np.isfinite(table[j])
             best[better], error[better], chosen[better] = table[j][better], bound[better], first + j
         # f(h) = f + c h^p + ...: the leading error, taken off by two steps
