@@ -129,7 +129,7 @@ def _too_long(*_):
 
 
 def verdict(checker, case):
-    """``passed`` (None: no verdict in time), ``seconds`` and what was said."""
+    """``passed`` (None: no verdict in time), ``seconds``, and the error that a checker raised."""
     started = time.perf_counter()
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(SECONDS)
@@ -141,7 +141,7 @@ def verdict(checker, case):
     except TooLong:
         passed = None
     except Exception as error:
-        passed, said = False, f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        passed, said = False, type(error).__name__
     finally:
         signal.alarm(0)
     return {"passed": passed, "seconds": round(time.perf_counter() - started, 3), "said": said}
