@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-compiled test-interpreted lint docs pictures clean
+PEERS ?= .venv-peers
+
+.PHONY: demo test test-compiled test-interpreted lint docs pictures bench bench-gradients bench-peers clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -26,6 +28,14 @@ docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network
 
 pictures: $(VENV)/dev  ## the pictures of README
 	$(BIN)/python -m emop3d_np faces docs/faces.png
+
+bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
+	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
+
+$(PEERS)/ready:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd
+	touch $@
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -41,6 +41,13 @@ def strokes(given):
     print(f"written; to train: python run.py {files} --num_classes {len(description['classes'])}")
 
 
+def gradcheck(given):
+    """check gradients: the network's in every edition, functions in a file, or a port's vectors"""
+    from .gradcheck.command import run
+
+    return run(given)
+
+
 def numbers(text):
     return [int(part) for part in text.split(",")]
 
@@ -53,6 +60,27 @@ ARGUMENTS = {
         "archive": {"help": "zip archive of stroke files, or the folder it unpacks to"},
         "out": {"help": "folder to write the clips, labels and drawers to"},
         "--held_out": {"type": numbers, "default": [1, 2], "help": "drawers to validate on (default 1,2)"},
+    },
+    gradcheck: {
+        "what": {
+            "nargs": "*",
+            "help": "network (default) | function FILE.py | export VECTORS.npz | compare VECTORS.npz THEIRS.npz",
+        },
+        "--backend": {"default": "all", "help": "edition to check (default all)"},
+        "--dtype": {"default": "float64", "help": "float64 (default) or float32"},
+        "--batch_size": {"type": int, "default": 2, "help": "clips (default 2)"},
+        "--input_shape": {"type": numbers, "default": [16, 100, 100, 1], "help": "d,h,w,c (default 16,100,100,1)"},
+        "--feature_maps": {"type": int, "default": 3, "help": "maps of every layer (default 3)"},
+        "--num_classes": {"type": int, "default": 6, "help": "classes (default 6)"},
+        "--receptive_field": {"type": numbers, "default": [3, 4, 4], "help": "rd,rh,rw (default 3,4,4)"},
+        "--strides": {"type": numbers, "default": [1, 1, 1], "help": "sd,sh,sw (default 1,1,1)"},
+        "--pool": {"type": numbers, "default": [3, 2, 2], "help": "rd,ph,pw (default 3,2,2)"},
+        "--pooling": {"default": "max", "help": "max (default) or average"},
+        "--weight_decay": {"type": float, "default": 0.0, "help": "factor of half the squared weights (default 0)"},
+        "--seconds": {"type": float, "default": 25.0, "help": "time budget an edition (default 25); 0: every element"},
+        "--seed": {"type": int, "default": 0, "help": "of values and directions (default 0)"},
+        "--json": {"help": "write the reports to this file"},
+        "--picture": {"help": "draw the error maps to this file (extra plots)"},
     },
 }
 
@@ -73,14 +101,14 @@ def main(arguments=None):
         own.set_defaults(command=command)
     try:
         given = parser.parse_args(arguments)
-        given.command(given)
+        code = given.command(given)
     except InputError as error:
         print(f"python -m emop3d_np: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

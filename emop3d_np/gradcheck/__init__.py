@@ -1,0 +1,10 @@
+"""Check gradients: any pair of functions forward and backward, the shipped network, or somebody's port of it.
+
+report = emop3d_np.gradcheck.check(forward, backward, inputs)
+print(report)
+"""
+
+from .checker import check
+from .report import Finding, Report
+
+__all__ = ["Finding", "Report", "check"]

@@ -1,0 +1,58 @@
+"""The shipped network as a pair of functions: its loss, and the gradients of its training pass."""
+
+import numpy as np
+
+from .. import EmoP3D
+from .checker import check
+
+
+def check_network(backend="cpu", batch_size=2, dtype="float64", weight_decay=0.0, seconds=40.0, seed=0, **settings):
+    """Check every gradient of :class:`EmoP3D`: of all parameters and of the clips.
+
+    Args:
+        backend, dtype, seed: as of EmoP3D.
+        batch_size: clips, default 2.
+        weight_decay: as of ``loss_and_gradients``, default 0.
+        seconds: time budget, default 40; None: every element.
+        **settings: others of EmoP3D (``input_shape``, ``feature_maps`` ...); ``progress`` is handed to ``check``.
+
+    Returns:
+        Report with the parameters' names, and "input" for the clips.
+    """
+    progress = settings.pop("progress", None)
+    forward, backward, inputs, names = network_pair(backend, batch_size, dtype, weight_decay, seed, **settings)
+    backward(np.float64(1), *inputs)  # compiles the kernels, outside of the time budget
+    forward(*inputs)
+    return check(
+        forward, backward, inputs, names=names, seconds=seconds, seed=seed, complex_step=False, progress=progress
+    )
+
+
+def network_pair(backend, batch_size, dtype, weight_decay, seed, **settings):
+    """``forward, backward, inputs, names`` for ``check``: the loss as a function of the clips and all parameters."""
+    # A float32 network is moved in float64: the same layers, two widths.
+    nets = {name: EmoP3D(dtype=name, backend=backend, seed=seed, **settings) for name in {str(dtype), "float64"}}
+    net = nets[str(dtype)]
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((batch_size, *net.input_shape)).astype(dtype)
+    labels = rng.integers(0, net.num_classes, batch_size)
+
+    def at(x, parameters):
+        chosen = nets[x.dtype.name]
+        for own, given in zip(chosen.parameters.values(), parameters, strict=True):
+            own[...] = given
+        return chosen
+
+    def forward(x, *parameters):
+        chosen = at(x, parameters)
+        return np.asarray(chosen.loss(chosen.forward(x), labels, weight_decay), x.dtype)
+
+    def backward(d_loss, x, *parameters):
+        chosen = at(x, parameters)
+        # The parameters' gradients as training takes them; the clips' is made layer by layer.
+        _, gradients = chosen.loss_and_gradients(x, labels, weight_decay)
+        _, layered = chosen.loss_and_gradients(x, labels, weight_decay, input_gradient=True)
+        return d_loss * layered["input"], *(d_loss * gradients[name] for name in chosen.parameters)
+
+    inputs = (x, *(values.copy() for values in net.parameters.values()))
+    return forward, backward, inputs, ["input", *net.parameters]

@@ -1,0 +1,168 @@
+"""Slopes by differences: a ladder of steps, extrapolated, each with an honest bound of its own error.
+
+Along a direction ``v``, ``F(x + h v)`` is taken at steps ``h`` that shrink by a factor of 8 from a fraction of the
+size of the values to a few units of their last place.  From one ladder come three slopes an output: central, and the
+two one-sided ones, which do not use ``F(x)`` and so survive a jump.  Richardson's extrapolation removes the leading
+error; of all steps and orders each output takes its own best.
+
+scipy.differentiate.derivative is close, but works on functions of single numbers, has no one-sided pair beside the
+central one, and needs SciPy 1.15.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NOISE = 4
+"""Rounding of a difference, in units of the rounding of one value."""
+
+
+@dataclass
+class Slopes:
+    """Slopes along one direction, one an output, each with the bound of its error.
+
+    Attributes:
+        central, left, right: arrays of shape (outputs,).
+        central_error, side_error: bounds, the second of both sides.
+        kink: left and right differ by more than their errors: any value between them is right.
+        best_step: the step that gave most outputs their central slope.
+        outputs: which outputs these are; all others do not change along the direction.
+    """
+
+    central: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    central_error: np.ndarray
+    side_error: np.ndarray
+    kink: np.ndarray
+    best_step: float
+    outputs: np.ndarray
+
+    @property
+    def low(self):
+        return np.where(self.kink, np.minimum(self.left, self.right), self.central)
+
+    @property
+    def high(self):
+        return np.where(self.kink, np.maximum(self.left, self.right), self.central)
+
+    @property
+    def size(self):
+        """Sizes of the slopes: what a rounding error is relative to."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    def interval(self, weights):
+        """Between what bounds ``weights @ slopes`` may lie; ``weights`` of shape (all outputs,) or (q, all outputs)."""
+        weights = weights[..., self.outputs]
+        ends = weights * self.low, weights * self.high
+        return np.minimum(*ends).sum(axis=-1), np.maximum(*ends).sum(axis=-1)
+
+    def weighed(self, weights, values):
+        """``weights @ values`` for ``values`` of these slopes."""
+        return weights[..., self.outputs] @ values
+
+    def of(self, outputs, values):
+        """``values`` of these slopes at the given ``outputs``; 0 at those that do not change."""
+        if not len(self.outputs):
+            return np.zeros(len(outputs))
+        place = np.minimum(np.searchsorted(self.outputs, outputs), len(self.outputs) - 1)
+        return np.where(self.outputs[place] == outputs, values[place], 0)
+
+    def over(self, size):
+        """The same for a direction ``size`` times as long."""
+        values = (self.central, self.left, self.right, self.central_error, self.side_error)
+        return Slopes(*(value / size for value in values), self.kink, self.best_step, self.outputs)
+
+    @property
+    def error(self):
+        return np.where(self.kink, self.side_error, self.central_error)
+
+
+def ladder(eps):
+    """Steps, largest first, for values whose last place is ``eps``; relative to the size of what is moved."""
+    last = int(-np.log2(eps)) - 6
+    return 2.0 ** -np.arange(2, last, 3)
+
+
+def slopes(steps, above, below, at, noise):
+    """Slopes from the ladder.
+
+    Args:
+        steps: ndarray of shape (j,), largest first, each the same part of the one before.
+        above, below: ``F(x + h v)`` and ``F(x - h v)``, of shape (j, outputs); NaN where F could not be taken.
+        at: ``F(x)``, of shape (outputs,).
+        noise: rounding of F, of shape (outputs,).
+    """
+    floor = 4 * np.finfo(np.float64).eps * np.abs(at).max(initial=0)
+    active = ((above != at) | (below != at)).any(axis=0)  # NaN differs from everything
+    outputs = np.flatnonzero(active)
+    above, below, at, noise = above[:, active], below[:, active], at[active], noise[active]
+    h, ratio = steps[:, np.newaxis], steps[0] / steps[1]
+    with np.errstate(all="ignore"):
+        # What the finest steps show of rounding; a kink's part shrinks with the step, a jump's is the same at all.
+        bends = np.abs(above + below - 2 * at)[-4:]
+        middle = np.median(bends, axis=0)
+        steady = bends.max(axis=0) - bends.min(axis=0) <= 0.05 * middle
+        noise = np.where(steady | ~np.isfinite(middle), noise, np.maximum(noise, middle))
+        # Values that stand still for small steps are rounded to more than their own last place.
+        moves = np.concatenate([np.abs(above - at), np.abs(below - at)])
+        least = np.where(moves > 0, moves, np.inf).min(axis=0)
+        still = (moves == 0).any(axis=0) & np.isfinite(least)
+        noise = np.where(still, np.maximum(noise, np.minimum(least, floor)), noise)
+        spread = NOISE * noise / h
+        central, central_error, chosen = _best((above - below) / (2 * h), spread, ratio, 2)
+        # Between neighbouring steps, without F(x): the leading error is of first order in h.
+        widths = h[:-1] - h[1:]
+        wide = NOISE * noise / widths
+        right, right_error, _ = _best((above[:-1] - above[1:]) / widths, wide, ratio, 1)
+        left, left_error, _ = _best((below[1:] - below[:-1]) / widths, wide, ratio, 1)
+        side_error = np.maximum(right_error, left_error)
+        # Beside a jump the differences through F(x) grow without bound: only the sides tell.
+        jump = _jump(above, at, noise, h, right) | _jump(below, at, noise, h, left)
+        apart = np.abs(right - left)
+        kink = (apart > 3 * (right_error + left_error)) & (apart > 1e-7 * (np.abs(right) + np.abs(left)))
+        kink = (kink | jump) & np.isfinite(side_error)
+        # At the end of a domain there is one side only; its slope is the slope.
+        lone = ~np.isfinite(central)
+        for side, its_error in ((left, left_error), (right, right_error)):
+            use = lone & np.isfinite(side)
+            central[use], central_error[use] = side[use], its_error[use]
+            lone &= ~use
+    counts = np.bincount(chosen, minlength=len(steps))
+    return Slopes(central, left, right, central_error, side_error, kink, float(steps[counts.argmax()]), outputs)
+
+
+def _jump(values, at, noise, h, slope):
+    last = values[-1] - at - h[-1] * slope
+    before = values[-2] - at - h[-2] * slope
+    gap = np.minimum(np.abs(last), np.abs(before))
+    return (gap > 64 * noise) & (gap > 1e-9 * np.abs(slope)) & (np.abs(last - before) <= 0.25 * gap)
+
+
+def _best(estimates, spread, ratio, order):
+    """Of all steps and orders of extrapolation the one with the smallest error bound, for each output.
+
+    A bound is the rounding at that step, plus what the next smaller step changes, plus whatever finer steps say
+    beyond their own rounding.  The last term is what keeps a large step from being believed for its calm alone.
+    """
+    best = np.full(estimates.shape[1], np.nan)
+    error = np.full(estimates.shape[1], np.inf)
+    chosen = np.zeros(estimates.shape[1], int)
+    table, rounding, first = estimates, spread * np.ones_like(estimates), 0
+    for power in range(3):
+        for j in range(len(table)):
+            finer = np.abs(table[j + 1 :] - table[j])
+            bound = rounding[j].copy()
+            if len(finer):
+                bound += finer[0] + np.nan_to_num(finer[1:] - rounding[j + 2 :], nan=np.inf).max(axis=0, initial=0)
+            elif j:
+                bound += np.abs(table[j] - table[j - 1])
+            better = (bound < error) & np.isfinite(table[j])
+            best[better], error[better], chosen[better] = table[j][better], bound[better], first + j
+        # f(h) = f + c h^p + ...: the leading error, taken off by two steps
+        factor = ratio ** (order * (power + 1))
+        table = table[1:] + (table[1:] - table[:-1]) / (factor - 1)
+        rounding, first = rounding[1:] * (1 + 2 / factor), first + 1
+        if not len(table):
+            break
+    return best, error, chosen

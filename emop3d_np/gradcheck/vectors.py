@@ -1,0 +1,296 @@
+"""Vectors to judge a port by: what the network gives for chosen clips and parameters, in one .npz file.
+
+Format 1, all float64 but the labels, NDHWC:
+
+======================= ================================================================
+``format``              1
+``settings``            JSON: ``input_shape``, ``feature_maps``, ``num_classes``, ``receptive_field``, ``strides``,
+                        ``pool``, ``pooling``, ``weight_decay``
+``input``, ``labels``   clips (n, d, h, w, c) and their classes (n,)
+``parameters/NAME``     parameters under the original's names, ``L1WS/weights`` and so on
+``activations/LAYER``   output of every layer, ``L1WS NORM_2 ...``; of ``FC_OUT`` the logits (n, k)
+``loss``                a scalar
+``gradients/NAME``      of the loss by every parameter, and ``gradients/input`` by the clips
+======================= ================================================================
+
+A port writes the same names: ``loss`` and all ``gradients/`` but the input's; ``activations/`` and
+``gradients/input`` narrow the search down.  The rest may be there and is not looked at.
+"""
+
+import itertools
+import json
+import zipfile
+
+import numpy as np
+
+from .. import EmoP3D
+from ..errors import InputError
+from ..network import strict_pyramid
+from .mistakes import MISTAKES, changed
+
+FORMAT = 1
+DOUBLE = np.dtype(np.float64)
+AGREE = {8: 1e-8, 4: 2e-3, 2: 5e-2}
+"""Allowed difference by the size of a port's numbers, in bytes, relative to the largest value of the array."""
+
+
+def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
+    """Write the vectors of a network with the given EmoP3D ``settings`` to ``path``.
+
+    The first clip has a black patch and the last one repeats a frame, where the first layer's bias is constant: so
+    maxima tie, and the rule for ties shows.
+
+    Raises:
+        InputError: the settings do not fit, or ``path`` cannot be written.
+    """
+    net = EmoP3D(dtype="float64", backend="reference", seed=seed, **settings)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((batch_size, *net.input_shape))
+    _, _, rows, columns, _ = x.shape
+    x[0, :, : 2 * rows // 3, : 2 * columns // 3] = 0
+    x[-1, 1:] = x[-1, :1]
+    bias = net.parameters["L1WS/bias"]
+    bias[1:] = bias[0]
+    bias[:, : bias.shape[1] // 2, : bias.shape[2] // 2] = bias[0, 0, 0]
+    labels = rng.integers(0, net.num_classes, batch_size)
+    described = {
+        "input_shape": net.input_shape, "feature_maps": net.layers[0].output_shape[-1],
+        "num_classes": net.num_classes, "receptive_field": net.layers[0].receptive_field,
+        "strides": net.layers[0].strides, "pool": net.layers[2].size,
+        "pooling": settings.get("pooling", "max"), "weight_decay": weight_decay,
+    }  # fmt: skip
+    arrays = {"format": np.array(FORMAT), "settings": np.array(json.dumps(described)), "input": x, "labels": labels}
+    arrays |= {f"parameters/{name}": values for name, values in net.parameters.items()}
+    arrays |= _results(net, x, labels, weight_decay)
+    try:
+        with open(path, "wb") as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    return arrays
+
+
+def compare(path, theirs_path):
+    """Compare a port's vectors with ours.
+
+    Returns:
+        Comparison: ``agree``, ``first`` (name of the array that differs first), ``index``, ``suspicion``.
+
+    Raises:
+        InputError: a file is missing, damaged, holds pickles, or arrays that are missing, unknown or misshapen.
+    """
+    ours, theirs = _read(path), _read(theirs_path)
+    for needed in ("format", "settings", "input", "labels", "loss"):
+        if needed not in ours:
+            raise InputError(f"{path} has no {needed!r}; write it with: python -m emop3d_np gradcheck export {path}")
+    settings = json.loads(ours["settings"].item())
+    order = _order(ours)
+    missing = [name for name in order if name not in theirs and _required(name)]
+    unknown = [name for name in theirs if name not in ours]
+    if missing or unknown:
+        raise InputError(
+            f"{theirs_path}: missing {', '.join(missing) or 'none'}; unknown {', '.join(unknown) or 'none'}"
+        )
+    for name in order:
+        if name in theirs:
+            _require_form(theirs_path, name, ours[name], theirs[name])
+    differing = [name for name in order if name in theirs and not _agree(ours[name], theirs[name], theirs[name].dtype)]
+    if not differing:
+        return Comparison(True, compared=[name for name in order if name in theirs])
+    first = differing[0]
+    off = np.abs(theirs[first] - ours[first])
+    index = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
+    suspicion = _patterns(first, ours[first], theirs[first], ours, settings)
+    suspicion = suspicion or _simulated(ours, theirs, settings, order) or _places(ours[first], theirs[first])
+    return Comparison(
+        False, first, tuple(int(i) for i in index), float(ours[first][index]), float(theirs[first][index]),
+        suspicion, differing, [name for name in order if name in theirs],
+    )  # fmt: skip
+
+
+class Comparison:
+    """What ``compare`` found; ``str()`` tells it."""
+
+    def __init__(
+        self, agree, first=None, index=(), ours=np.nan, theirs=np.nan, suspicion="", differing=(), compared=()
+    ):
+        self.agree, self.first, self.index, self.ours, self.theirs = agree, first, index, ours, theirs
+        self.suspicion, self.differing, self.compared = suspicion, list(differing), list(compared)
+
+    def __str__(self):
+        if self.agree:
+            return f"all {len(self.compared)} arrays agree"
+        return (
+            f"first difference: {self.first} at {list(self.index)}: ours {self.ours:.9g}, theirs {self.theirs:.9g}\n"
+            f"suspicion: {self.suspicion}\n"
+            f"differ ({len(self.differing)} of {len(self.compared)}): {', '.join(self.differing)}"
+        )
+
+
+def _results(net, x, labels, weight_decay):
+    """Activations, loss and gradients under their names in the file."""
+    results = {f"activations/{name}": values for name, values in net.activations(x).items()}
+    loss, gradients = net.loss_and_gradients(x, labels, weight_decay, input_gradient=True)
+    results["loss"] = np.array(loss)
+    return results | {f"gradients/{name}": values for name, values in gradients.items()}
+
+
+def _order(ours):
+    """Names in the order in which they are computed: forward, the loss, backward."""
+    forward = [name for name in ours if name.startswith("activations/")]
+    layers = list(dict.fromkeys(name.split("/")[1] for name in ours if name.startswith("parameters/")))
+    backward = [
+        name
+        for layer in reversed(layers)
+        for name in sorted(ours, reverse=False)
+        if name.startswith(f"gradients/{layer}/")
+    ]
+    return [*forward, "loss", *backward, "gradients/input"]
+
+
+def _required(name):
+    return name == "loss" or (name.startswith("gradients/") and name != "gradients/input")
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError, KeyError) as error:
+        why = "it holds Python objects (pickles)" if "pickle" in str(error) else "it is no .npz archive of arrays"
+        raise InputError(f"{path} cannot be read: {why}") from None
+
+
+def _require_form(path, name, ours, theirs):
+    if theirs.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {name} has dtype {theirs.dtype}; it must be real numbers")
+    if theirs.shape != ours.shape:
+        hint = ""
+        if sorted(theirs.shape) == sorted(ours.shape):
+            hint = "; the same lengths in another order: transpose its axes"
+        elif theirs.size == ours.size:
+            hint = "; the same number of values: reshape it"
+        raise InputError(f"{path}: {name} has shape {theirs.shape}, it must be {ours.shape}{hint}")
+
+
+def _agree(ours, theirs, dtype=DOUBLE):
+    size = np.abs(ours).max(initial=0)
+    allowed = AGREE.get(min(dtype.itemsize, 8), 1e-8) * max(size, 1e-12)
+    return bool((np.abs(ours - theirs) <= allowed).all())
+
+
+def _patterns(name, ours, theirs, everything, settings):
+    """What the values of one array give away."""
+    if not np.isfinite(theirs).all():
+        return "values that are not finite: a division by 0 or an overflow"
+    like = lambda candidate: _agree(candidate, theirs, theirs.dtype) and candidate.any()  # noqa: E731
+    if not theirs.any():
+        return "all zeros: the gradient is not passed on or not collected"
+    batch = len(everything["labels"])
+    factor = float((ours * theirs).sum() / (ours * ours).sum()) if ours.any() else 0.0
+    if factor and like(factor * ours) and ours.size > 1:
+        n = ours[0, 0, ..., 0].size if name.startswith("activations/NORM") else 0
+        if n > 1 and abs(factor**2 * n / (n - 1) - 1) < 1e-6:
+            return "normalisation: sample variance (n - 1) instead of the population's"
+        return _factor_words(factor, batch)
+    if name == "loss":
+        named = {batch: "sum for mean: the loss is summed over the batch", -1: "the sign is wrong"}
+        for value, words in named.items():
+            if like(ours * value):
+                return words
+    if ours.ndim > 1:
+        for axes in itertools.permutations(range(ours.ndim)):
+            if (
+                axes != tuple(range(ours.ndim))
+                and ours.transpose(axes).shape == ours.shape
+                and like(ours.transpose(axes))
+            ):
+                return f"transposed axes: axes {axes} of ours"
+        for axes in itertools.permutations(range(ours.ndim)):
+            if axes != tuple(range(ours.ndim)) and like(ours.transpose(axes).reshape(ours.shape)):
+                return f"transposed axes: the values lie in memory in the order of axes {axes}"
+    for count in range(1, min(ours.ndim, 3) + 1):
+        for axes in itertools.combinations(range(ours.ndim), count):
+            if like(np.flip(ours, axes)):
+                return f"flipped along axes {axes}: a convolution's flipped window for a correlation's"
+    if name.endswith("FC_OUT/weights"):
+        features = everything["activations/NORM_6"].shape[1:]
+        by_axes = ours.reshape(*features, -1)
+        for axes in itertools.permutations(range(4)):
+            if like(by_axes.transpose(*axes, 4).reshape(ours.shape)):
+                return f"transposed axes: features flattened in the order {''.join('dhwf'[a] for a in axes)}, not dhwf"
+    for axis, step in itertools.product(range(ours.ndim), (1, -1)):
+        if ours.shape[axis] > 2:
+            inner = [slice(None)] * ours.ndim
+            inner[axis] = slice(1, -1)
+            moved = np.roll(ours, step, axis)[tuple(inner)]
+            if moved.any() and _agree(moved, theirs[tuple(inner)], theirs.dtype):
+                return f"off-by-one window: shifted by {step} along axis {axis}"
+    decay = settings["weight_decay"]
+    parameter = everything.get("parameters/" + name.removeprefix("gradients/"))
+    if parameter is not None and decay:
+        for times, words in ((-decay, "is missing"), (decay, "is counted twice")):
+            if like(ours + times * parameter):
+                return f"the gradient of the weight decay {words}"
+        if name.endswith("bias") and like(ours + decay * parameter):
+            return "weight decay is applied to a bias; it is for weights only"
+    return ""
+
+
+def _factor_words(factor, batch):
+    if abs(factor - batch) < 1e-6 * batch and batch > 1:
+        return f"sum for mean: {batch} times ours, the batch's size"
+    if abs(factor * batch - 1) < 1e-6 and batch > 1:
+        return f"mean for sum: ours divided by {batch}, the batch's size"
+    if abs(factor + 1) < 1e-6:
+        return "the sign is wrong"
+    return f"missing factor: {factor:.9g} times ours everywhere"
+
+
+def _simulated(ours, theirs, settings, order):
+    """Make typical mistakes on purpose, and see which of them gives what the port gives."""
+    x, labels, decay = ours["input"], ours["labels"], settings.pop("weight_decay", 0.0)
+    parameters = {name.removeprefix("parameters/"): v for name, v in ours.items() if name.startswith("parameters/")}
+    known = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    best = ("", 0.0)
+    given = [name for name in order if name in theirs]
+    for words, functions in MISTAKES.items():
+        net = EmoP3D(dtype="float64", backend="reference", **known)
+        net.layers = strict_pyramid(
+            changed(**functions), net.input_shape, known["feature_maps"], net.num_classes,
+            known["receptive_field"], known["strides"], known["pool"], known["pooling"],
+        )  # fmt: skip
+        net.kernels = changed(**functions)
+        net.load_parameters(parameters)
+        with np.errstate(all="ignore"):
+            results = _results(net, x, labels, decay)
+        if all(_agree(ours[name], results[name]) for name in given):
+            continue  # it does not show at these sizes
+        matching = np.mean([_agree(results[name], theirs[name], theirs[name].dtype) for name in given])
+        if matching == 1:
+            return words
+        # A mistake of one layer only, where there are several of its kind: the arrays it reaches first must match.
+        differing = [name for name in given if not _agree(ours[name], theirs[name], theirs[name].dtype)]
+        if _agree(results[differing[0]], theirs[differing[0]], theirs[differing[0]].dtype) and matching > best[1]:
+            best = (words, matching)
+    return best[0]
+
+
+def _places(ours, theirs):
+    """Where the differences lie, when nothing says why."""
+    size = np.abs(ours).max(initial=0)
+    wrong = ~(np.abs(theirs - ours) <= 1e-6 * size)
+    share = wrong.mean()
+    edges = []
+    for axis in range(ours.ndim):
+        if ours.shape[axis] > 2:
+            places = np.flatnonzero(wrong.any(axis=tuple(a for a in range(ours.ndim) if a != axis)))
+            if len(places) <= 2 and set(places) <= {0, ours.shape[axis] - 1}:
+                edges.append(f"axis {axis}, place {', '.join(map(str, places))}")
+    if edges:
+        return f"off-by-one window or a border left out: wrong only at the border ({'; '.join(edges)})"
+    if share < 0.5:
+        return f"wrong in {100 * share:.2g} % of the values: a wrong tie, a lost update, or a window that is off"
+    return "none of the usual mistakes; wrong nearly everywhere, so look at the operation itself"
