@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from .errors import InputError
 
@@ -41,9 +42,84 @@ def strokes(given):
     print(f"written; to train: python run.py {files} --num_classes {len(description['classes'])}")
 
 
+def prepare(given):
+    """turn a folder of videos into clips of faces to train on"""
+    from .video.prepare import FaceSettings, summary
+    from .video.prepare import prepare as prepare_videos
+
+    faces = FaceSettings(
+        given.size, given.face, given.detect_every, given.min_face, given.patience, given.margin, given.fps
+    )
+    try:
+        rows = prepare_videos(
+            given.source,
+            given.out,
+            given.layout,
+            given.depth_frames,
+            given.overlap,
+            given.dtype,
+            faces,
+            given.processes,
+        )
+    except KeyboardInterrupt:
+        print("\nwhat is finished is kept: the same command goes on from here", file=sys.stderr)
+        raise
+    print(summary(rows, given.out))
+    classes = len((Path(given.out) / "classes.txt").read_text().splitlines())
+    print(
+        f"to train: python run.py --train_path {given.out}/Training.npy --train_labels_path {given.out}/labels.npy "
+        f"--num_classes {classes}"
+    )
+
+
 def numbers(text):
     return [int(part) for part in text.split(",")]
 
+
+def _at_least(least, read=int):
+    def checked(text):
+        value = read(text)
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not a number of at least {least}")
+        return value
+
+    return checked
+
+
+def _share(text):
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _rate(text):
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of frames a second, above 0 and up to 1000")
+    return value
+
+
+FACES = {
+    "--face": {"choices": ["largest", "central"], "default": "largest", "help": "of several, begin with (largest)"},
+    "--detect_every": {
+        "type": _at_least(1),
+        "default": 5,
+        "help": "frames between two searches of the whole frame (5)",
+    },
+    "--min_face": {
+        "type": _share,
+        "default": 0.1,
+        "help": "smallest face searched for, share of the frame's shorter side (0.1)",
+    },
+    "--patience": {"type": _at_least(0), "default": 5, "help": "frames without a face that are bridged (5)"},
+    "--margin": {
+        "type": _share,
+        "default": 44 / 182,
+        "help": "share of a clip's side beyond the face's box, both borders together (FaceNet's 44 of 182)",
+    },
+    "--fps": {"type": _rate, "help": "frames a second to take, by their time stamps (every frame, as it comes)"},
+}
 
 ARGUMENTS = {
     settings: {},
@@ -53,6 +129,21 @@ ARGUMENTS = {
         "archive": {"help": "zip archive of stroke files, or the folder it unpacks to"},
         "out": {"help": "folder to write the clips, labels and drawers to"},
         "--held_out": {"type": numbers, "default": [1, 2], "help": "drawers to validate on (default 1,2)"},
+    },
+    prepare: {
+        "source": {"help": "folder of videos, or a CSV file path,label,subject[,start,end]"},
+        "out": {"help": "folder to write Training.npy, labels.npy, index.csv, classes.txt and report.csv to"},
+        "--layout": {"help": "folders, enterface05, cremad, ravdess, csv or ict-youtube (folders, or csv for a file)"},
+        "--depth_frames": {"type": _at_least(1), "default": 16, "help": "frames of a clip (16)"},
+        "--overlap": {"type": _at_least(0), "default": 8, "help": "frames that neighbouring clips share (8)"},
+        "--size": {"type": _at_least(8), "default": 100, "help": "rows and columns of a clip, pixels (100)"},
+        "--dtype": {
+            "choices": ["uint8", "float32"],
+            "default": "uint8",
+            "help": "uint8, or float32 from 0 to 1 (uint8)",
+        },
+        **FACES,
+        "--processes": {"type": _at_least(1), "help": "videos worked on at once (as many as cores)"},
     },
 }
 

@@ -222,7 +222,7 @@ def _picture(path):
 
 
 def _open(path, form):
-    av = _av()
+    av = pyav()
     try:
         if form is None and "://" not in str(path):
             with open(path, "rb") as file:
@@ -244,10 +244,10 @@ def _open(path, form):
 
 
 def _errors():
-    return _av().error.FFmpegError
+    return pyav().error.FFmpegError
 
 
-def _av():
+def pyav():
     try:
         import av
     except ImportError:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
 from .mtcnn import Detector
 from .resample import crop
 
@@ -58,6 +59,9 @@ class FaceTracker:
     Departure from FaceNet: the cut-out is square in the frame, around the box's middle, with the box's longer side;
     FaceNet stretches the box.
 
+    Raises:
+        InputError: the extra ``faces`` is not installed.
+
     Attributes:
         frames, lost: how many frames it was called with, and in how many of them no face was found.
     """
@@ -66,12 +70,18 @@ class FaceTracker:
         self.size, self.prefer, self.every = size, prefer, every
         self.min_face, self.patience, self.margin = min_face, patience, margin
         self.detector = Detector()
+        self._blas = _blas()
         self.frames = self.lost = self.run = 0
         self._box = self._cut = None
         self._since_search = self._missed = 0
 
     def __call__(self, frame):
         """The face in ``frame``, a Sighting; None where the frame is lost."""
+        # The matrices are small: two threads of the BLAS take longer than one, much longer on a busy machine.
+        with self._blas.limit(limits=1, user_api="blas"):
+            return self._track(frame)
+
+    def _track(self, frame):
         self.frames += 1
         shrink = max(self.min_face * min(frame.height, frame.width) / LEAST_SIDE, 1)
         box = self._look(frame.colour(shrink))
@@ -126,3 +136,11 @@ def overlap(one, other):
     """Share of two boxes' union that is common to both."""
     common = np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0).prod()
     return common / ((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - common)
+
+
+def _blas():
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        raise InputError("following faces needs threadpoolctl: pip install 'emop3d-np[faces]'") from None
+    return ThreadpoolController()
