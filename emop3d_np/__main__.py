@@ -50,17 +50,9 @@ def prepare(given):
     faces = FaceSettings(
         given.size, given.face, given.detect_every, given.min_face, given.patience, given.margin, given.fps
     )
+    clips = given.layout, given.depth_frames, given.overlap, given.dtype
     try:
-        rows = prepare_videos(
-            given.source,
-            given.out,
-            given.layout,
-            given.depth_frames,
-            given.overlap,
-            given.dtype,
-            faces,
-            given.processes,
-        )
+        rows = prepare_videos(given.source, given.out, *clips, faces, given.processes)
     except KeyboardInterrupt:
         print("\nwhat is finished is kept: the same command goes on from here", file=sys.stderr)
         raise

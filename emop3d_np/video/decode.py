@@ -1,4 +1,4 @@
-"""Frames of a video, one at a time: any file FFmpeg reads, a folder of pictures, or a camera (PyAV, extra ``video``)."""
+"""Frames of a video, one at a time: any file FFmpeg reads, a folder of pictures, a camera (PyAV, extra ``video``)."""
 
 import re
 from dataclasses import dataclass
@@ -228,7 +228,6 @@ def _open(path, form):
             with open(path, "rb") as file:
                 if not file.read(1):
                     raise InputError(f"{path}: is empty, 0 bytes")
-        # Text files that FFmpeg would make pictures of are no videos.
         container = av.open(str(path), format=form, metadata_errors="ignore")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None

@@ -1,7 +1,7 @@
 """How collections of videos are laid out: where each says its label and its subject.
 
-A layout is a function of the folder (or CSV file) that returns a :class:`Listing`.  Each recording is a video file, or a
-folder with one picture a frame.
+A layout is a function of the folder (or CSV file) that returns a :class:`Listing`.  Each recording is a video file, or
+a folder with one picture a frame.
 """
 
 import csv
@@ -102,7 +102,7 @@ def folders(root):
 
 
 def enterface05(root):
-    """``subject 1/anger/sentence 1/s1_an_1.avi``; some folders (subject 6) lack a level, so each is found by its name."""
+    """``subject 1/anger/sentence 1/s1_an_1.avi``; subject 6 lacks a level, so each folder is known by its name."""
     listing = Listing(Path(root), SIX_EMOTIONS)
     for path in _found(listing):
         # The folder that was given may be a subject's own.
@@ -153,7 +153,7 @@ def ravdess(root):
 
 
 def table(path):
-    """A CSV file, ``path,label,subject[,start,end]`` in its first line; paths from the file's folder, times in seconds."""
+    """A CSV file, ``path,label,subject[,start,end]`` in its first line; paths from its folder, times in seconds."""
     listing, seen = Listing(Path(path).parent), {}
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -236,7 +236,7 @@ def _take_row(listing, where, row, seen):
 
 
 def _found(listing):
-    """Paths below the root that are videos, or folders of pictures, in natural order; folders not readable are skipped."""
+    """Paths below the root that are videos, or folders of pictures, in natural order; the unreadable are skipped."""
     found = []
 
     def unreadable(error):

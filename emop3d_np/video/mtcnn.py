@@ -30,7 +30,7 @@ CROPS_AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class Face:
-    """A face found: its box, the probability that it is one, and ``points`` of shape (5, 2): eyes, nose, mouth (x, y)."""
+    """A face found: its box, the probability that it is one, and ``points`` (5, 2): x and y of eyes, nose, mouth."""
 
     box: np.ndarray
     score: float
@@ -120,7 +120,7 @@ def prelu(x, slope):
 
 def max_pool(x, side):
     """Maximum of ``side x side``, every second place; windows that look over the end see what is there."""
-    n, h, w, f = x.shape
+    _, h, w, _ = x.shape
     h_out, w_out = (h - side + 1) // 2 + 1, (w - side + 1) // 2 + 1
     m = None
     for j in range(side):

@@ -20,6 +20,7 @@ import json
 import multiprocessing
 import os
 import signal
+from array import array
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -123,7 +124,7 @@ def _all_faces(listing, out, faces, processes, progress):
 
 
 def _side_by_side(jobs, processes):
-    """Yields ``recording, result`` of each job as it is done.  A job that kills its process is tried once more, alone."""
+    """Yields ``recording, result`` of each job when done.  A job that kills its process is tried once more, alone."""
     jobs, suspects = list(reversed(jobs)), []
     while jobs or suspects:
         alone = not jobs
@@ -185,16 +186,16 @@ def _kept(path, recording, stem, faces):
 
 
 def _cut_out(path, recording, stem, faces):
-    """Write the faces of a recording to ``stem.npy``, where they stood to ``stem.track.npy``, and the rest to ``.json``.
+    """Write the faces of a recording to ``stem.npy``, where they stood to ``.track.npy``, and the rest to ``.json``.
 
     Returns:
         dict: ``frames``, ``lost``, ``runs`` (first row and length of each run of frames), ``notes``; or ``why`` it
         cannot be used.
     """
+    unfinished = stem.with_suffix(".unfinished")
     try:
         identity = _identity(path, recording, faces)
-        tracker, track = faces.tracker(), []
-        unfinished = stem.with_suffix(".unfinished")
+        tracker, track = faces.tracker(), array("d")
         with (
             Video(path, recording.start, recording.end, faces.rate, threads=1) as video,
             open(unfinished, "wb") as file,
@@ -206,11 +207,11 @@ def _cut_out(path, recording, stem, faces):
                 seen = tracker(frame)
                 if seen:
                     file.write(seen.pixels)
-                    track.append((seen.run, seen.frame, seen.time, *seen.box, seen.found))
+                    track.extend((seen.run, seen.frame, seen.time, *seen.box, seen.found))
+            track = np.array(track).reshape(-1, len(TRACK))
             file.seek(0)
             _write_header(file, len(track), faces.size)
         os.replace(unfinished, stem.with_suffix(".npy"))
-        track = np.array(track, np.float64).reshape(-1, len(TRACK))
         write_atomically(stem.with_suffix(".track.npy"), lambda file: np.save(file, track))
         result = {
             "identity": identity,
@@ -231,6 +232,8 @@ def _cut_out(path, recording, stem, faces):
     except Exception as error:
         # Whatever a damaged file brings about, the others go on; the report names it.
         return {"why": f"{type(error).__name__}: {error}"}
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 TRACK = ("run", "frame", "time", "x", "y", "side", "found")
@@ -309,10 +312,10 @@ REPORT = ("video", "subject", "label", "frames", "lost", "lost_share", "clips", 
 
 def _why_no_clip(result, depth):
     longest = max((count for _, count in result["runs"]), default=0)
+    if not result["frames"]:
+        return "no frame lies between its start and end"
     if not longest:
-        return (
-            f"no face in any of its {result['frames']} frames" if result["frames"] else "no frame between start and end"
-        )
+        return f"no face in any of its {result['frames']} frames"
     return f"too short: a clip needs {depth} frames, the longest run with a face has {longest}"
 
 
