@@ -1,6 +1,7 @@
 """``python -m emop3d_np COMMAND``: what there is beside training."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -62,6 +63,54 @@ def prepare(given):
         f"to train: python run.py --train_path {given.out}/Training.npy --train_labels_path {given.out}/labels.npy "
         f"--num_classes {classes}"
     )
+
+
+def predict(given):
+    """tell the emotions in a video, clip by clip"""
+    import numpy as np
+
+    from .video import predict as videos
+
+    predictor = videos.Predictor(given.checkpoint)
+    names = predictor.class_names
+    moments, track, answers = videos.Moments(), [] if given.annotated else None, []
+    found = videos.predict(
+        given.source, predictor, given.overlap, moments, track,
+        rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
+        patience=given.patience, margin=given.margin,
+    )  # fmt: skip
+    outcome = None
+    if not given.json:
+        print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
+    try:
+        while True:
+            try:
+                answer = next(found)
+            except StopIteration as end:
+                outcome = end.value
+                break
+            answers.append(answer)
+            print(videos.as_json(answer, names) if given.json else videos.as_line(answer, names), flush=True)
+    except KeyboardInterrupt:
+        print("stopped; what was seen so far counts", file=sys.stderr)
+    if outcome:
+        frames, lost, notes = outcome
+        print(f"{frames} frames, {lost} without a face; {len(answers)} clips", file=sys.stderr)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+    if not answers:
+        depth = predictor.net.input_shape[0]
+        raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
+    mean = np.mean([answer.probabilities for answer in answers], axis=0)
+    print(f"all clips together: {names[mean.argmax()]}, {100 * mean.max():.1f} %", file=sys.stderr)
+    if given.picture:
+        from .report import draw_timeline
+
+        draw_timeline(answers, moments.evenly(), names, given.picture)
+        print(f"drawn: {given.picture}", file=sys.stderr)
+    if given.annotated:
+        videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
+        print(f"written: {given.annotated}", file=sys.stderr)
 
 
 def numbers(text):
@@ -137,6 +186,15 @@ ARGUMENTS = {
         **FACES,
         "--processes": {"type": _at_least(1), "help": "videos worked on at once (as many as cores)"},
     },
+    predict: {
+        "source": {"help": "video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME"},
+        "--checkpoint": {"required": True, "help": "folder of a run, or its checkpoint"},
+        "--overlap": {"type": _at_least(0), "default": 8, "help": "frames that neighbouring clips share (8)"},
+        "--json": {"action": "store_true", "help": "print a line of JSON a clip instead of a table"},
+        "--picture": {"help": "file to draw the timeline to, .png for example"},
+        "--annotated": {"help": "video to write, with the face's square and the answer drawn in, .mp4 for example"},
+        **FACES,
+    },
 }
 
 
@@ -163,6 +221,8 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
