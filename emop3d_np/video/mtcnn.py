@@ -89,7 +89,7 @@ class Network:
                 x = max_pool(x, pool)
         if self.dense:
             kernel, bias, slope = self.dense
-            x = x.reshape(len(x), -1) @ kernel + bias
+            x = x.reshape(len(x), len(kernel)) @ kernel + bias
             prelu(x, slope)
         *outputs, logits = (x @ kernel + bias for kernel, bias in self.heads)
         return *outputs, softmax(logits)

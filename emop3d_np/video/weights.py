@@ -48,9 +48,9 @@ def load(network):
     try:
         with open(path, "rb") as file:
             (graph,) = (value for number, value in _fields(file.read()) if number == GRAPH)
+        tensors = [_tensor(value) for number, value in _fields(graph) if number == INITIALIZER]
     except (OSError, ValueError, LookupError) as error:
         raise InputError(f"{path}: cannot be read as ONNX ({error}); install {DISTRIBUTION} {VERSION} anew") from None
-    tensors = (_tensor(value) for number, value in _fields(graph) if number == INITIALIZER)
     return {re.sub(r":0$|_initializer_\d+$", "", name): values for name, values in tensors}
 
 
@@ -76,6 +76,8 @@ def _fields(message):
             value, at = _varint(message, at)
         else:
             size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
+            if at + size > len(message):
+                raise ValueError("cut short")
             value, at = message[at : at + size], at + size
         yield key >> 3, value
 
