@@ -83,7 +83,8 @@ class Video:
         try:
             streams = [s for s in self._container.streams.video if not s.disposition.value & ATTACHED_PICTURE]
             if not streams:
-                raise InputError(f"{path}: holds no video{', only sound' if self._container.streams.audio else ''}")
+                sound = self._container.streams.audio
+                raise InputError(f"{path}: holds no video, {'only sound' if sound else 'or is cut short'}")
             self._stream = streams[0]
             if self._stream.codec_context is None:
                 raise InputError(f"{path}: no decoder for its video is built in")
@@ -137,7 +138,7 @@ class Video:
             yield Frame(index, time, height, width, coded, turns)
         if before is None:
             raise InputError(f"{self.path}: no frame of it can be decoded")
-        self._note_the_end(before, shortest, longest)
+        self._note_the_end(index + 1, before, shortest, longest)
 
     def _decoded(self):
         """Frames as FFmpeg decodes them; damaged ones are passed over, and counted."""
@@ -161,7 +162,7 @@ class Video:
         if damaged:
             self.notes.append(f"{damaged} damaged packets passed over")
 
-    def _note_the_end(self, last, shortest, longest):
+    def _note_the_end(self, count, last, shortest, longest):
         if self._pictures:
             return
         if longest > 1.5 * shortest and not self.wanted_rate:
@@ -171,7 +172,10 @@ class Video:
             )
         stream = self._stream
         announced = float(stream.duration * stream.time_base) if stream.duration else 0.0
-        if announced - last > max(0.5, 3 * longest):
+        # A container says how many frames it holds, or how long they last, or neither.
+        if stream.frames - count > max(2, stream.frames // 50):
+            self.notes.append(f"cut short: {count} of the {stream.frames} frames that it announces")
+        elif announced - last > max(0.5, 3 * longest):
             self.notes.append(f"cut short: {last:.1f} s of the {announced:.1f} s that it announces")
 
 

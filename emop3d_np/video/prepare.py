@@ -279,9 +279,7 @@ def _write_clips(listing, found, out, depth, overlap, dtype, faces):
     total = sum(len(starts) for _, starts in plan)
     if not total:
         reasons = "; ".join(f"{row['video']}: {row['skipped']}" for row in rows[:3])
-        raise InputError(
-            f"no clip could be made of any of {len(rows)} recordings ({reasons}); see {out / 'report.csv'}"
-        )
+        raise InputError(f"none of {len(rows)} recordings gave a clip ({reasons}); see {out / 'report.csv'}")
 
     shape = (total, depth, faces.size, faces.size, 1)
     labels, index = np.empty(total, np.int64), []
