@@ -176,7 +176,7 @@ ARGUMENTS = {
         "out": {"help": "folder to write Training.npy, labels.npy, index.csv, classes.txt and report.csv to"},
         "--layout": {"help": "folders, enterface05, cremad, ravdess, csv or ict-youtube (folders, or csv for a file)"},
         "--depth_frames": {"type": _at_least(1), "default": 16, "help": "frames of a clip (16)"},
-        "--overlap": {"type": _at_least(0), "default": 8, "help": "frames that neighbouring clips share (8)"},
+        "--overlap": {"type": _at_least(0), "help": "frames that neighbouring clips share (half a clip: 8 of 16)"},
         "--size": {"type": _at_least(8), "default": 100, "help": "rows and columns of a clip, pixels (100)"},
         "--dtype": {
             "choices": ["uint8", "float32"],
@@ -189,7 +189,7 @@ ARGUMENTS = {
     predict: {
         "source": {"help": "video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME"},
         "--checkpoint": {"required": True, "help": "folder of a run, or its checkpoint"},
-        "--overlap": {"type": _at_least(0), "default": 8, "help": "frames that neighbouring clips share (8)"},
+        "--overlap": {"type": _at_least(0), "help": "frames that neighbouring clips share (half a clip: 8 of 16)"},
         "--json": {"action": "store_true", "help": "print a line of JSON a clip instead of a table"},
         "--picture": {"help": "file to draw the timeline to, .png for example"},
         "--annotated": {"help": "video to write, with the face's square and the answer drawn in, .mp4 for example"},

@@ -89,17 +89,18 @@ class Predictor:
             raise InputError("the network was trained with --normalize False, on values that a video does not tell")
         return FaceTracker(h, **options)
 
-    def timeline(self, sightings, overlap=8):
+    def timeline(self, sightings, overlap=None):
         """Answers for the clips of a video, each as soon as its last frame is there.
 
         Args:
             sightings: iterable of Sighting, and None for lost frames; clips never reach over lost ones.
-            overlap: frames that neighbouring clips share; default 8.
+            overlap: frames that neighbouring clips share; default half a clip.
 
         Yields:
             Answer.
         """
-        depth, buffer, clip = self._checked(overlap), [], 0
+        depth, overlap = self._checked(overlap)
+        buffer, clip = [], 0
         for seen in sightings:
             if seen is None:
                 continue
@@ -114,13 +115,13 @@ class Predictor:
                 clip += 1
                 del buffer[: depth - overlap]
 
-    def clips_timeline(self, path, overlap=8):
+    def clips_timeline(self, path, overlap=None):
         """Answers for an .npy of clips (n, d, h, w, c), or of frames (t, h, w, c), which are cut into clips.
 
         Raises:
             InputError: the file does not fit the network.
         """
-        depth = self._checked(overlap)
+        depth, overlap = self._checked(overlap)
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
@@ -147,9 +148,10 @@ class Predictor:
 
     def _checked(self, overlap):
         depth = self.net.input_shape[0]
+        overlap = depth // 2 if overlap is None else overlap
         if not 0 <= overlap < depth:
             raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
-        return depth
+        return depth, overlap
 
 
 def class_names(settings, run_folder):
@@ -201,13 +203,13 @@ class Moments:
         return [self.kept[i] for i in chosen]
 
 
-def predict(source, predictor, overlap=8, moments=None, track=None, **options):
+def predict(source, predictor, overlap=None, moments=None, track=None, **options):
     """Answers for a source, as they come.
 
     Args:
         source: see :func:`open_source`; or an .npy, see Predictor.clips_timeline.
         predictor: Predictor.
-        overlap: frames that neighbouring clips share; default 8.
+        overlap: frames that neighbouring clips share; default half a clip.
         moments: Moments to be filled, for a picture.
         track: list to be filled with ``(frame, box)`` of each face, for :func:`annotate`.
         options: ``rate`` of Video; the others are FaceTracker's.

@@ -60,7 +60,7 @@ def prepare(
     out,
     layout=None,
     depth_frames=16,
-    overlap=8,
+    overlap=None,
     dtype="uint8",
     faces=None,
     processes=None,
@@ -73,7 +73,7 @@ def prepare(
         out: folder to write to; made if need be.  Faces found there by an earlier run with the same settings are used.
         layout: key of ``layouts.LAYOUTS``; default: by the source.
         depth_frames: frames of a clip; default 16.
-        overlap: frames that neighbouring clips share; default 8.
+        overlap: frames that neighbouring clips share; default half a clip, 8 of 16.
         dtype: "uint8" (default), or "float32" for values from 0 to 1.
         faces: FaceSettings; default FaceSettings().
         processes: recordings worked on at once; default: the cores there are.
@@ -86,6 +86,7 @@ def prepare(
         InputError: a setting or the source does not fit, an extra is missing, nothing could be used, ``out`` cannot be
             written, or it was interrupted.
     """
+    overlap = depth_frames // 2 if overlap is None else overlap
     if not 0 <= overlap < depth_frames:
         raise InputError(f"--overlap is {overlap}; clips of {depth_frames} frames can share 0 to {depth_frames - 1}")
     if dtype not in ("uint8", "float32"):
