@@ -69,8 +69,10 @@ def predict(given):
     """tell the emotions in a video, clip by clip"""
     import numpy as np
 
+    from .runs import use_threads
     from .video import predict as videos
 
+    use_threads(1)  # a clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint)
     names = predictor.class_names
     moments, track, answers = videos.Moments(), [] if given.annotated else None, []
