@@ -211,7 +211,7 @@ def test_settings_that_do_not_fit(tmp_path, words, more):
 
 def test_goes_on_where_it_was(tmp_path):
     """Ctrl-C keeps what is finished; the same command then does the rest, to the same bits."""
-    for number in range(8):
+    for number in range(5):
         write(tmp_path / f"in/A/{number}/x.mp4", moving_face(60, seed=number), "libx264")
     command = [sys.executable, "-m", "emop3d_np", "prepare", tmp_path / "in", tmp_path / "out", "--size", "32"]
     first = subprocess.Popen([*command, "--processes", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -223,7 +223,7 @@ def test_goes_on_where_it_was(tmp_path):
     assert first.returncode == 130, error
     assert "the same command goes on from here" in error
     kept = {path: path.stat().st_mtime_ns for path in faces.glob("*.json")}
-    assert 1 <= len(kept) < 8
+    assert 1 <= len(kept) < 5
     assert not (tmp_path / "out" / "Training.npy").exists()
     assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
     assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
