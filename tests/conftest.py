@@ -1,6 +1,7 @@
 """Fixtures and settings that all tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ settings.load_profile("emop3d")
 
 # Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
 as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+# The simulator of the cuda edition hands its threads over at every switch.
+if "cuda" in kernels.EDITIONS:
+    sys.setswitchinterval(1e-5)
+
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -69,8 +69,8 @@ class Kernel:
                 f"this width, a device has {MOST_SHARED:,}; use backend cpu, or smaller windows or strides"
             )
         blocks = max(1, min(tasks, MOST_BLOCKS))
-        if _records is not None:
-            _records.append(Launch(self, blocks, threads, shared, arguments))
+        if _recorded:
+            _recorded[-1].append(Launch(self, blocks, threads, shared, arguments))
         else:
             self.compiled[blocks, threads, stream(), shared](*arguments)
 
@@ -92,7 +92,8 @@ inline = cuda.jit(device=True) if cuda and not SIMULATED else lambda function: f
 """Decorator of what kernels call."""
 
 
-_records = None
+_recorded = []
+"""The list of launches that is being made, if any."""
 
 
 @contextmanager
@@ -103,12 +104,11 @@ def recorded():
         list of :class:`Launch`, with host arrays of the same shapes in the place of the device's.  It is what the table
         of registers and the model of the speed are made from, where there is no device.
     """
-    global _records
-    before, _records = _records, []
+    _recorded.append([])
     try:
-        yield _records
+        yield _recorded[-1]
     finally:
-        _records = before
+        _recorded.pop()
 
 
 @cache
@@ -118,7 +118,7 @@ def require():
     Raises:
         InputError: it says which is missing, the package or the driver, and how to get it.
     """
-    if SIMULATED or _records is not None:
+    if SIMULATED or _recorded:
         return
     if cuda is None or not _compiler_found():
         raise InputError(
@@ -156,7 +156,7 @@ def memory(shape, dtype):
         InputError: there is no device, or it has no room; the bytes are named.
     """
     require()
-    if _records is not None:
+    if _recorded:
         return np.empty(shape, dtype)
     require_room(int(np.prod(shape)) * np.dtype(dtype).itemsize)
     return cuda.device_array(shape, dtype)
@@ -168,7 +168,7 @@ def require_room(needed, what="this array", hint=""):
     Raises:
         InputError: ``needed`` bytes are more than are free.
     """
-    if _records is not None:
+    if _recorded:
         return
     free = free_bytes()
     if needed > free:
@@ -195,7 +195,7 @@ def to_device(values, upload_stream=None):
     """
     values = np.ascontiguousarray(values).reshape(np.shape(values))
     data = memory(values.shape, values.dtype)
-    if _records is None:
+    if not _recorded:
         upload_stream = upload_stream or stream()
         data.copy_to_device(values, stream=upload_stream)
         upload_stream.synchronize()
@@ -286,7 +286,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
             )
         elif np.ndim(value) == 0 and not isinstance(value, DeviceArray):
             elements.fill.over_elements(self.size, self.dtype.type(value), self.row)
-        elif _records is None:
+        elif not _recorded:
             host = np.empty(self.shape, self.dtype)
             host[...] = value
             self.data.copy_to_device(host, stream=stream())
@@ -341,7 +341,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def _host(data):
-    if _records is not None:
+    if _recorded:
         return np.zeros(data.shape, data.dtype)
     host = data.copy_to_host(stream=stream())
     stream().synchronize()

@@ -4,13 +4,13 @@ The first layer is most of the work.  Versions of its kernels:
 
 1. The functions beside this file, one after the other: 158 MB of maps written at batch 100, read by the leaky ReLU,
    written, read by the normalisation, written, read by the pooling.
-2. Kept: one block makes a tile of products with its halo in shared memory, sums them over the windows, first rows, then
-   columns, applies the leaky ReLU, and writes the maxima of 2 x 2 and the tile's moments.  The maximum may come before the
-   normalisation, because a positive scale and a shift do not change which value is largest.  The moments of a plane are
-   put together from its tiles', in their order, and only the pooled quarter is normalised.  In backward the tile is
-   computed again, which is cheaper than to write it and to read it, its gradient is spread back over the windows in
-   shared memory, and the block adds up the gradient of the weights it owns over all frames of its samples.  Samples are
-   dealt into a few slabs, which are added in their order.
+2. Kept: one block makes a tile of products with its halo in shared memory, sums them over the windows, first rows,
+   then columns, applies the leaky ReLU, and writes the maxima of 2 x 2 and the tile's moments.  The maximum may come
+   before the normalisation, because a positive scale and a shift do not change which value is largest.  The moments
+   of a plane are put together from its tiles', in their order, and only the pooled quarter is normalised.  In
+   backward the tile is computed again, which is cheaper than to write it and to read it, its gradient is spread back
+   over the windows in shared memory, and the block adds up the gradient of the weights it owns over all frames of its
+   samples.  Samples are dealt into a few slabs, which are added in their order.
 
 A block of the backward kernel owns one tile of one map's weights, so nothing is added by two blocks and there are no
 atomics.  For a network that :func:`fuse` does not cover, the layers call the functions beside this file.
@@ -108,7 +108,7 @@ class Fused:
         """
         n = len(labels)
         self._require_room(n, training=True)
-        net = w1, b1, w3, b3, w5, _, w7, _ = self._planes(parameters)
+        net = w1, b1, w3, _, w5, _, w7, _ = self._planes(parameters)
         x, labels = self._clips(x), to_device(labels)
         n1, scale1, mean1, y3, n3, scale3, y5, n5, scale5, logits = self._forward(x, *net)
         losses, dlogits = memory((n,), self.dtype), memory(logits.shape, self.dtype)
@@ -180,14 +180,14 @@ class Fused:
         return dn
 
     def _first_backward(self, x, w1, b1, n1, dn1, mean, scale):
-        n, f, slabs = len(x), self.maps, min(len(x), SLABS)
+        slabs = min(len(x), SLABS)
         rows, columns = b1.shape[2:]
         slope, shift = memory(scale.shape, self.dtype), memory(scale.shape, self.dtype)
         affine_coefficients(scale.size, BLOCK, n1, dn1, mean, scale, rows * columns, slope, shift)
         weights, biases = memory((slabs, *w1.shape), self.dtype), memory((slabs, *b1.shape), self.dtype)
         pieces = -(-self.h // ROWS) * -(-self.w // COLUMNS)
         first_backward(
-            slabs * self.c * f * pieces, BLOCK,
+            slabs * self.c * self.maps * pieces, BLOCK,
             x, w1, b1, dn1, scale, slope, shift, self.dtype.type(ALPHA), weights, biases,
         )  # fmt: skip
         dw1, db1 = memory(w1.shape, self.dtype), memory(b1.shape, self.dtype)
@@ -203,7 +203,7 @@ class Fused:
         return activation_planes(x if isinstance(x, DeviceArray) else to_device(x))
 
     def _planes(self, parameters):
-        """The parameters in planes: weights (c, f, i, h, w), biases (f, d, h, w), and FC_OUT's weights (f, k, d h w)."""
+        """The parameters in planes: weights (c, f, i, h, w), biases (f, d, h, w), FC_OUT's weights (f, k, d h w)."""
         arrays = [
             parameter_planes(values.reshape(shape), channels)
             for values, shape, channels in zip(parameters, self._shapes(parameters), CHANNELS, strict=True)
@@ -339,7 +339,7 @@ def normalize_pooled(moments, height, width, epsilon, mean, scale, pooled):
                 squares += moments[plane, piece, 1] + step * step * count * share
                 average += step * share
                 count += more
-            factor = reciprocal_deviation(squares / count, epsilon)
+            factor = reciprocal_deviation(squares / count, epsilon, one(1))
             shared[0] = average
             shared[1] = factor
             mean[n, f, d] = average
@@ -359,8 +359,8 @@ def normalize_pooled(moments, height, width, epsilon, mean, scale, pooled):
 def affine_coefficients(pooled, dpooled, mean, scale, outputs, slope, shift):
     """NORM_2 backward: ``da = shift + slope a``, and ``scale dn`` more where ``a`` was chosen as a maximum.
 
-    ``da = scale (dn - mean(dn) - n mean(dn n))`` with ``n = (a - mean) scale``; ``dn`` is 0 where nothing was chosen, so
-    its two sums are those of the pooled maps.
+    ``da = scale (dn - mean(dn) - n mean(dn n))`` with ``n = (a - mean) scale``; ``dn`` is 0 where nothing was chosen,
+    so its two sums are those of the pooled maps.
     """
     shared = cuda.shared.array(MOST_THREADS, dtype=pooled.dtype)
     one = pooled.dtype.type
@@ -445,7 +445,7 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
 
 @inline
 def _output_gradients(sums, bias, dpooled, n, f, d, top, left, scale, slope, shift, alpha, gradients):
-    """``dz`` of a tile from row ``top`` and column ``left`` on, both even and maybe negative: a thread a 2 x 2 block."""
+    """``dz`` of a tile from row ``top`` and column ``left`` on, both even, maybe negative; a thread a 2 x 2 block."""
     zero = alpha - alpha
     height, width = bias.shape[2], bias.shape[3]
     for r in range(2 * cuda.threadIdx.y, ROWS + 4, 2 * cuda.blockDim.y):

@@ -67,9 +67,9 @@ def to_chosen_of_blocks(dm, x, ph, pw, dx):
             # m = max over the block: dm goes to the cell that was chosen, the others get 0
             gradient = dx.dtype.type(0)
             r, c = h // ph, w // pw
-            if r < pooled_rows and c < pooled_columns:
-                if _first_largest(x, n, f, d, r * ph, c * pw, ph, pw) == (h - r * ph) * pw + w - c * pw:
-                    gradient = dm[n, f, d, r, c]
+            inside = r < pooled_rows and c < pooled_columns
+            if inside and _first_largest(x, n, f, d, r * ph, c * pw, ph, pw) == (h - r * ph) * pw + w - c * pw:
+                gradient = dm[n, f, d, r, c]
             dx[n, f, d, h, w] = gradient
 
 

@@ -3,8 +3,9 @@
 Versions:
 
 1. One pass with sums of ``x`` and ``x^2``: a large offset cancels all digits of float32.
-2. Kept: two passes, counted from the plane's first value.  The plane is read three times, but only once from memory: it
-   is a few kilobytes and stays in the cache.  Sums have two levels, threads and then pairs of threads, in a fixed order.
+2. Kept: two passes, counted from the plane's first value. The plane is read three times, but only once from memory:
+   it is a few kilobytes and stays in the cache. Sums have two levels, threads and then pairs of threads, in a fixed
+   order.
 """
 
 import math
@@ -69,7 +70,7 @@ def normalize(x, epsilon, y, scale):
             for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
                 centred = one(x[n, c, d, h, w]) - first - mean
                 total += centred * centred
-        factor = reciprocal_deviation(sum_over_block(shared, total) / count, epsilon)
+        factor = reciprocal_deviation(sum_over_block(shared, total) / count, epsilon, one(1))
         for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
             for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
                 # y = (x - mean) / sqrt(var + epsilon)
@@ -105,10 +106,8 @@ def normalize_backward(dy, y, scale, dx):
 
 
 @inline
-def reciprocal_deviation(variance, epsilon):
+def reciprocal_deviation(variance, epsilon, one):
     """``1 / sqrt(variance + epsilon)``, or 0 where that is no finite number."""
     deviation = math.sqrt(variance + epsilon)
-    if deviation > variance - variance:
-        # infinity less itself is NaN, and no number is larger than that
-        return epsilon.dtype.type(1) / deviation
-    return variance - variance
+    # infinity less itself is NaN, and no number is larger than that
+    return one / deviation if deviation > variance - variance else one - one

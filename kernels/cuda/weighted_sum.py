@@ -2,8 +2,8 @@
 
 Versions of the forward kernel:
 
-1. One thread an output that walks its whole window: 48 products an output of the usual window, each weight read again by
-   every window that covers it.
+1. One thread an output that walks its whole window: 48 products an output of the usual window, each weight read again
+   by every window that covers it.
 2. Kept here: the box sum is separable.  Each row of threads adds up the products of its window's rows for every column
    of its tile and of the halo that the last windows reach over, puts the sums into shared memory, and then every thread
    adds up the columns of its window: 12 products an output, and any window has room.
@@ -11,8 +11,8 @@ Versions of the forward kernel:
    that a product is made once, and nothing between the input and the pooled map is written to memory.
 
 In backward the transposed box sum ``G`` is made in the same way and written to memory.  The weights' gradient has one
-owner a cell, for each of a few slabs of samples, and the slabs are added in their order: no atomics, the same bits every
-run.
+owner a cell, for each of a few slabs of samples, and the slabs are added in their order: no atomics, the same bits
+every run.
 """
 
 from .device import BLOCK, cuda, kernel, memory, operation
@@ -89,7 +89,7 @@ def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
     sums = cuda.shared.array(0, dtype=y.dtype)
     zero = y.dtype.type(0)
     samples, maps, frames, rows, columns = y.shape
-    channels, height, width = x.shape[1], x.shape[3], x.shape[4]
+    channels, width = x.shape[1], x.shape[4]
     field_frames = weights.shape[2]
     mine = cuda.threadIdx.y * halo
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
