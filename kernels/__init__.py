@@ -1,8 +1,8 @@
 """The arithmetic of EmoP3D, once per edition, under the same names.
 
 ``reference`` is plain NumPy, written to be read: the equations and nothing else.
-``cpu`` computes the same with Numba on all cores, ``cuda`` on an NVIDIA device.  Every edition offers the same functions
-with the same leading arguments, so ``kernels.edition("cpu").weighted_sum`` may replace
+``cpu`` computes the same with Numba on all cores, ``cuda`` on an NVIDIA device.  Every edition offers the same
+functions with the same leading arguments, so ``kernels.edition("cpu").weighted_sum`` may replace
 ``kernels.edition("reference").weighted_sum`` anywhere.
 
 Axis letters, everywhere: ``n`` sample, ``d`` frame, ``h`` row, ``w`` column, ``c`` input channel, ``f`` feature map,

@@ -4,7 +4,7 @@ Features come as ``g`` groups of ``j``, weights as (g, k, j): the planes of the 
 block a sum over features; one thread a sum over classes or samples.
 """
 
-from .device import MOST_THREADS, THREADS, DeviceArray, cuda, kernel, memory, operation
+from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, kernel, memory, operation
 from .elements import sum_slabs
 from .planes import parameter, parameter_planes
 from .threads import block_sum, cell, tiles
@@ -15,7 +15,7 @@ def dense(a, weights, bias):
     """As ``kernels.reference.dense``."""
     (n, j), k = a.shape, len(bias)
     y = DeviceArray.empty((n, k), a.dtype)
-    weigh_features(n * k, THREADS, a.data.reshape((n, 1, j)), _by_class(weights), bias.data, y.data)
+    weigh_features(n * k, LAUNCH.threads, a.data.reshape((n, 1, j)), _by_class(weights), bias.data, y.data)
     return y
 
 

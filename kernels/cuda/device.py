@@ -7,6 +7,7 @@ is used.  ``NUMBA_ENABLE_CUDASIM=1`` runs everything on Numba's simulator, in pl
 import os
 from contextlib import contextmanager
 from functools import cache, wraps
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,15 +21,16 @@ except ImportError:  # a Numba without its own target, and no numba-cuda
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
-THREADS = 4 if SIMULATED else 256
-"""Threads of a block where elements are counted in one row."""
+LAUNCH = SimpleNamespace(
+    threads=2 if SIMULATED else 256,
+    block=(2, 1) if SIMULATED else (32, 8),
+    blocks=2 if SIMULATED else 4096,
+)
+"""Sizes of a launch: threads of a block that works on elements in a row; columns and rows of threads of a block that
+works on planes, neighbours in a warp being neighbours along ``w``; and the most blocks.
 
-BLOCK = (3, 2) if SIMULATED else (32, 8)
-"""Threads of a block that works on a plane: columns, rows.  Neighbours in a warp are neighbours along ``w``."""
-
-MOST_BLOCKS = 2 if SIMULATED else 4096
-"""Blocks of a launch at most.  Every kernel strides over its tasks, so that any number of blocks and threads is right;
-the simulator runs threads one by one, so it gets few."""
+Every kernel strides over its tasks, so that any sizes are right.  The simulator takes turns, so it gets few threads.
+"""
 
 MOST_THREADS = 1024
 """Threads of a block that any device of today allows; :func:`block_sum` has room for so many."""
@@ -68,7 +70,7 @@ class Kernel:
                 f"backend cuda: {self.name} needs {shared:,} bytes of shared memory a block for clips and windows of "
                 f"this width, a device has {MOST_SHARED:,}; use backend cpu, or smaller windows or strides"
             )
-        blocks = max(1, min(tasks, MOST_BLOCKS))
+        blocks = max(1, min(tasks, LAUNCH.blocks))
         if _recorded:
             _recorded[-1].append(Launch(self, blocks, threads, shared, arguments))
         else:
@@ -76,11 +78,16 @@ class Kernel:
 
     def over_elements(self, size, *arguments):
         """Launch over ``size`` elements in a row."""
-        self(-(-size // THREADS), THREADS, *arguments)
+        self(-(-size // LAUNCH.threads), LAUNCH.threads, *arguments)
 
     def over_tiles(self, planes, rows, columns, *arguments, shared=0):
         """Launch over planes cut into tiles of one element a thread."""
-        self(planes * -(-rows // BLOCK[1]) * -(-columns // BLOCK[0]), BLOCK, *arguments, shared=shared)
+        self(
+            planes * -(-rows // LAUNCH.block[1]) * -(-columns // LAUNCH.block[0]),
+            LAUNCH.block,
+            *arguments,
+            shared=shared,
+        )
 
 
 def kernel(*writes, updates=()):
@@ -249,17 +256,17 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         """``||a||^2 / 2``: a partial sum a block, added up in float64."""
         from . import elements
 
-        blocks = min(MOST_BLOCKS, 128)
+        blocks = min(LAUNCH.blocks, 128)
         partial_sums = memory(blocks, self.dtype)
-        elements.square_sums(blocks, THREADS, self.row, partial_sums)
+        elements.square_sums(blocks, LAUNCH.threads, self.row, partial_sums)
         return _host(partial_sums).sum(dtype=np.float64) / 2
 
     def _all_finite(self):
         from . import elements
 
-        blocks = min(MOST_BLOCKS, 128)
+        blocks = min(LAUNCH.blocks, 128)
         found = memory(blocks, np.int32)
-        elements.find_non_finite(blocks, THREADS, self.row, found)
+        elements.find_non_finite(blocks, LAUNCH.threads, self.row, found)
         return not _host(found).any()
 
     def __len__(self):

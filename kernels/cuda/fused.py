@@ -22,10 +22,9 @@ from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
 from .dense import features_backward, weigh_features, weights_backward
 from .device import (
-    BLOCK,
+    LAUNCH,
     MOST_THREADS,
     SIMULATED,
-    THREADS,
     DeviceArray,
     cuda,
     inline,
@@ -46,7 +45,7 @@ from .weighted_sum import sum_windows, sum_windows_backward
 FIELD, STRIDES, POOL = (3, 4, 4), (1, 1, 1), (3, 2, 2)
 """The windows this file is written for."""
 
-ROWS, COLUMNS = (4, 6) if SIMULATED else (16, 32)
+ROWS, COLUMNS = (8, 10) if SIMULATED else (16, 32)
 """Outputs of a tile, even numbers: in backward it owns as many weights of each of three frames."""
 
 FORWARD_PRODUCTS = (ROWS + 3, COLUMNS + 3)
@@ -155,9 +154,9 @@ class Fused:
         n1 = memory((n, f, d - 2, rows // 2, columns // 2), self.dtype)
         pieces = -(-rows // ROWS) * -(-columns // COLUMNS)
         moments = memory((n * f * (d - 2), pieces, 2), self.dtype)
-        first_forward(n * f * (d - 2) * pieces, BLOCK, x, w1, b1, alpha, n1, moments)
+        first_forward(n * f * (d - 2) * pieces, LAUNCH.block, x, w1, b1, alpha, n1, moments)
         mean, scale = memory((n, f, d - 2), self.dtype), memory((n, f, d - 2), self.dtype)
-        normalize_pooled(n * f * (d - 2), BLOCK, moments, rows, columns, epsilon, mean, scale, n1)
+        normalize_pooled(n * f * (d - 2), LAUNCH.block, moments, rows, columns, epsilon, mean, scale, n1)
         # the rest of L3P, NORM_4
         y3 = memory((n, f, d - 4, *n1.shape[3:]), self.dtype)
         frames_forward.over_tiles(n * f * (d - 4), *n1.shape[3:], n1, w3, b3, alpha, y3)
@@ -166,28 +165,28 @@ class Fused:
         y5 = sum_windows(n3, w5, b5, FIELD, STRIDES, ALPHA)
         n5, scale5 = self._normalized(y5, epsilon)
         logits = memory((n, self.classes), self.dtype)
-        weigh_features(n * self.classes, THREADS, n5.reshape((n, w7.shape[0], w7.shape[2])), w7, b7, logits)
+        weigh_features(n * self.classes, LAUNCH.threads, n5.reshape((n, w7.shape[0], w7.shape[2])), w7, b7, logits)
         return n1, scale, mean, y3, n3, scale3, y5, n5, scale5, logits
 
     def _normalized(self, y, epsilon):
         normalized, scale = memory(y.shape, self.dtype), memory(y.shape[:3], self.dtype)
-        normalize(scale.size, BLOCK, y, epsilon, normalized, scale)
+        normalize(scale.size, LAUNCH.block, y, epsilon, normalized, scale)
         return normalized, scale
 
     def _before_activation(self, dn, normalized, scale, y):
         """The gradient in front of a leaky ReLU and a normalisation, over ``dn``; ``y`` has the sign of ``z``."""
-        normalize_backward_activate(scale.size, BLOCK, normalized, scale, y, self.dtype.type(ALPHA), dn)
+        normalize_backward_activate(scale.size, LAUNCH.block, normalized, scale, y, self.dtype.type(ALPHA), dn)
         return dn
 
     def _first_backward(self, x, w1, b1, n1, dn1, mean, scale):
         slabs = min(len(x), SLABS)
         rows, columns = b1.shape[2:]
         slope, shift = memory(scale.shape, self.dtype), memory(scale.shape, self.dtype)
-        affine_coefficients(scale.size, BLOCK, n1, dn1, mean, scale, rows * columns, slope, shift)
+        affine_coefficients(scale.size, LAUNCH.block, n1, dn1, mean, scale, rows * columns, slope, shift)
         weights, biases = memory((slabs, *w1.shape), self.dtype), memory((slabs, *b1.shape), self.dtype)
         pieces = -(-self.h // ROWS) * -(-self.w // COLUMNS)
         first_backward(
-            slabs * self.c * self.maps * pieces, BLOCK,
+            slabs * self.c * self.maps * pieces, LAUNCH.block,
             x, w1, b1, dn1, scale, slope, shift, self.dtype.type(ALPHA), weights, biases,
         )  # fmt: skip
         dw1, db1 = memory(w1.shape, self.dtype), memory(b1.shape, self.dtype)

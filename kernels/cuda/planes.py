@@ -5,7 +5,7 @@ batch of matrices of ``s = d h w`` positions by ``u`` channels, and its planes a
 through shared memory, so that the reads and the writes are both in rows.
 """
 
-from .device import THREADS, DeviceArray, cuda, kernel, memory
+from .device import LAUNCH, DeviceArray, cuda, kernel, memory
 
 TILE = 1024
 """Numbers that a block turns at a time."""
@@ -42,7 +42,7 @@ def _planes(data, batch, positions, channels):
     planes = memory((batch, channels, positions), data.dtype)
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
-    gather_planes(tasks, THREADS, data.reshape((batch, positions, channels)), together, run, planes)
+    gather_planes(tasks, LAUNCH.threads, data.reshape((batch, positions, channels)), together, run, planes)
     return planes
 
 
@@ -52,7 +52,7 @@ def _spread(planes, batch, positions, channels, shape, out=None):
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
     planes = planes.reshape((batch, channels, positions))
-    spread_planes(tasks, THREADS, planes, together, run, out.reshape((batch, positions, channels)))
+    spread_planes(tasks, LAUNCH.threads, planes, together, run, out.reshape((batch, positions, channels)))
     return out
 
 

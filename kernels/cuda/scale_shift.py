@@ -1,6 +1,6 @@
 """A factor per position and a shift per frame."""
 
-from .device import BLOCK, MOST_THREADS, cuda, kernel, memory, operation
+from .device import LAUNCH, MOST_THREADS, cuda, kernel, memory, operation
 from .elements import sum_slabs
 from .planes import activation_planes, activations, parameter, parameter_planes
 from .threads import cell, sum_over_block, tiles
@@ -32,7 +32,7 @@ def sum_frames(dz):
     """``sum_{n,h,w} dz[n,f,d,h,w]``: every plane by a block, then the samples in their order; planes (f, d)."""
     n, f, d, _, _ = dz.shape
     sums, total = memory((n, f * d), dz.dtype), memory((f, d), dz.dtype)
-    sum_planes(n * f * d, BLOCK, dz, sums.reshape((n, f, d)))
+    sum_planes(n * f * d, LAUNCH.block, dz, sums.reshape((n, f, d)))
     sum_slabs.over_elements(f * d, sums, total.reshape(f * d))
     return total
 

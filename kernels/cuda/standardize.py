@@ -11,7 +11,7 @@ Versions:
 import math
 
 from ..reference.standardize import EPSILON
-from .device import BLOCK, MOST_THREADS, DeviceArray, cuda, inline, kernel, memory, operation, to_device
+from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, inline, kernel, memory, operation, to_device
 from .planes import activation_planes, activations
 from .threads import sum_over_block
 
@@ -35,7 +35,7 @@ def _standardize(x, epsilon, dtype):
     y = memory(planes.shape, dtype)
     n, c, d, _, _ = planes.shape
     scale = memory((n, c, d), x.dtype if x.dtype.kind == "f" else dtype)
-    normalize(n * c * d, BLOCK, planes, scale.dtype.type(epsilon), y, scale)
+    normalize(n * c * d, LAUNCH.block, planes, scale.dtype.type(epsilon), y, scale)
     return activations(y)
 
 
@@ -45,8 +45,8 @@ def standardize_backward(dy, x, epsilon=EPSILON):
     planes = activation_planes(x)
     n, c, d, _, _ = planes.shape
     y, scale, dx = memory(planes.shape, x.dtype), memory((n, c, d), x.dtype), memory(planes.shape, x.dtype)
-    normalize(n * c * d, BLOCK, planes, x.dtype.type(epsilon), y, scale)
-    normalize_backward(n * c * d, BLOCK, activation_planes(dy), y, scale, dx)
+    normalize(n * c * d, LAUNCH.block, planes, x.dtype.type(epsilon), y, scale)
+    normalize_backward(n * c * d, LAUNCH.block, activation_planes(dy), y, scale, dx)
     return activations(dx)
 
 

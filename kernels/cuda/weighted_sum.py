@@ -15,7 +15,7 @@ owner a cell, for each of a few slabs of samples, and the slabs are added in the
 every run.
 """
 
-from .device import BLOCK, cuda, kernel, memory, operation
+from .device import LAUNCH, cuda, kernel, memory, operation
 from .elements import sum_slabs
 from .planes import activation_planes, activations, parameter, parameter_planes
 from .threads import cell, tiles
@@ -52,8 +52,8 @@ def sum_windows(x, weights, bias, receptive_field, strides, slope):
     """Planes of ``max(slope z, z)``: ``x`` (n, c, d, h, w), ``weights`` (c, f, i, h, w), ``bias`` (f, d', h', w')."""
     (n, *_), (f, d, h, w) = x.shape, bias.shape
     y = memory((n, f, d, h, w), x.dtype)
-    halo = min((BLOCK[0] - 1) * strides[2] + receptive_field[2], x.shape[4])
-    shared = BLOCK[1] * halo * x.dtype.itemsize
+    halo = min((LAUNCH.block[0] - 1) * strides[2] + receptive_field[2], x.shape[4])
+    shared = LAUNCH.block[1] * halo * x.dtype.itemsize
     weigh_and_sum.over_tiles(
         n * f * d, h, w, x, weights, bias, *receptive_field[1:], *strides, halo, x.dtype.type(slope), y,
         shared=shared,
@@ -66,8 +66,8 @@ def sum_windows_backward(dz, x, weights, receptive_field, strides, input_gradien
     n, c, d, h, w = x.shape
     _, f, frames, rows, columns = dz.shape
     g = memory((n, f, frames, h, w), x.dtype)
-    halo = min((BLOCK[0] + receptive_field[2]) // strides[2] + 2, columns)
-    shared = BLOCK[1] * halo * x.dtype.itemsize
+    halo = min((LAUNCH.block[0] + receptive_field[2]) // strides[2] + 2, columns)
+    shared = LAUNCH.block[1] * halo * x.dtype.itemsize
     spread_windows.over_tiles(n * f * frames, h, w, dz, *receptive_field[1:], *strides[1:], halo, g, shared=shared)
     slabs = min(n, SLABS)
     dweights, partial = memory(weights.shape, x.dtype), memory((slabs, *weights.shape), x.dtype)
