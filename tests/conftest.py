@@ -16,8 +16,9 @@ settings.load_profile("emop3d")
 
 # Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
 as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-# The simulator of the cuda edition hands its threads over at every switch.
-if "cuda" in kernels.EDITIONS:
+SIMULATED = "cuda" in kernels.EDITIONS
+if SIMULATED:
+    # The simulator waits for threads that wait for the interpreter.
     sys.setswitchinterval(1e-5)
 
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
