@@ -1,0 +1,21 @@
+"""The tables of README are what the measured results say."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bench"))
+import tables
+
+
+def test_readme_holds_the_measured_figures():
+    text = (ROOT / "README.md").read_text()
+    assert tables.written(text) == text
+    assert tables.written(text.replace("| this package |", "| another |")) == text
+
+
+def test_markers_that_are_missing():
+    with pytest.raises(SystemExit, match="README.md has no markers of peers"):
+        tables.put("", "peers", "")
