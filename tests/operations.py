@@ -95,6 +95,16 @@ def distinct(shape):
     return draw
 
 
+def spread(shape):
+    """Values at least 0.5 apart: a map of few cells, nearly equal, is divided by almost nothing, and rounding shows."""
+
+    def draw(rng, s):
+        count = int(np.prod(shape(s)))
+        return ((rng.permutation(count) + 0.5 * rng.random(count) - count / 2).reshape(shape(s)),)
+
+    return draw
+
+
 def pool_operations(kind, reduce, inputs, analytic):
     return [
         Operation(
@@ -143,7 +153,7 @@ OPERATIONS = [
     ),
     Operation(
         "standardize",
-        normal(lambda s: s.plain),
+        spread(lambda s: s.plain),
         lambda e, a, s: e.standardize(*a),
         lambda e, dy, a, s: (e.standardize_backward(dy, *a),),
         lambda a, s: oracle.standardize(*a, 1e-8),
