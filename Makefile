@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 
-.PHONY: demo test test-compiled test-interpreted lint docs pictures bench-gradients bench-peers clean
+.PHONY: demo test test-compiled test-interpreted test-cuda lint docs pictures bench-gradients bench-peers clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -17,6 +17,9 @@ test-compiled: $(VENV)/dev
 
 test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds reads and races of order show here
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
+
+test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator: slow, and no word on any device
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
