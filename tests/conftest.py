@@ -11,8 +11,12 @@ from hypothesis import HealthCheck, settings
 
 import kernels
 
-# The first example of a kernel waits for its compilation, so no deadline.
-settings.register_profile("emop3d", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+# The first example of a kernel waits for its compilation, so no deadline. The same examples every time, so that a run
+# tells something about the change it is run for; --hypothesis-profile explore looks for others.
+settings.register_profile(
+    "emop3d", deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("emop3d"), derandomize=False)
 settings.load_profile("emop3d")
 
 # Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
