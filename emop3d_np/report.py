@@ -89,7 +89,7 @@ def _draw_folds(plt, result, picture):
         bars.axhline(mean, color=colour)
     title = "accuracy by fold; bands: 95 % interval of the mean"
     bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
-    bars.legend(loc="lower right")
+    bars.legend()
     _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
     names, shares = zip(*result["recall"].items(), strict=True)
     recalls.barh(names, [share or 0 for share in shares])
