@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 
-.PHONY: demo test test-compiled test-interpreted lint docs pictures bench bench-gradients bench-peers clean
+.PHONY: demo test test-compiled test-interpreted lint docs pictures bench-gradients bench-peers clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -32,9 +32,13 @@ pictures: $(VENV)/dev  ## the pictures of README
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
 
+bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README
+	$(PEERS)/bin/python bench/peers_bench.py
+	$(PEERS)/bin/python bench/tables.py
+
 $(PEERS)/ready:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime
 	touch $@
 
 $(VENV)/python:
@@ -50,5 +54,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEERS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

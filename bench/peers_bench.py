@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 from machine import description
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from peers.ours import planes
 
 import emop3d_np as emo
-from peers.ours import planes
+
+HERE = Path(__file__).resolve().parent
 
 PROGRAMS = {
     "this package": ("ours", "", ("numpy", "numba", "scipy", "tqdm")),
@@ -51,7 +52,6 @@ class Worker:
         environment = os.environ | {
             "OMP_NUM_THREADS": str(threads),
             "NUMBA_NUM_THREADS": str(threads),
-            "OMP_WAIT_POLICY": "passive",  # who waits for its turn does not spin
         }
         command = [sys.executable, HERE / "peers_worker.py", module, variant, str(threads), work, str(time.time())]
         self.process = subprocess.Popen(
@@ -63,6 +63,7 @@ class Worker:
             sys.exit(f"{name} computes something else: {wrong}")
 
     def ask(self, job, clips=0, repeats=0):
+        time.sleep(0.3)  # the threads of the one before may spin for a while
         self.process.stdin.write(json.dumps([job, clips, repeats]) + "\n")
         self.process.stdin.flush()
         return self._answer()

@@ -171,7 +171,7 @@ def table(report):
         "# Planted mistakes: gradient checkers compared", "",
         "Written by `make bench-gradients`; do not edit.", "",
         f"{wrong} wrong backward passes and {len(CASES) - wrong} right ones that look wrong "
-        f"([`bench/gradient_cases.py`](../bench/gradient_cases.py)), default tolerances of every checker, "
+        f"(`bench/gradient_cases.py`), default tolerances of every checker, "
         f"{SECONDS} s a case at most.",
         f"{report['date']}, {report['machine']}, {report['cores']} cores; {versions}.", "",
     ]  # fmt: skip

@@ -1,7 +1,9 @@
 """``python -m emop3d_np COMMAND``: what there is beside training."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 from .errors import InputError
 
@@ -48,9 +50,126 @@ def gradcheck(given):
     return run(given)
 
 
+def prepare(given):
+    """turn a folder of videos into clips of faces to train on"""
+    from .video.prepare import FaceSettings, summary
+    from .video.prepare import prepare as prepare_videos
+
+    faces = FaceSettings(
+        given.size, given.face, given.detect_every, given.min_face, given.patience, given.margin, given.fps
+    )
+    clips = given.layout, given.depth_frames, given.overlap, given.dtype
+    try:
+        rows = prepare_videos(given.source, given.out, *clips, faces, given.processes)
+    except KeyboardInterrupt:
+        print("\nwhat is finished is kept: the same command goes on from here", file=sys.stderr)
+        raise
+    print(summary(rows, given.out))
+    classes = len((Path(given.out) / "classes.txt").read_text().splitlines())
+    print(
+        f"to train: python run.py --train_path {given.out}/Training.npy --train_labels_path {given.out}/labels.npy "
+        f"--num_classes {classes}"
+    )
+
+
+def predict(given):
+    """tell the emotions in a video, clip by clip"""
+    import numpy as np
+
+    from .runs import use_threads
+    from .video import predict as videos
+
+    use_threads(1)  # a clip at a time is too little work to share out
+    predictor = videos.Predictor(given.checkpoint)
+    names = predictor.class_names
+    moments, track, answers = videos.Moments(), [] if given.annotated else None, []
+    found = videos.predict(
+        given.source, predictor, given.overlap, moments, track,
+        rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
+        patience=given.patience, margin=given.margin,
+    )  # fmt: skip
+    outcome = None
+    if not given.json:
+        print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
+    try:
+        while True:
+            try:
+                answer = next(found)
+            except StopIteration as end:
+                outcome = end.value
+                break
+            answers.append(answer)
+            print(videos.as_json(answer, names) if given.json else videos.as_line(answer, names), flush=True)
+    except KeyboardInterrupt:
+        print("stopped; what was seen so far counts", file=sys.stderr)
+    if outcome:
+        frames, lost, notes = outcome
+        print(f"{frames} frames, {lost} without a face; {len(answers)} clips", file=sys.stderr)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+    if not answers:
+        depth = predictor.net.input_shape[0]
+        raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
+    mean = np.mean([answer.probabilities for answer in answers], axis=0)
+    print(f"all clips together: {names[mean.argmax()]}, {100 * mean.max():.1f} %", file=sys.stderr)
+    if given.picture:
+        from .report import draw_timeline
+
+        draw_timeline(answers, moments.evenly(), names, given.picture)
+        print(f"drawn: {given.picture}", file=sys.stderr)
+    if given.annotated:
+        videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
+        print(f"written: {given.annotated}", file=sys.stderr)
+
+
 def numbers(text):
     return [int(part) for part in text.split(",")]
 
+
+def _at_least(least, read=int):
+    def checked(text):
+        value = read(text)
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not a number of at least {least}")
+        return value
+
+    return checked
+
+
+def _share(text):
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _rate(text):
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of frames a second, above 0 and up to 1000")
+    return value
+
+
+FACES = {
+    "--face": {"choices": ["largest", "central"], "default": "largest", "help": "of several, begin with (largest)"},
+    "--detect_every": {
+        "type": _at_least(1),
+        "default": 5,
+        "help": "frames between two searches of the whole frame (5)",
+    },
+    "--min_face": {
+        "type": _share,
+        "default": 0.1,
+        "help": "smallest face searched for, share of the frame's shorter side (0.1)",
+    },
+    "--patience": {"type": _at_least(0), "default": 5, "help": "frames without a face that are bridged (5)"},
+    "--margin": {
+        "type": _share,
+        "default": 44 / 182,
+        "help": "share of a clip's side beyond the face's box, both borders together (FaceNet's 44 of 182)",
+    },
+    "--fps": {"type": _rate, "help": "frames a second to take, by their time stamps (every frame, as it comes)"},
+}
 
 ARGUMENTS = {
     settings: {},
@@ -82,6 +201,30 @@ ARGUMENTS = {
         "--json": {"help": "write the reports to this file"},
         "--picture": {"help": "draw the error maps to this file (extra plots)"},
     },
+    prepare: {
+        "source": {"help": "folder of videos, or a CSV file path,label,subject[,start,end]"},
+        "out": {"help": "folder to write Training.npy, labels.npy, index.csv, classes.txt and report.csv to"},
+        "--layout": {"help": "folders, enterface05, cremad, ravdess, csv or ict-youtube (folders, or csv for a file)"},
+        "--depth_frames": {"type": _at_least(1), "default": 16, "help": "frames of a clip (16)"},
+        "--overlap": {"type": _at_least(0), "help": "frames that neighbouring clips share (half a clip: 8 of 16)"},
+        "--size": {"type": _at_least(8), "default": 100, "help": "rows and columns of a clip, pixels (100)"},
+        "--dtype": {
+            "choices": ["uint8", "float32"],
+            "default": "uint8",
+            "help": "uint8, or float32 from 0 to 1 (uint8)",
+        },
+        **FACES,
+        "--processes": {"type": _at_least(1), "help": "videos worked on at once (as many as cores)"},
+    },
+    predict: {
+        "source": {"help": "video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME"},
+        "--checkpoint": {"required": True, "help": "folder of a run, or its checkpoint"},
+        "--overlap": {"type": _at_least(0), "help": "frames that neighbouring clips share (half a clip: 8 of 16)"},
+        "--json": {"action": "store_true", "help": "print a line of JSON a clip instead of a table"},
+        "--picture": {"help": "file to draw the timeline to, .png for example"},
+        "--annotated": {"help": "video to write, with the face's square and the answer drawn in, .mp4 for example"},
+        **FACES,
+    },
 }
 
 
@@ -108,6 +251,9 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code or 0
 
 

@@ -56,7 +56,8 @@ class EmoP3D:
         feature_maps: maps of every layer; default 3.
         num_classes: logits; default 6.
         dtype: "float32" (default) or "float64".
-        backend: edition of the kernels, "cpu" (default) or "reference".
+        backend: edition of the kernels, "cpu" (default), "reference" or "cuda"; with the last, parameters and gradients
+            are arrays on the device, which NumPy reads and writes all the same.
         seed: of the initial values; default 0.
         receptive_field: ``(rd, rh, rw)`` of both weighted sums; default (3, 4, 4).
         strides: ``(sd, sh, sw)`` of both weighted sums; default (1, 1, 1).
@@ -102,7 +103,10 @@ class EmoP3D:
             _whole_numbers("pool", pool, "rd, ph, pw"),
             pooling,
         )
-        self.parameters = initial_parameters(self.layers, self.dtype, seed)
+        # An edition may keep its arrays elsewhere.
+        self._place = getattr(self.kernels, "to_device", lambda values: values)
+        initial = initial_parameters(self.layers, self.dtype, seed)
+        self.parameters = {name: self._place(values) for name, values in initial.items()}
         # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; then
         # the layers' own kernels are used for the rest: the input's gradient, single activations.
         first, pool = self.layers[0], self.layers[2]
@@ -161,7 +165,7 @@ class EmoP3D:
         self._require_finite(x)
         logits = np.empty((len(x), self.num_classes), self.dtype)
         for part in _parts(len(x)):
-            y = x[part]
+            y = self._place(x[part])
             for layer in self.layers:
                 y, _ = layer.forward(y, self.parameters)
             logits[part] = y
@@ -232,14 +236,14 @@ class EmoP3D:
         if input_gradient:
             gradients["input"] = np.empty_like(x)
         for part in _parts(len(x)):
-            y, saved = x[part], []
+            y, saved = self._place(x[part]), []
             for layer in self.layers:
                 y, kept = layer.forward(y, self.parameters)
                 saved.append(kept)
             logits[part] = y
             losses[part] = self.kernels.softmax_cross_entropy(y, labels[part])
             # loss = sum_n losses[n] / N
-            dlosses = np.full(len(y), 1 / len(x), self.dtype)
+            dlosses = self._place(np.full(len(y), 1 / len(x), self.dtype))
             dy = self.kernels.softmax_cross_entropy_backward(dlosses, y, labels[part])
             for layer in reversed(self.layers):
                 wanted = input_gradient or layer is not self.layers[0]
@@ -252,8 +256,9 @@ class EmoP3D:
 
     def activations(self, x):
         """The output of every layer, by name: what the network sees on its way to the logits."""
-        y, outputs = self._checked_clips(x), {}
-        self._require_finite(y)
+        x, outputs = self._checked_clips(x), {}
+        self._require_finite(x)
+        y = self._place(x)
         for layer in self.layers:
             y, _ = layer.forward(y, self.parameters)
             outputs[layer.name] = y
@@ -262,9 +267,7 @@ class EmoP3D:
     def _mean_loss(self, losses, weight_decay):
         decay = 0.0
         if weight_decay:
-            decay = weight_decay * sum(
-                np.square(self.parameters[name], dtype=np.float64).sum() / 2 for name in self._weight_names()
-            )
+            decay = weight_decay * sum(_half_square(self.parameters[name]) for name in self._weight_names())
         return float(losses.mean(dtype=np.float64) + decay)
 
     def _weight_names(self):
@@ -308,6 +311,11 @@ class EmoP3D:
 
 def _parts(count):
     return [slice(start, start + CLIPS_AT_A_TIME) for start in range(0, count, CLIPS_AT_A_TIME)]
+
+
+def _half_square(w):
+    """``||w||^2 / 2``; arrays that are elsewhere know how."""
+    return np.square(w, dtype=np.float64).sum() / 2 if isinstance(w, np.ndarray) else w.half_square()
 
 
 def _by(shape):

@@ -29,6 +29,7 @@ class Optimizer:
         slots: slot name to a dict of arrays, one a parameter; empty before the first update.
     """
 
+    rule = None
     slot_names = ()
 
     def __init__(self, lr):
@@ -46,7 +47,11 @@ class Optimizer:
         for slot in self.slot_names:
             self.slots.setdefault(slot, {name: np.zeros_like(values) for name, values in parameters.items()})
         for name, w in parameters.items():
-            self._update_one(w, gradients[name], *(self.slots[slot][name] for slot in self.slot_names))
+            arrays = gradients[name], *(self.slots[slot][name] for slot in self.slot_names)
+            if isinstance(w, np.ndarray):
+                self._update_one(w, *arrays)
+            else:  # an array that is elsewhere, with update rules of its own
+                w.update(self.rule, self._constants(), *arrays)
         self.step += 1
 
     def load_slots(self, slots, step, parameters):
@@ -63,21 +68,30 @@ class Optimizer:
             shapes = {name: values.shape for name, values in by_name.items()}
             if shapes != {name: values.shape for name, values in parameters.items()}:
                 raise InputError(f"the saved optimiser's {slot} has other names or shapes than the parameters")
-        self.slots = {
-            slot: {name: by_name[name].astype(values.dtype) for name, values in parameters.items()}
-            for slot, by_name in slots.items()
-        }
+        self.slots = {slot: {name: np.empty_like(values) for name, values in parameters.items()} for slot in slots}
+        for slot, by_name in slots.items():
+            for name, values in self.slots[slot].items():
+                values[...] = by_name[name]
         self.step = step
 
     def _update_one(self, w, g, *slots):
+        raise NotImplementedError
+
+    def _constants(self):
+        """The numbers in the rule, in the order of ``kernels.cuda.update``."""
         raise NotImplementedError
 
 
 class GradientDescent(Optimizer):
     """``w -= lr g``."""
 
+    rule = "gradient_descent"
+
     def _update_one(self, w, g):
         w -= self.rate * g
+
+    def _constants(self):
+        return (self.rate,)
 
 
 class Momentum(Optimizer):
@@ -91,6 +105,7 @@ class Momentum(Optimizer):
     Source: TensorFlow's ``MomentumOptimizer``, the original's choice.
     """
 
+    rule = "momentum"
     slot_names = ("momentum",)
 
     def __init__(self, lr, momentum=0.9, nesterov=False):
@@ -102,6 +117,9 @@ class Momentum(Optimizer):
         a *= self.momentum
         a += g
         w -= self.rate * (g + self.momentum * a if self.nesterov else a)
+
+    def _constants(self):
+        return self.rate, self.momentum, self.nesterov
 
 
 class Adam(Optimizer):
@@ -116,6 +134,7 @@ class Adam(Optimizer):
     Source: TensorFlow's ``AdamOptimizer``.
     """
 
+    rule = "adam"
     slot_names = ("m", "v")
 
     def __init__(self, lr, beta1=0.9, beta2=0.999, epsilon=1e-8):
@@ -123,8 +142,12 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def _update_one(self, w, g, m, v):
+        rate, new1, new2, epsilon = self._constants()
+        m += new1 * (g - m)
+        v += new2 * (g * g - v)
+        w -= rate * m / (np.sqrt(v) + epsilon)
+
+    def _constants(self):
         t = self.step + 1
         rate = self.rate * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
-        m += (1 - self.beta1) * (g - m)
-        v += (1 - self.beta2) * (g * g - v)
-        w -= rate * m / (np.sqrt(v) + self.epsilon)
+        return rate, 1 - self.beta1, 1 - self.beta2, self.epsilon

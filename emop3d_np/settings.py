@@ -136,7 +136,7 @@ SETTINGS = {
     "Machine": (
         Setting("seed", 0, WHOLE, "of initial values and shuffling; the same seed gives the same bits"),
         Setting("threads", None, OPTIONAL_COUNT, "threads of the kernels; None: all cores"),
-        Setting("backend", "cpu", _choice(*kernels.EDITIONS), "edition of the kernels"),
+        Setting("backend", "cpu", _choice(*kernels.BACKENDS), "edition of the kernels"),
         Setting("dtype", "float32", _choice("float32", "float64"), "numbers the network computes with"),
     ),
 }

@@ -1,18 +1,22 @@
 """The arithmetic of EmoP3D, once per edition, under the same names.
 
 ``reference`` is plain NumPy, written to be read: the equations and nothing else.
-``cpu`` computes the same with Numba on all cores.  Every edition offers the same functions with the
-same leading arguments, so ``kernels.edition("cpu").weighted_sum`` may replace
+``cpu`` computes the same with Numba on all cores, ``cuda`` on an NVIDIA device.  Every edition offers the same
+functions with the same leading arguments, so ``kernels.edition("cpu").weighted_sum`` may replace
 ``kernels.edition("reference").weighted_sum`` anywhere.
 
 Axis letters, everywhere: ``n`` sample, ``d`` frame, ``h`` row, ``w`` column, ``c`` input channel, ``f`` feature map,
 ``k`` class; a prime marks an output axis.  Arrays are ``NDHWC``.
 """
 
+import os
 from importlib import import_module
 from types import ModuleType
 
-EDITIONS = ("reference", "cpu")
+BACKENDS = ("reference", "cpu", "cuda")
+
+EDITIONS = BACKENDS if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" else BACKENDS[:2]
+"""The editions that run on every machine, on which the tests run; with Numba's simulator that is all of them."""
 
 
 def edition(name: str) -> ModuleType:
@@ -21,6 +25,6 @@ def edition(name: str) -> ModuleType:
     Raises:
         ValueError: there is no edition of that name.
     """
-    if name not in EDITIONS:
-        raise ValueError(f"there is no backend {name!r}; choose one of {', '.join(EDITIONS)}")
+    if name not in BACKENDS:
+        raise ValueError(f"there is no backend {name!r}; choose one of {', '.join(BACKENDS)}")
     return import_module(f"{__name__}.{name}")

@@ -1,6 +1,7 @@
 """Fixtures and settings that all tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ settings.load_profile("emop3d")
 
 # Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
 as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+SIMULATED = "cuda" in kernels.EDITIONS
+if SIMULATED:
+    # The simulator waits for threads that wait for the interpreter.
+    sys.setswitchinterval(1e-5)
+
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

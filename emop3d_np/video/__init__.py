@@ -1,0 +1,1 @@
+"""From videos to clips, and from a video to an answer: decoding, faces, layouts of collections, both commands."""

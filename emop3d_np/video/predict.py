@@ -1,0 +1,327 @@
+"""``python -m emop3d_np predict``: the timeline of emotions in a video, a camera's stream, or clips on disk."""
+
+import json
+import re
+import sys
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .. import checkpoint, runs, settings
+from ..datasets import normalize
+from ..errors import InputError
+from .decode import CAMERAS, Video, pyav
+from .track import FaceTracker
+
+MOMENTS = 12
+"""Frames in the picture of a timeline."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one clip.
+
+    Attributes:
+        clip: its number in the timeline.
+        first_frame, last_frame: numbers of its first and last frame in the video.
+        start, end: their times, seconds; NaN where there are none (.npy).
+        run: counts up where frames without a face lie between two clips.
+        probabilities: ndarray of shape (k,).
+    """
+
+    clip: int
+    first_frame: int
+    last_frame: int
+    start: float
+    end: float
+    run: int
+    probabilities: np.ndarray
+
+
+class Predictor:
+    """A trained network with the names of its classes.
+
+    Args:
+        path: folder of a run, or a checkpoint.
+
+    Raises:
+        InputError: there is no checkpoint, or it is damaged.
+
+    Attributes:
+        net: EmoP3D.
+        class_names: tuple of str, by label.
+    """
+
+    def __init__(self, path):
+        path = Path(path)
+        if path.is_dir():
+            found = sorted(path.glob("*.ckpt")) or [path / settings.defaults()["checkpoint_name"]]
+            if not found[0].exists():
+                raise InputError(f"--checkpoint {path}: the folder holds no *.ckpt; train with --save_checkpoint True")
+            path = found[0]
+        state = checkpoint.load(path)
+        self.settings = settings.merge(state.settings)
+        self.net = runs.build_network(self.settings)
+        self.net.load_parameters(state.parameters)
+        self.class_names = class_names(self.settings, path.parent)
+
+    def probabilities(self, clips):
+        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are standardised as in training."""
+        if self.settings.normalize:
+            clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
+        return self.net.predict_proba(clips)
+
+    def tracker(self, **options):
+        """FaceTracker for clips of the network's size.
+
+        Raises:
+            InputError: its clips are not square and grey, or not standardised, so that no video can be made to fit.
+        """
+        _, h, w, c = self.net.input_shape
+        if h != w or c != 1:
+            raise InputError(
+                f"the network takes frames of (h, w, c) = {(h, w, c)}; faces of a video are square, of one channel"
+            )
+        if not self.settings.normalize:
+            raise InputError("the network was trained with --normalize False, on values that a video does not tell")
+        return FaceTracker(h, **options)
+
+    def timeline(self, sightings, overlap=None):
+        """Answers for the clips of a video, each as soon as its last frame is there.
+
+        Args:
+            sightings: iterable of Sighting, and None for lost frames; clips never reach over lost ones.
+            overlap: frames that neighbouring clips share; default half a clip.
+
+        Yields:
+            Answer.
+        """
+        depth, overlap = self._checked(overlap)
+        buffer, clip = [], 0
+        for seen in sightings:
+            if seen is None:
+                continue
+            if buffer and seen.run != buffer[-1].run:
+                buffer.clear()
+            buffer.append(seen)
+            if len(buffer) == depth:
+                frames = np.array([each.pixels for each in buffer])[np.newaxis, ..., np.newaxis]
+                first, last = buffer[0], buffer[-1]
+                times = first.frame, last.frame, first.time, last.time
+                yield Answer(clip, *times, seen.run, self.probabilities(frames)[0])
+                clip += 1
+                del buffer[: depth - overlap]
+
+    def clips_timeline(self, path, overlap=None):
+        """Answers for an .npy of clips (n, d, h, w, c), or of frames (t, h, w, c), which are cut into clips.
+
+        Raises:
+            InputError: the file does not fit the network.
+        """
+        depth, overlap = self._checked(overlap)
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path}: cannot be read as .npy: {error}") from None
+        shape = self.net.input_shape
+        if not isinstance(array, np.ndarray) or array.shape[1:] not in (shape, shape[1:]) or not len(array):
+            raise InputError(
+                f"{path}: has shape {getattr(array, 'shape', 'of an archive')}; this network takes clips (n, *{shape}) "
+                f"or frames (t, *{shape[1:]})"
+            )
+        if array.dtype.kind not in "fiu":
+            raise InputError(f"{path}: has dtype {array.dtype}; it must hold integers or floats")
+        if array.ndim == 5:
+            starts = range(0, len(array) * depth, depth)
+            array = array.reshape(-1, *shape[1:])
+        else:
+            starts = range(0, len(array) - depth + 1, depth - overlap)
+        nan = float("nan")
+        for clip, start in enumerate(starts):
+            frames = array[start : start + depth][np.newaxis]
+            yield Answer(clip, start, start + depth - 1, nan, nan, 0, self.probabilities(frames)[0])
+
+    def _checked(self, overlap):
+        depth = self.net.input_shape[0]
+        overlap = depth // 2 if overlap is None else overlap
+        if not 0 <= overlap < depth:
+            raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
+        return depth, overlap
+
+
+def class_names(settings, run_folder):
+    """Names of a run's classes: from ``classes.txt`` in its folder or beside its training clips, else their numbers."""
+    if not settings.train_path:
+        from ..datasets.faces import EMOTIONS
+
+        return EMOTIONS
+    for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
+        try:
+            names = tuple((Path(folder) / "classes.txt").read_text().splitlines())
+        except (OSError, UnicodeDecodeError):
+            continue
+        if len(names) == settings.num_classes:
+            return names
+    return tuple(map(str, range(settings.num_classes)))
+
+
+def open_source(source, rate=None):
+    """Open what ``predict`` is given: a file, folder of pictures, URL, or ``camera``, ``camera:1``, ``camera:NAME``.
+
+    Raises:
+        InputError: as of Video; or cameras of this system are not known.
+    """
+    camera = re.fullmatch(r"camera(?::(.+))?", str(source))
+    if not camera:
+        return Video(source, rate=rate)
+    if sys.platform not in CAMERAS:
+        raise InputError(f"{source}: cameras are known for {', '.join(CAMERAS)}, and this is {sys.platform}")
+    form, device = CAMERAS[sys.platform]
+    return Video(device.format(camera[1] or 0), rate=rate, form=form)
+
+
+class Moments:
+    """A handful of faces, evenly spaced, from a stream of unknown length: when there are too many, every other goes."""
+
+    def __init__(self, count=MOMENTS):
+        self.most, self.every, self.seen, self.kept = 2 * count, 1, 0, []
+
+    def add(self, sighting):
+        if self.seen % self.every == 0:
+            self.kept.append(sighting)
+            if len(self.kept) > self.most:
+                self.kept, self.every = self.kept[::2], 2 * self.every
+        self.seen += 1
+
+    def evenly(self, count=MOMENTS):
+        chosen = np.linspace(0, len(self.kept) - 1, min(count, len(self.kept))).round().astype(int)
+        return [self.kept[i] for i in chosen]
+
+
+def predict(source, predictor, overlap=None, moments=None, track=None, **options):
+    """Answers for a source, as they come.
+
+    Args:
+        source: see :func:`open_source`; or an .npy, see Predictor.clips_timeline.
+        predictor: Predictor.
+        overlap: frames that neighbouring clips share; default half a clip.
+        moments: Moments to be filled, for a picture.
+        track: list to be filled with ``(frame, box)`` of each face, for :func:`annotate`.
+        options: ``rate`` of Video; the others are FaceTracker's.
+
+    Yields:
+        Answer.
+
+    Returns:
+        ``frames, lost, notes``: how many there were, how many without a face, and what was strange about the file.
+    """
+    if str(source).endswith(".npy"):
+        yield from predictor.clips_timeline(source, overlap)
+        return None
+    rate = options.pop("rate", None)
+    tracker = predictor.tracker(**options)
+
+    def sightings(video):
+        for frame in video:
+            seen = tracker(frame)
+            if seen is not None:
+                if moments is not None:
+                    moments.add(seen)
+                if track is not None:
+                    track.append((seen.frame, seen.box))
+            yield seen
+
+    with open_source(source, rate) as video:
+        yield from predictor.timeline(sightings(video), overlap)
+    return tracker.frames, tracker.lost, video.notes
+
+
+def as_line(answer, names):
+    """An answer as a line of a table."""
+    best = answer.probabilities.argmax()
+    times = f"{answer.start:7.2f}-{answer.end:7.2f}" if np.isfinite(answer.start) else ""
+    shares = " ".join(f"{p:5.3f}" for p in answer.probabilities)
+    width = max(map(len, names))
+    return (
+        f"{answer.clip:>5} {answer.first_frame:>6}-{answer.last_frame:>6} {times:>15}  {names[best]:<{width}}  {shares}"
+    )
+
+
+def as_json(answer, names):
+    """An answer as a line of JSON."""
+    row = {"clip": answer.clip, "first_frame": answer.first_frame, "last_frame": answer.last_frame}
+    if np.isfinite(answer.start):
+        row |= {"start": round(answer.start, 3), "end": round(answer.end, 3)}
+    row |= {"label": names[answer.probabilities.argmax()]}
+    row |= {"probabilities": {name: float(p) for name, p in zip(names, answer.probabilities, strict=True)}}
+    return json.dumps(row)
+
+
+def annotate(source, out, track, answers, names, rate=None):
+    """Write the video once more, the square that was cut out and the answer drawn in; sound is left out.
+
+    A frame bears the mean answer of the clips that cover it.
+
+    Args:
+        source: the file that was predicted; it is decoded a second time.
+        out: file to write; its ending gives the container.
+        track: ``(frame, box)`` of each face, in order.
+        answers: list of Answer.
+        names: of the classes.
+        rate: as it was predicted with.
+
+    Raises:
+        InputError: the extra ``plots`` (for its letters) is missing, or the file cannot be written.
+    """
+    av = pyav()
+    boxes, covering, coming = dict(track), deque(), deque(answers)
+    with open_source(source, rate) as video:
+        rate = Fraction(rate or video.rate or 25).limit_denominator(1000)
+        try:
+            with av.open(str(out), "w") as container:
+                stream = None
+                for number, frame in enumerate(video):
+                    picture = frame.colour()
+                    # Chroma is stored for two by two pixels.
+                    picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2].copy()
+                    if stream is None:
+                        stream = container.add_stream("libx264" if "libx264" in av.codecs_available else "mpeg4", rate)
+                        stream.height, stream.width = picture.shape[:2]
+                        stream.pix_fmt = "yuv420p"
+                    while coming and coming[0].first_frame <= frame.index:
+                        covering.append(coming.popleft())
+                    while covering and covering[0].last_frame < frame.index:
+                        covering.popleft()
+                    _draw(picture, boxes.get(frame.index), covering, names)
+                    drawn = av.VideoFrame.from_ndarray(picture, "rgb24")
+                    drawn.pts, drawn.time_base = number, 1 / rate
+                    container.mux(stream.encode(drawn))
+                container.mux(stream.encode(None))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _draw(picture, box, covering, names):
+    """The square and its label, into a picture of shape (h, w, 3)."""
+    if box is None:
+        return
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+    except ImportError:
+        raise InputError("drawing needs Pillow, which comes with matplotlib: pip install 'emop3d-np[plots]'") from None
+    x, y, side = box
+    canvas = Image.fromarray(picture)
+    pen = ImageDraw.Draw(canvas)
+    size = max(picture.shape[0] // 24, 10)
+    pen.rectangle((x, y, x + side, y + side), outline=(0, 255, 0), width=max(size // 8, 1))
+    if covering:
+        mean = np.mean([answer.probabilities for answer in covering], axis=0)
+        text = f"{names[mean.argmax()]} {100 * mean.max():.0f} %"
+        place = max(x, 0), max(y - 1.3 * size, 0)
+        pen.text(place, text, (0, 255, 0), ImageFont.load_default(size), stroke_width=1, stroke_fill=(0, 0, 0))
+    picture[...] = np.asarray(canvas)

@@ -1,0 +1,57 @@
+"""Pictures at another size: one rule for shrinking, enlarging, and looking over the border."""
+
+import numpy as np
+
+
+def sampling(start, stop, count, length, border="repeat"):
+    """Matrix that takes ``count`` samples between ``start`` and ``stop`` of a row of ``length`` pixels.
+
+    Pixel ``j`` covers the interval from ``j`` to ``j + 1``.  Each sample is the mean over an interval as wide as the
+    step between samples, at least a pixel: shrinking averages areas, enlarging interpolates linearly.
+
+    Args:
+        start, stop: in pixels, decimals allowed; may lie outside ``0 ... length``.
+        count: number of samples.
+        length: pixels of the row.
+        border: beyond the picture, "repeat" (default) its last pixel, or "black".
+
+    Returns:
+        float32 ndarray of shape (count, length).
+    """
+    step = (stop - start) / count
+    middle = start + (np.arange(count) + 0.5)[:, np.newaxis] * step
+    half = max(step, 1) / 2
+    edges = np.arange(length + 1.0)
+    if border == "repeat":
+        edges[[0, -1]] = -np.inf, np.inf
+    return (np.diff(np.clip(edges, middle - half, middle + half), axis=1) / (2 * half)).astype(np.float32)
+
+
+def crop(picture, box, size, border="repeat"):
+    """The part of ``picture`` inside ``box``, at another size.
+
+    Args:
+        picture: array of shape (h, w) or (h, w, c).
+        box: ``(x1, y1, x2, y2)`` in pixels, as of :func:`sampling`; may look over the border.
+        size: ``(h', w')`` of the result.
+        border: as of :func:`sampling`.
+
+    Returns:
+        float32 ndarray of shape (h', w') or (h', w', c).
+    """
+    (x1, y1, x2, y2), (rows, columns) = box, size
+    top, bottom = _touched(y1, y2, picture.shape[0])
+    left, right = _touched(x1, x2, picture.shape[1])
+    part = picture[top:bottom, left:right].astype(np.float32)
+    vertical = sampling(y1 - top, y2 - top, rows, bottom - top, border)
+    horizontal = sampling(x1 - left, x2 - left, columns, right - left, border)
+    flat = vertical @ part.reshape(len(part), -1)
+    if picture.ndim == 2:
+        return flat @ horizontal.T
+    return np.matmul(horizontal, flat.reshape(rows, right - left, -1))
+
+
+def _touched(start, stop, length):
+    """The pixels that samples between ``start`` and ``stop`` may touch, never none."""
+    first = min(max(int(np.floor(start)) - 1, 0), length - 1)
+    return first, max(min(int(np.ceil(stop)) + 1, length), first + 1)

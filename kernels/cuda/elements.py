@@ -1,0 +1,57 @@
+"""Element by element, and sums over slabs: the small change of the other files.
+
+One thread an element, in a row: neighbouring threads touch neighbouring numbers.
+"""
+
+from .device import MOST_THREADS, cuda, kernel
+from .threads import block_sum
+
+
+@kernel("a")
+def fill(value, a):
+    for q in range(cuda.grid(1), a.size, cuda.gridsize(1)):
+        a[q] = value
+
+
+@kernel("out")
+def combine(a, b, of_a, of_b, out):
+    """``out = of_a a + of_b b``; ``out`` may be ``a`` or ``b``."""
+    for q in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+        out[q] = of_a * a[q] + of_b * b[q]
+
+
+@kernel("out")
+def sum_slabs(slabs, out):
+    """``out[q] = slabs[0, q] + slabs[1, q] + ...``: one owner a cell, in the order of the slabs."""
+    count, size = slabs.shape
+    for q in range(cuda.grid(1), size, cuda.gridsize(1)):
+        total = slabs[0, q]
+        for slab in range(1, count):
+            total += slabs[slab, q]
+        out[q] = total
+
+
+@kernel("sums")
+def square_sums(a, sums):
+    """A sum of squares for each block, ``sums[block]``."""
+    shared = cuda.shared.array(MOST_THREADS, dtype=a.dtype)
+    total = a.dtype.type(0)
+    for q in range(cuda.grid(1), a.size, cuda.gridsize(1)):
+        total += a[q] * a[q]
+    total = block_sum(shared, cuda.threadIdx.x, cuda.blockDim.x, total)
+    if cuda.threadIdx.x == 0:
+        sums[cuda.blockIdx.x] = total
+
+
+@kernel("found")
+def find_non_finite(a, found):
+    """``found[block]``: whether the block saw a NaN or an infinity."""
+    zero = a.dtype.type(0)
+    seen = 0
+    for q in range(cuda.grid(1), a.size, cuda.gridsize(1)):
+        # inf - inf and nan - nan are NaN
+        if a[q] - a[q] != zero:
+            seen = 1
+    seen = cuda.syncthreads_or(seen)
+    if cuda.threadIdx.x == 0:
+        found[cuda.blockIdx.x] = seen

@@ -1,0 +1,113 @@
+"""Normalisation of every map: one block a plane, its moments by sums over the block.
+
+Versions:
+
+1. One pass with sums of ``x`` and ``x^2``: a large offset cancels all digits of float32.
+2. Kept: two passes, counted from the plane's first value. The plane is read three times, but only once from memory:
+   it is a few kilobytes and stays in the cache. Sums have two levels, threads and then pairs of threads, in a fixed
+   order.
+"""
+
+import math
+
+from ..reference.standardize import EPSILON
+from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, inline, kernel, memory, operation, to_device
+from .planes import activation_planes, activations
+from .threads import sum_over_block
+
+
+def standardize(x, epsilon=EPSILON, out=None):
+    """As ``kernels.reference.standardize``, but the moments are taken in the dtype of ``x`` (integers: of the result).
+
+    ``x`` and ``out`` are NumPy arrays or DeviceArrays, each as it likes.
+    """
+    on_host = not isinstance(x, DeviceArray)
+    dtype = x.dtype if x.dtype.kind == "f" else "f8"
+    y = _standardize(to_device(x) if on_host else x, epsilon, dtype if out is None else out.dtype)
+    if out is not None:
+        out[...] = y
+        return out
+    return y.__array__(copy=True) if on_host else y
+
+
+def _standardize(x, epsilon, dtype):
+    planes = activation_planes(x)
+    y = memory(planes.shape, dtype)
+    n, c, d, _, _ = planes.shape
+    scale = memory((n, c, d), x.dtype if x.dtype.kind == "f" else dtype)
+    normalize(n * c * d, LAUNCH.block, planes, scale.dtype.type(epsilon), y, scale)
+    return activations(y)
+
+
+@operation(arrays=2)
+def standardize_backward(dy, x, epsilon=EPSILON):
+    """As ``kernels.reference.standardize_backward``."""
+    planes = activation_planes(x)
+    n, c, d, _, _ = planes.shape
+    y, scale, dx = memory(planes.shape, x.dtype), memory((n, c, d), x.dtype), memory(planes.shape, x.dtype)
+    normalize(n * c * d, LAUNCH.block, planes, x.dtype.type(epsilon), y, scale)
+    normalize_backward(n * c * d, LAUNCH.block, activation_planes(dy), y, scale, dx)
+    return activations(dx)
+
+
+@kernel("y", "scale")
+def normalize(x, epsilon, y, scale):
+    """``y = (x - mean) scale``, ``scale = 1 / sqrt(var + epsilon)`` (0 where that is not finite) of every plane."""
+    shared = cuda.shared.array(MOST_THREADS, dtype=scale.dtype)
+    one = scale.dtype.type
+    samples, maps, frames, rows, columns = x.shape
+    count = one(rows * columns)
+    for plane in range(cuda.blockIdx.x, samples * maps * frames, cuda.gridDim.x):
+        d, c, n = plane % frames, plane // frames % maps, plane // (frames * maps)
+        first = one(x[n, c, d, 0, 0])
+        total = one(0)
+        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+                total += one(x[n, c, d, h, w]) - first
+        mean = sum_over_block(shared, total) / count
+        total = one(0)
+        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+                centred = one(x[n, c, d, h, w]) - first - mean
+                total += centred * centred
+        factor = reciprocal_deviation(sum_over_block(shared, total) / count, epsilon, one(1))
+        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+                # y = (x - mean) / sqrt(var + epsilon)
+                if factor > one(0):
+                    y[n, c, d, h, w] = (one(x[n, c, d, h, w]) - first - mean) * factor
+                else:
+                    y[n, c, d, h, w] = one(0)
+        if cuda.threadIdx.x == 0 and cuda.threadIdx.y == 0:
+            scale[n, c, d] = factor
+
+
+@kernel("dx")
+def normalize_backward(dy, y, scale, dx):
+    """``dx`` of :func:`normalize`; may be written over ``dy``."""
+    shared = cuda.shared.array(MOST_THREADS, dtype=scale.dtype)
+    one = scale.dtype.type
+    samples, maps, frames, rows, columns = y.shape
+    count = one(rows * columns)
+    for plane in range(cuda.blockIdx.x, samples * maps * frames, cuda.gridDim.x):
+        d, c, n = plane % frames, plane // frames % maps, plane // (frames * maps)
+        of_dy, of_dy_y = one(0), one(0)
+        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+                of_dy += dy[n, c, d, h, w]
+                of_dy_y += dy[n, c, d, h, w] * y[n, c, d, h, w]
+        mean_dy = sum_over_block(shared, of_dy) / count
+        mean_dy_y = sum_over_block(shared, of_dy_y) / count
+        factor = scale[n, c, d]
+        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+                # x acts directly, through the mean and through the variance: one term each
+                dx[n, c, d, h, w] = factor * (dy[n, c, d, h, w] - mean_dy - y[n, c, d, h, w] * mean_dy_y)
+
+
+@inline
+def reciprocal_deviation(variance, epsilon, one):
+    """``1 / sqrt(variance + epsilon)``, or 0 where that is no finite number."""
+    deviation = math.sqrt(variance + epsilon)
+    # infinity less itself is NaN, and no number is larger than that
+    return one / deviation if deviation > variance - variance else one - one

@@ -1,0 +1,179 @@
+"""Weighted sum 3D, for windows and strides of any size.
+
+Versions of the forward kernel:
+
+1. One thread an output that walks its whole window: 48 products an output of the usual window, each weight read again
+   by every window that covers it.
+2. Kept here: the box sum is separable.  Each row of threads adds up the products of its window's rows for every column
+   of its tile and of the halo that the last windows reach over, puts the sums into shared memory, and then every thread
+   adds up the columns of its window: 12 products an output, and any window has room.
+3. Of ``fused.py``, for the usual window of the first layer: whole tiles of products with their halo on all sides, so
+   that a product is made once, and nothing between the input and the pooled map is written to memory.
+
+In backward the transposed box sum ``G`` is made in the same way and written to memory.  The weights' gradient has one
+owner a cell, for each of a few slabs of samples, and the slabs are added in their order: no atomics, the same bits
+every run.
+"""
+
+from .device import LAUNCH, cuda, kernel, memory, operation
+from .elements import sum_slabs
+from .planes import activation_planes, activations, parameter, parameter_planes
+from .threads import cell, tiles
+
+SLABS = 8
+"""Groups of samples with weight gradients of their own, at most."""
+
+
+@operation(arrays=3)
+def weighted_sum(x, weights, bias, receptive_field, strides):
+    """As ``kernels.reference.weighted_sum``."""
+    return activations(
+        sum_windows(
+            activation_planes(x), parameter_planes(weights, 2), parameter_planes(bias, 1), receptive_field, strides, 1
+        )
+    )
+
+
+@operation(arrays=3)
+def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradient=True):
+    """As ``kernels.reference.weighted_sum_backward``."""
+    dx, dweights, dbias = sum_windows_backward(
+        activation_planes(dz), activation_planes(x), parameter_planes(weights, 2), receptive_field, strides,
+        input_gradient,
+    )  # fmt: skip
+    return (
+        activations(dx) if input_gradient else None,
+        parameter(dweights, weights.shape, 2),
+        parameter(dbias, dz.shape[1:], 1),
+    )
+
+
+def sum_windows(x, weights, bias, receptive_field, strides, slope):
+    """Planes of ``max(slope z, z)``: ``x`` (n, c, d, h, w), ``weights`` (c, f, i, h, w), ``bias`` (f, d', h', w')."""
+    (n, *_), (f, d, h, w) = x.shape, bias.shape
+    y = memory((n, f, d, h, w), x.dtype)
+    halo = min((LAUNCH.block[0] - 1) * strides[2] + receptive_field[2], x.shape[4])
+    shared = LAUNCH.block[1] * halo * x.dtype.itemsize
+    weigh_and_sum.over_tiles(
+        n * f * d, h, w, x, weights, bias, *receptive_field[1:], *strides, halo, x.dtype.type(slope), y,
+        shared=shared,
+    )  # fmt: skip
+    return y
+
+
+def sum_windows_backward(dz, x, weights, receptive_field, strides, input_gradient):
+    """``dx, dweights, dbias`` in planes, given ``dz`` (n, f, d', h', w'); without ``input_gradient`` no ``dx``."""
+    n, c, d, h, w = x.shape
+    _, f, frames, rows, columns = dz.shape
+    g = memory((n, f, frames, h, w), x.dtype)
+    halo = min((LAUNCH.block[0] + receptive_field[2]) // strides[2] + 2, columns)
+    shared = LAUNCH.block[1] * halo * x.dtype.itemsize
+    spread_windows.over_tiles(n * f * frames, h, w, dz, *receptive_field[1:], *strides[1:], halo, g, shared=shared)
+    slabs = min(n, SLABS)
+    dweights, partial = memory(weights.shape, x.dtype), memory((slabs, *weights.shape), x.dtype)
+    weigh_backward.over_tiles(slabs * c * f * receptive_field[0], h, w, x, g, strides[0], partial)
+    cells = dweights.size
+    sum_slabs.over_elements(cells, partial.reshape((slabs, cells)), dweights.reshape(cells))
+    dbias = memory((f, frames, rows, columns), x.dtype)
+    cells = dbias.size
+    sum_slabs.over_elements(cells, dz.reshape((n, cells)), dbias.reshape(cells))
+    dx = None
+    if input_gradient:
+        dx = memory(x.shape, x.dtype)
+        inputs_backward.over_tiles(n * c * d, h, w, g, weights, strides[0], dx)
+    return dx, dweights, dbias
+
+
+@kernel("y")
+def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
+    sums = cuda.shared.array(0, dtype=y.dtype)
+    zero = y.dtype.type(0)
+    samples, maps, frames, rows, columns = y.shape
+    channels, width = x.shape[1], x.shape[4]
+    field_frames = weights.shape[2]
+    mine = cuda.threadIdx.y * halo
+    for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
+        plane, h, w = cell(task, rows, columns)
+        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
+        first = (w - cuda.threadIdx.x) * sw
+        # V[q] = sum_{j,i,c} x[n, c, sd d + i, sh h + j, q] W[c, f, i, sh h + j, q], for the tile's columns and the halo
+        for q in range(cuda.threadIdx.x, halo, cuda.blockDim.x):
+            total = zero
+            if h < rows and first + q < width:
+                for c in range(channels):
+                    for i in range(field_frames):
+                        for j in range(h * sh, h * sh + rh):
+                            total += x[n, c, sd * d + i, j, first + q] * weights[c, f, i, j, first + q]
+            sums[mine + q] = total
+        cuda.syncthreads()
+        if h < rows and w < columns:
+            # z = b + sum_k V[sw w + k]
+            z = bias[f, d, h, w]
+            start = mine + cuda.threadIdx.x * sw
+            for k in range(rw):
+                z += sums[start + k]
+            y[n, f, d, h, w] = z if z > zero else slope * z
+        cuda.syncthreads()
+
+
+@kernel("g")
+def spread_windows(dz, rh, rw, sh, sw, halo, g):
+    """``G[n,f,d',h,w]``: the sum of ``dz`` over the windows that cover ``(h, w)``."""
+    sums = cuda.shared.array(0, dtype=g.dtype)
+    zero = g.dtype.type(0)
+    samples, maps, frames, rows, columns = g.shape
+    rows_out, columns_out = dz.shape[3], dz.shape[4]
+    mine = cuda.threadIdx.y * halo
+    for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
+        plane, h, w = cell(task, rows, columns)
+        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
+        # windows h' with sh h' <= h < sh h' + rh, and the same of columns
+        upper, lower = max(0, (h - rh + sh) // sh), min(rows_out - 1, h // sh)
+        first = max(0, (w - cuda.threadIdx.x - rw + sw) // sw)
+        for q in range(cuda.threadIdx.x, halo, cuda.blockDim.x):
+            total = zero
+            if h < rows and first + q < columns_out:
+                for j in range(upper, lower + 1):
+                    total += dz[n, f, d, j, first + q]
+            sums[mine + q] = total
+        cuda.syncthreads()
+        if h < rows and w < columns:
+            total = zero
+            for k in range(max(0, (w - rw + sw) // sw), min(columns_out - 1, w // sw) + 1):
+                total += sums[mine + k - first]
+            g[n, f, d, h, w] = total
+        cuda.syncthreads()
+
+
+@kernel("dweights")
+def weigh_backward(x, g, sd, dweights):
+    """``dW[c,f,i,h,w] = sum_{n,d'} x[n, c, sd d' + i, h, w] G[n, f, d', h, w]`` over the samples of each slab."""
+    slabs, channels, maps, field_frames, rows, columns = dweights.shape
+    samples, frames = g.shape[0], g.shape[2]
+    cells = slabs * channels * maps * field_frames
+    for task in range(cuda.blockIdx.x, cells * tiles(rows, columns), cuda.gridDim.x):
+        plane, h, w = cell(task, rows, columns)
+        i, f = plane % field_frames, plane // field_frames % maps
+        c, slab = plane // (field_frames * maps) % channels, plane // (field_frames * maps * channels)
+        if h < rows and w < columns:
+            total = dweights.dtype.type(0)
+            for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
+                for d in range(frames):
+                    total += x[n, c, sd * d + i, h, w] * g[n, f, d, h, w]
+            dweights[slab, c, f, i, h, w] = total
+
+
+@kernel("dx")
+def inputs_backward(g, weights, sd, dx):
+    """``dx[n,c,d,h,w] = sum_{i,d' : sd d' + i = d} sum_f W[c,f,i,h,w] G[n,f,d',h,w]``."""
+    samples, channels, frames, rows, columns = dx.shape
+    maps, frames_out, field_frames = g.shape[1], g.shape[2], weights.shape[2]
+    for task in range(cuda.blockIdx.x, samples * channels * frames * tiles(rows, columns), cuda.gridDim.x):
+        plane, h, w = cell(task, rows, columns)
+        d, c, n = plane % frames, plane // frames % channels, plane // (frames * channels)
+        if h < rows and w < columns:
+            total = dx.dtype.type(0)
+            for start in range(max(0, (d - field_frames + sd) // sd), min(frames_out - 1, d // sd) + 1):
+                for f in range(maps):
+                    total += weights[c, f, d - sd * start, h, w] * g[n, f, start, h, w]
+            dx[n, c, d, h, w] = total

@@ -1,0 +1,211 @@
+"""Frames come out of every container and codec as they are meant to be seen; what is strange about a file is said."""
+
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from videos import FACE, SIZE, astronaut, blank, moving_face, needs_faces, turn, write, write_sound
+
+from emop3d_np.errors import InputError
+from emop3d_np.video.decode import Video
+from emop3d_np.video.resample import crop
+from emop3d_np.video.track import MARGIN, FaceTracker
+
+pytestmark = needs_faces
+
+CODECS = {
+    "divx.avi": {"codec": "mpeg4", "tag": "DIVX"},
+    "xvid.avi": {"codec": "mpeg4", "tag": "XVID"},
+    "mpeg1.mpg": {"codec": "mpeg1video"},
+    "sorenson.flv": {"codec": "flv"},
+    "h264.mp4": {"codec": "libx264"},
+    "mpeg4.mp4": {"codec": "mpeg4"},
+}
+
+
+def frames_of(*given, **more):
+    with Video(*given, **more) as video:
+        return list(video), video
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_codecs(tmp_path, name):
+    written = moving_face(21)
+    path = write(tmp_path / name, written, **CODECS[name])
+    frames, video = frames_of(path)
+    assert [frame.index for frame in frames] == list(range(21))
+    assert np.allclose([frame.time for frame in frames], np.arange(21) / 25, atol=2e-3)
+    assert video.rate == pytest.approx(25)
+    assert video.notes == []
+    for frame, picture in zip(frames, written, strict=True):
+        assert (frame.height, frame.width) == SIZE
+        assert np.abs(frame.colour().astype(int) - picture).mean() < 8
+        luma = picture @ [0.299, 0.587, 0.114]
+        assert frame.grey().shape == SIZE
+        assert np.abs(frame.grey() - luma).mean() < 8
+    assert frames[0].colour(2).shape == (72, 88, 3)
+
+
+@pytest.mark.parametrize(("aspect", "shown"), [((12, 11), (144, 192)), ((10, 11), (158, 176)), ((1, 1), SIZE)])
+def test_pixels_that_are_not_square(tmp_path, aspect, shown):
+    """A face squeezed into such pixels comes out of its own shape."""
+    wide = moving_face(3, shown)
+    squeezed = np.array([crop(frame, (0, 0, shown[1], shown[0]), SIZE) for frame in wide]).round().astype(np.uint8)
+    path = write(tmp_path / "x.mp4", squeezed, "libx264", aspect=aspect)
+    frames, _ = frames_of(path)
+    for frame, picture in zip(frames, wide, strict=True):
+        assert (frame.height, frame.width) == shown
+        assert frame.grey().shape == shown
+        assert np.abs(frame.colour().astype(int) - picture).mean() < 8
+
+
+ONE = 0x10000
+QUARTERS = {
+    0: (ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30),
+    1: (0, -ONE, 0, ONE, 0, 0, 0, SIZE[1] * ONE, 1 << 30),
+    2: (-ONE, 0, 0, 0, -ONE, 0, SIZE[1] * ONE, SIZE[0] * ONE, 1 << 30),
+    3: (0, ONE, 0, -ONE, 0, 0, SIZE[0] * ONE, 0, 1 << 30),
+}
+"""Display matrices that turn the picture by so many quarters counter-clockwise."""
+
+
+@pytest.mark.parametrize("quarters", QUARTERS)
+def test_rotated_files(tmp_path, quarters):
+    written = moving_face(2)
+    path = write(tmp_path / "x.mp4", written, "libx264")
+    turn(path, QUARTERS[quarters])
+    for frame, picture in zip(frames_of(path)[0], written, strict=True):
+        upright = np.rot90(picture, quarters)
+        assert (frame.height, frame.width) == upright.shape[:2]
+        assert np.abs(frame.colour().astype(int) - upright).mean() < 8
+        assert frame.grey().shape == upright.shape[:2]
+
+
+def test_variable_rates(tmp_path):
+    times = [0, 0.04, 0.08, 0.2, 0.24, 0.28, 0.48, 0.52]
+    path = write(tmp_path / "x.mp4", moving_face(8), "libx264", times=times)
+    frames, video = frames_of(path)
+    assert np.allclose([frame.time for frame in frames], times, atol=1e-3)
+    (note,) = video.notes
+    assert "frames last from 40 to 200 ms" in note
+    frames, video = frames_of(path, rate=25)
+    assert [frame.index for frame in frames] == [0, 1, 2, 2, 2, 3, 4, 5, 5, 5, 5, 5, 6, 7]
+    assert np.allclose([frame.time for frame in frames], np.arange(14) / 25)
+    assert video.notes == []
+    assert [frame.index for frame in frames_of(path, rate=5)[0]] == [0, 3, 5]
+
+
+def test_a_constant_rate_is_taken_as_it_is(tmp_path):
+    path = write(tmp_path / "x.flv", moving_face(40), "flv", rate=Fraction(30000, 1001))
+    assert [frame.index for frame in frames_of(path, rate=29.97)[0]] == list(range(40))
+    frames, video = frames_of(path)
+    assert (len(frames), video.notes) == (40, [])
+
+
+def test_parts(tmp_path):
+    path = write(tmp_path / "x.mp4", moving_face(30), "libx264")
+    assert [frame.index for frame in frames_of(path, start=0.4, end=0.8)[0]] == list(range(10, 20))
+    assert [frame.index for frame in frames_of(path, start=1.0)[0]] == list(range(25, 30))
+    assert frames_of(path, start=5)[0] == []
+
+
+def test_folders_of_pictures(tmp_path):
+    from skimage.io import imsave
+
+    written = moving_face(11)
+    for number, picture in enumerate(written):
+        imsave(tmp_path / f"frame_{number}.png", picture)
+    (tmp_path / "notes.txt").touch()
+    frames, video = frames_of(tmp_path)
+    assert video.rate == 25
+    assert [frame.index for frame in frames] == list(range(11))
+    assert all(np.array_equal(frame.colour(), picture) for frame, picture in zip(frames, written, strict=True))
+    (tmp_path / "frame_10.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"frame_10\.png"):
+        frames_of(tmp_path)
+
+
+def test_damaged_files(tmp_path):
+    whole = write(tmp_path / "whole.avi", moving_face(60)).read_bytes()
+    cases = {
+        "zero.avi": (b"", "is empty, 0 bytes"),
+        "text.avi": (b"this is a text, and no video\n" * 99, "cannot be opened as a video"),
+        "noise.mp4": (np.random.default_rng(0).bytes(5000), "cannot be opened as a video"),
+        "moov.mp4": (write(tmp_path / "x.mp4", moving_face(20), "libx264").read_bytes()[:-900], "or is cut short"),
+        "header.avi": (whole[:3000], "cannot be opened as a video"),
+    }
+    for name, (content, words) in cases.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=words) as error:
+            frames_of(tmp_path / name)
+        assert str(tmp_path / name) in str(error.value)
+    with pytest.raises(InputError, match="holds no video, only sound"):
+        frames_of(write_sound(tmp_path / "sound.avi"))
+    with pytest.raises(InputError, match="there is no such file"):
+        frames_of(tmp_path / "absent.avi")
+    with pytest.raises(InputError, match="the folder holds no pictures"):
+        frames_of(tmp_path)
+
+    (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
+    frames, video = frames_of(tmp_path / "half.avi")
+    assert 20 < len(frames) < 40
+    assert any(note == f"cut short: {len(frames)} of the 60 frames that it announces" for note in video.notes)
+    spoilt = bytearray(whole)
+    spoilt[len(whole) // 3 : len(whole) // 2] = bytes(len(whole) // 2 - len(whole) // 3)
+    (tmp_path / "spoilt.avi").write_bytes(spoilt)
+    frames, video = frames_of(tmp_path / "spoilt.avi")
+    assert frames
+    assert video.notes
+
+
+def test_missing_pyav_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InputError, match=r"pip install 'emop3d-np\[video\]'"):
+        Video(tmp_path / "x.mp4")
+
+
+def tracked(tmp_path, pictures, **options):
+    tracker = FaceTracker(**options)
+    with Video(write(tmp_path / "x.mp4", pictures, "libx264")) as video:
+        return [tracker(frame) for frame in video], tracker
+
+
+def test_the_cut_out_follows_the_face(tmp_path):
+    count = 24
+    seen, tracker = tracked(tmp_path, moving_face(count), size=50)
+    assert (tracker.frames, tracker.lost, tracker.run) == (count, 0, 0)
+    x, y, width, height = FACE
+    side = height / (1 - MARGIN) / 2
+    for number, (sighting, swing) in enumerate(zip(seen, np.abs(np.arange(count) % 16 - 8), strict=True)):
+        assert (sighting.frame, sighting.run, sighting.found) == (number, 0, True)
+        middle = (x + width / 2 - 80 - 2 * swing) / 2, (y + height / 2 - 10) / 2
+        left, top, found_side = sighting.box
+        assert abs(found_side - side) < 5
+        assert abs(left + found_side / 2 - middle[0]) < 4
+        assert abs(top + found_side / 2 - middle[1]) < 4
+        assert sighting.pixels.shape == (50, 50)
+        assert sighting.pixels.dtype == np.uint8
+    assert MARGIN == 44 / 182
+
+
+def test_lost_frames(tmp_path):
+    face = moving_face(12)
+    seen, tracker = tracked(tmp_path, np.concatenate([blank(3), face, blank(4), face, blank(9), face]), patience=4)
+    assert [sighting is None for sighting in seen] == [True] * 3 + [False] * 32 + [True] * 5 + [False] * 12
+    found = [sighting.found for sighting in seen if sighting]
+    assert found == [True] * 12 + [False] * 4 + [True] * 12 + [False] * 4 + [True] * 12
+    assert [s.run for s in seen if s] == [0] * 32 + [1] * 12
+    assert (tracker.frames, tracker.lost) == (52, 16)
+
+
+def test_largest_and_central(tmp_path):
+    face = crop(astronaut(), (120, 20, 330, 230), (100, 100))
+    small, large = crop(face, (0, 0, 100, 100), (60, 60)), face
+    picture = np.full((3, 160, 300, 3), 90, np.uint8)
+    picture[:, 50:110, 120:180] = small
+    picture[:, 30:130, 195:295] = large
+    seen, _ = tracked(tmp_path, picture)
+    assert all(195 < s.box[0] + s.box[2] / 2 < 295 for s in seen)
+    seen, _ = tracked(tmp_path, picture, prefer="central")
+    assert all(120 < s.box[0] + s.box[2] / 2 < 180 for s in seen)

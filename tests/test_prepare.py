@@ -1,0 +1,274 @@
+"""``prepare`` as its user meets it: videos in, clips that can be traced to a frame out; what is in the way is named."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from videos import blank, moving_face, needs_faces, write, write_sound
+
+from emop3d_np.__main__ import main
+from emop3d_np.errors import InputError
+from emop3d_np.video import prepare as module
+from emop3d_np.video.layouts import list_recordings
+from emop3d_np.video.prepare import FaceSettings, prepare, summary
+
+pytestmark = needs_faces
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = FaceSettings(size=32)
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def check(out, dtype="uint8", depth=16, size=32):
+    """What the four files say together; returns the index."""
+    clips, labels = np.load(out / "Training.npy"), np.load(out / "labels.npy")
+    index, names = rows_of(out / "index.csv"), (out / "classes.txt").read_text().splitlines()
+    assert clips.shape == (len(index), depth, size, size, 1)
+    assert clips.dtype == dtype
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [int(row["label"]) for row in index]
+    assert [names[label] for label in labels] == [row["label_name"] for row in index]
+    assert [int(row["clip"]) for row in index] == list(range(len(index)))
+    return index
+
+
+LAYOUTS = {
+    "enterface05": [
+        ("subject 1/anger/sentence 1/s1_an_1.avi", {"tag": "DIVX"}, "anger", "1"),
+        ("subject 6/fear/s6_fe_1.avi", {"tag": "XVID"}, "fear", "6"),
+    ],
+    "cremad": [
+        ("1001_DFA_ANG_XX.flv", {"codec": "flv", "rate": 30}, "anger", "1001"),
+        ("1002_IEO_NEU_XX.flv", {"codec": "flv", "rate": 30}, "neutral", "1002"),
+    ],
+    "ravdess": [
+        ("Actor_12/01-01-03-02-01-01-12.mp4", {"codec": "libx264"}, "happy", "12"),
+        ("Actor_01/02-01-04-01-01-01-01.mp4", {"codec": "libx264"}, "sad", "01"),
+    ],
+    "folders": [
+        ("A/anna/talk.mpg", {"codec": "mpeg1video"}, "A", "anna"),
+        ("B/bert/talk.mpg", {"codec": "mpeg1video"}, "B", "bert"),
+    ],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_and_codecs(tmp_path, layout):
+    lengths = {}
+    for number, (name, how, *_) in enumerate(LAYOUTS[layout]):
+        lengths[name] = 34 + 7 * number
+        write(tmp_path / "in" / name, moving_face(lengths[name], seed=number), **how)
+    rows = prepare(tmp_path / "in", tmp_path / "out", layout, faces=SMALL, progress=False)
+    expected = {
+        (name, first, subject, label)
+        for name, _, label, subject in LAYOUTS[layout]
+        for first in range(0, lengths[name] - 15, 8)
+    }
+    index = check(tmp_path / "out")
+    assert {(r["source"], int(r["first_frame"]), r["subject"], r["label_name"]) for r in index} == expected
+    assert len(index) == len(expected)
+    assert {row["video"]: (row["frames"], row["lost"]) for row in rows} == {n: (lengths[n], 0) for n in lengths}
+    assert not any(row["notes"] for row in rows)
+
+
+def test_clips_show_their_frames(tmp_path):
+    """Lost frames are counted, five of them bridged, more never; first_frame is the video's own count, in parts too."""
+    face = moving_face(20)
+    write(tmp_path / "a.mp4", np.concatenate([blank(5), face, blank(9), face]), "libx264")
+    write(tmp_path / "b.mp4", moving_face(50), "libx264")
+    (tmp_path / "list.csv").write_text("path,label,subject,start,end\na.mp4,x,1,,\nb.mp4,y,2,0.4,1.2\nb.mp4,x,2,1.2,\n")
+    rows = prepare(tmp_path / "list.csv", tmp_path / "out", overlap=12, faces=SMALL, progress=False)
+    index = check(tmp_path / "out")
+    found = [(row["video"], int(row["first_frame"]), row["label_name"]) for row in index]
+    assert [row for row in found if row[0] == "a.mp4"] == [("a.mp4", n, "x") for n in (5, 9, 13, 34, 38)]
+    assert [row for row in found if row[0] == "b.mp4#0.4-1.2"] == [("b.mp4#0.4-1.2", n, "y") for n in (10, 14)]
+    assert [row for row in found if row[0] == "b.mp4#1.2-"] == [("b.mp4#1.2-", 30, "x"), ("b.mp4#1.2-", 34, "x")]
+    assert {row["source"] for row in index} == {"a.mp4", "b.mp4"}
+    assert (rows[0]["frames"], rows[0]["lost"], rows[0]["lost_share"]) == (54, 14, "0.2593")
+    assert "lost 25.9 %: a.mp4" in summary(rows, tmp_path / "out")
+    # Neighbouring clips share their frames to the bit.
+    clips = np.load(tmp_path / "out" / "Training.npy")
+    assert np.array_equal(clips[0, 4:], clips[1, :-4])
+    # Other clips are cut from the same faces, and float ones have the same values.
+    write(tmp_path / "b.mp4", moving_face(50), "libx264")  # changed since: looked at anew
+    prepare(tmp_path / "list.csv", tmp_path / "out", None, 8, 4, "float32", SMALL, progress=False)
+    check(tmp_path / "out", "float32", 8)
+    other = np.load(tmp_path / "out" / "Training.npy")
+    assert np.array_equal((other[0] * 255).round(), clips[0, :8])
+    assert 0 <= other.min() < other.max() <= 1
+
+
+def damaged_collection(root):
+    """Two good videos among everything that can be wrong; returns a pattern of words for each bad one."""
+    good = write(root / "A/anna/good.avi", moving_face(40))
+    write(root / "B/bert/good.avi", moving_face(24, seed=1))
+    whole = good.read_bytes()
+    for name, content in {
+        "zero.avi": b"",
+        "text.avi": b"a text, and no video\n" * 99,
+        "noise.mp4": os.urandom(3000),
+        "header.avi": whole[:3000],
+    }.items():
+        (root / "A/anna" / name).write_bytes(content)
+    (root / "A/anna/half.avi").write_bytes(whole[: len(whole) * 3 // 4])
+    write_sound(root / "A/anna/sound.avi")
+    write(root / "A/anna/nobody.avi", blank(30))
+    write(root / "A/anna/one.avi", moving_face(1))
+    write(root / "B/nolabel.avi", moving_face(1))
+    (root / "A/bert").mkdir()
+    (root / "A/bert/linked.avi").symlink_to(root / "gone.avi")
+    return {
+        "A/anna/zero.avi": "is empty, 0 bytes",
+        "A/anna/text.avi": "cannot be opened as a video",
+        "A/anna/noise.mp4": "cannot be opened as a video",
+        "A/anna/header.avi": "cannot be opened as a video",
+        "A/anna/sound.avi": "holds no video, only sound",
+        "A/anna/nobody.avi": "no face in any of its 30 frames",
+        "A/anna/one.avi": "too short: a clip needs 16 frames, the longest run with a face has 1",
+        "A/bert/linked.avi": "No such file",
+        "B/nolabel.avi": "has no subject",
+    }
+
+
+def test_bad_files_never_stop_the_others(tmp_path, capsys):
+    expected = damaged_collection(tmp_path / "in")
+    arguments = ["prepare", str(tmp_path / "in"), str(tmp_path / "out"), "--size", "32"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    index = check(tmp_path / "out")
+    counts = {name: sum(row["source"] == name for row in index) for name in {row["source"] for row in index}}
+    assert counts.pop("A/anna/half.avi") >= 1
+    assert counts == {"A/anna/good.avi": 4, "B/bert/good.avi": 2}
+    report = {row["video"]: row for row in rows_of(tmp_path / "out" / "report.csv")}
+    for name, words in expected.items():
+        assert words in report[name]["skipped"]
+        assert f"skipped: {name}: {report[name]['skipped']}" in out
+    assert "cut short" in report["A/anna/half.avi"]["notes"]
+    assert f"{len(expected) + 1} warnings" in out
+    assert "--num_classes 2" in out
+    assert not list((tmp_path / "out" / "faces").glob("*.unfinished"))
+
+
+def test_nothing_usable(tmp_path, capsys):
+    (tmp_path / "in/A/anna").mkdir(parents=True)
+    (tmp_path / "in/A/anna/x.avi").write_bytes(b"")
+    assert main(["prepare", str(tmp_path / "in"), str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "error: none of 1 recordings gave a clip (A/anna/x.avi: is empty, 0 bytes); see " in error
+    assert rows_of(tmp_path / "out" / "report.csv")[0]["skipped"] == "is empty, 0 bytes"
+    assert not (tmp_path / "out" / "Training.npy").exists()
+
+
+def test_folders_without_permission():
+    """Root may read anything, so it looks as nobody."""
+    with tempfile.TemporaryDirectory() as folder:
+        good, closed = Path(folder) / "A/anna/good.mp4", Path(folder) / "B/bert"
+        good.parent.mkdir(parents=True)
+        good.touch()
+        closed.mkdir(parents=True)
+        closed.chmod(0)
+        Path(folder).chmod(0o755)
+        user = os.geteuid()
+        try:
+            if user == 0:
+                os.seteuid(65534)
+            listing = list_recordings(folder)
+        finally:
+            os.seteuid(user)
+            closed.chmod(0o755)
+    assert [each.source for each in listing.recordings] == ["A/anna/good.mp4"]
+    assert listing.skipped == [("B/bert", "cannot be read: Permission denied")]
+
+
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        ("--overlap is 16; clips of 16 frames can share 0 to 15", {"overlap": 16}),
+        ("--dtype is 'int8'", {"dtype": "int8"}),
+        ("there is no such folder", {"source": "absent"}),
+        ("cannot be written", {"out": "in/A/anna/good.mp4/x"}),
+    ],
+)
+def test_settings_that_do_not_fit(tmp_path, words, more):
+    write(tmp_path / "in/A/anna/good.mp4", moving_face(1), "libx264")
+    given = {"source": "in", "out": "out"} | more
+    for name in ("source", "out"):
+        given[name] = tmp_path / given[name]
+    with pytest.raises(InputError, match=words):
+        prepare(**given, progress=False)
+
+
+def test_goes_on_where_it_was(tmp_path):
+    """Ctrl-C keeps what is finished; the same command then does the rest, to the same bits."""
+    for number in range(5):
+        write(tmp_path / f"in/A/{number}/x.mp4", moving_face(60, seed=number), "libx264")
+    command = [sys.executable, "-m", "emop3d_np", "prepare", tmp_path / "in", tmp_path / "out", "--size", "32"]
+    first = subprocess.Popen([*command, "--processes", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    faces, deadline = tmp_path / "out" / "faces", time.monotonic() + 60
+    while time.monotonic() < deadline and not list(faces.glob("*.json")):
+        time.sleep(0.01)
+    first.send_signal(signal.SIGINT)
+    _, error = first.communicate(timeout=60)
+    assert first.returncode == 130, error
+    assert "the same command goes on from here" in error
+    kept = {path: path.stat().st_mtime_ns for path in faces.glob("*.json")}
+    assert 1 <= len(kept) < 5
+    assert not (tmp_path / "out" / "Training.npy").exists()
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
+    prepare(tmp_path / "in", tmp_path / "whole", faces=SMALL, processes=1, progress=False)
+    for name in ("Training.npy", "labels.npy", "index.csv", "classes.txt", "report.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_decoder_that_breaks_down(tmp_path, monkeypatch):
+    """A process that dies takes no other recording with it."""
+    for number in range(4):
+        write(tmp_path / f"in/A/{number}/x.mp4", moving_face(16, seed=number), "libx264")
+    jobs = [(None, name, None, None) for name in ("a", "b", "die", "c", "d")]
+    monkeypatch.setattr(module, "_cut_out", _dies)
+    results = dict(module._side_by_side(jobs, 2))
+    assert results.pop("die") == {"why": "the decoder broke down on it"}
+    assert results == {name: {"frames": name} for name in "abcd"}
+
+
+def _dies(_path, name, _stem, _faces):
+    if name == "die":
+        os._exit(11)
+    return {"frames": name}
+
+
+def test_faces_of_other_settings_are_not_used(tmp_path):
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(16), "libx264")
+    prepare(tmp_path / "in", tmp_path / "out", faces=SMALL, progress=False)
+    (state,) = (tmp_path / "out" / "faces").glob("*.json")
+    first = json.loads(state.read_text())
+    prepare(tmp_path / "in", tmp_path / "out", faces=FaceSettings(size=24), progress=False)
+    check(tmp_path / "out", size=24)
+    assert json.loads(state.read_text())["identity"] != first["identity"]
+    state.write_text("damaged")
+    prepare(tmp_path / "in", tmp_path / "out", faces=SMALL, progress=False)
+    check(tmp_path / "out")
+    assert json.loads(state.read_text()) == first
+
+
+def test_the_grid_corpus(tmp_path, shared_data):
+    """Four sentences of four speakers, as they are distributed: 75 frames each, a face in every one."""
+    folder = shared_data("grid")
+    lines = [f"{path},{path.stem[0]},{path.stem}" for path in sorted(folder.glob("*.mpg"))]
+    (tmp_path / "grid.csv").write_text("\n".join(["path,label,subject", *lines]))
+    rows = prepare(tmp_path / "grid.csv", tmp_path / "out", faces=SMALL, progress=False)
+    assert [(row["frames"], row["lost"], row["clips"], row["notes"]) for row in rows] == [(75, 0, 8, "")] * 4
+    index = check(tmp_path / "out")
+    assert [int(row["first_frame"]) for row in index] == list(range(0, 60, 8)) * 4
