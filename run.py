@@ -13,7 +13,7 @@ from emop3d_np import settings as flags
 from emop3d_np.errors import InputError
 
 
-def train(arguments):
+def train(given):
     import numpy as np
     from tqdm import tqdm
 
@@ -21,7 +21,6 @@ def train(arguments):
     from emop3d_np.metrics import Tally
 
     # --- Settings: the flags given, over those of the resumed run, over the defaults.
-    given = flags.parse(arguments)
     resumed = None
     if given.get("resume"):
         path = Path(given["resume"])
@@ -61,7 +60,8 @@ def train(arguments):
             print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
             return 0
     else:
-        run = runs.RunFolder.create(settings.save_path, settings.checkpoint_name)
+        name = f"fold-{settings.fold:02}" if settings.folds else None
+        run = runs.RunFolder.create(settings.save_path, settings.checkpoint_name, name)
     run.write_settings(settings)
     print(f"the run's folder: {run.path}")
 
@@ -144,7 +144,12 @@ def train(arguments):
 def main(arguments=None):
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
     try:
-        return train(sys.argv[1:] if arguments is None else arguments)
+        given = flags.parse(sys.argv[1:] if arguments is None else arguments)
+        if given.get("folds") or given.get("fold"):
+            from emop3d_np.crossvalidation import cross_validate
+
+            return cross_validate(train, given)
+        return train(given)
     except InputError as error:
         print(f"run.py: error: {error}", file=sys.stderr)
         return 2

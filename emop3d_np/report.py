@@ -12,8 +12,10 @@ from .errors import InputError
 def draw_run(folder, picture):
     """Draw a run's loss and accuracy, its last confusion matrix, and the weights of its first layer.
 
+    Of a cross-validation: the accuracy of every fold, the confusion matrix of all, and the recalls.
+
     Args:
-        folder: a run's folder.
+        folder: a run's folder, or a cross-validation's.
         picture: file to write; the ending gives the format.
 
     Raises:
@@ -21,6 +23,8 @@ def draw_run(folder, picture):
     """
     plt = _pyplot()
     folder = Path(folder)
+    if (folder / "folds.json").exists():
+        return _draw_folds(plt, json.loads((folder / "folds.json").read_text()), picture)
     history = _rows(folder / "history.jsonl")
     if not history:
         raise InputError(f"{folder}: holds no history.jsonl with an evaluation in it; give the folder of a run")
@@ -38,7 +42,9 @@ def draw_run(folder, picture):
         of[what].set(xlabel="epoch", title=what, ylim=(0, 1) if what == "accuracy" else (0, None))
         of[what].legend()
     if tests:
-        _draw_confusion(of["confusion"], tests[-1])
+        test = tests[-1]
+        title = f"epoch {test['epoch']:g}: {100 * test['accuracy']:.1f} % of {test['clips']}"
+        _draw_confusion(of["confusion"], test, title)
     if saved:
         # One image a map: the weights of the window's frames side by side, first channel.
         weights = saved.parameters["L1WS/weights"][..., 0, :]
@@ -110,7 +116,30 @@ def draw_timeline(answers, moments, names, picture):
     plt.close(figure)
 
 
-def _draw_confusion(ax, test):
+def _draw_folds(plt, result, picture):
+    figure, (bars, matrix, recalls) = plt.subplots(1, 3, figsize=(13.5, 4), layout="constrained")
+    folds = [row["fold"] for row in result["per_fold"]]
+    for shift, unit, colour in ((-0.2, "clip", "C0"), (0.2, "video", "C1")):
+        shares = [row[f"{unit}_accuracy"] for row in result["per_fold"]]
+        mean, (low, high) = result[f"{unit}_accuracy"]["mean"], result[f"{unit}_accuracy"]["interval"]
+        bars.bar(np.array(folds) + shift, shares, 0.4, color=colour, label=f"per {unit}: {100 * mean:.1f} %")
+        bars.axhspan(low, high, color=colour, alpha=0.2)
+        bars.axhline(mean, color=colour)
+    title = "accuracy by fold; bands: 95 % interval of the mean"
+    bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
+    bars.legend()
+    _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
+    names, shares = zip(*result["recall"].items(), strict=True)
+    recalls.barh(names, [share or 0 for share in shares])
+    recalls.set(xlim=(0, 1), title="recall per clip")
+    recalls.invert_yaxis()
+    figure.suptitle(
+        f"{result['folds']} folds by {result['protocol']}: {result['warning'] or result['data']}", fontsize=9
+    )
+    _write(figure, picture)
+
+
+def _draw_confusion(ax, test, title):
     counts = np.array(test["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -120,7 +149,6 @@ def _draw_confusion(ax, test):
     names = test["class_names"]
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
     ax.set_yticks(range(len(names)), names, fontsize=8)
-    title = f"epoch {test['epoch']:g}: {100 * test['accuracy']:.1f} % of {test['clips']}"
     ax.set(xlabel="answer", ylabel="truth", title=title)
 
 

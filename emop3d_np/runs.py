@@ -180,8 +180,8 @@ class RunFolder:
         self.checkpoint = self.path / checkpoint_name
 
     @classmethod
-    def create(cls, save_path, checkpoint_name):
-        """Make a new folder under ``save_path``, named by the time.
+    def create(cls, save_path, checkpoint_name, name=None):
+        """Make a new folder under ``save_path``: named by the time, or ``name``, where an unfinished run is replaced.
 
         Raises:
             InputError: nothing can be written there.
@@ -189,6 +189,11 @@ class RunFolder:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         try:
             os.makedirs(save_path, exist_ok=True)
+            if name:
+                run = cls(Path(save_path) / name, checkpoint_name)
+                run.path.mkdir(exist_ok=True)
+                run.rewind(0)
+                return run
             for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 1000))):
                 path = Path(save_path) / name
                 if not path.exists():

@@ -64,6 +64,7 @@ COUNT = Kind(_count, "a whole number of at least 1")
 OPTIONAL_COUNT = Kind(_optional(_count), "a whole number of at least 1, or None")
 WHOLE = Kind(_checked(int, lambda value: value >= 0), "a whole number of at least 0")
 POSITIVE = Kind(_positive, "a number above 0")
+OPTIONAL_FOLDS = Kind(_optional(_checked(int, lambda value: value >= 2)), "a whole number of at least 2, or None")
 OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a number of at least 0, or None")
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
 TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
@@ -75,10 +76,13 @@ PATH = Kind(_optional(_checked(str, bool)), "a path")
 SETTINGS = {
     "Data": (
         Setting(
-            "train_path", None, PATH, "clips to train on, .npy (n, d, h, w, c); without, faces drawn by the package"
+            "train_path",
+            None,
+            PATH,
+            "clips to train on, .npy (n, d, h, w, c), or a prepared folder; without, faces drawn by the package",
         ),
         Setting("train_labels_path", None, PATH, "their labels, .npy (n,), whole numbers from 0"),
-        Setting("val_path", None, PATH, "clips to validate on, .npy"),
+        Setting("val_path", None, PATH, "clips to validate on, .npy or a prepared folder"),
         Setting("val_labels_path", None, PATH, "their labels, .npy"),
         Setting("normalize", True, BOOLEAN, "standardise every frame and channel of the clips: mean 0, deviation 1"),
         Setting("check_values", True, BOOLEAN, "look through float clips for NaN and infinities before the first step"),
@@ -111,6 +115,16 @@ SETTINGS = {
         Setting("evaluate_clips", 500, COUNT, "validation clips of an evaluation, evenly spaced, at most"),
         Setting(
             "test_milestones", [15.0, 25.0, 50.0], MILESTONES, "epochs after which all of the validation set is tested"
+        ),
+    ),
+    "Cross-validation": (
+        Setting("folds", None, OPTIONAL_FOLDS, "cross-validate the training set in this many folds; None: one run"),
+        Setting("fold", None, OPTIONAL_COUNT, "train and test this fold alone, from 1; None: all that are unfinished"),
+        Setting(
+            "fold_protocol",
+            "subjects",
+            _choice("subjects", "clips"),
+            "subjects: no person and no video on two sides; clips: each clip by itself, which leaks",
         ),
     ),
     "Output": (

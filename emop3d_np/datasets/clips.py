@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,9 @@ class ClipSet:
         labels: int64 ndarray of shape (n,).
         class_names: one a class.
         draw: function of clip numbers, called in the caller's thread before these clips are read; default None.
+        index: what is known of every clip: dict of arrays of shape (n,), ``subject``, ``source``, ``video`` and
+            ``first_frame``; default None.
+        rows: where in ``clips`` the set's clips stand, int64 ndarray of shape (n,); default None, all of them.
     """
 
     name: str
@@ -26,9 +29,19 @@ class ClipSet:
     labels: np.ndarray
     class_names: tuple
     draw: Callable | None = None
+    index: dict | None = None
+    rows: np.ndarray | None = None
 
     def __len__(self):
         return len(self.labels)
+
+    def take(self, chosen, name):
+        """The clips numbered ``chosen``, an integer ndarray, as a set of their own; nothing is copied."""
+        index = self.index and {column: values[chosen] for column, values in self.index.items()}
+        return replace(self, name=name, labels=self.labels[chosen], index=index, rows=self._rows(chosen))
+
+    def _rows(self, indices):
+        return indices if self.rows is None else self.rows[indices]
 
     def check_finite(self, progress):
         """Look through all clips.  ``progress`` wraps the iterable of their numbers, as tqdm does.
@@ -37,8 +50,8 @@ class ClipSet:
             InputError: a value is NaN or infinite; the clip is named.
         """
         if self.clips.dtype.kind == "f":
-            for index in progress(range(len(self))):
-                self._require_finite(index, self.clips[index])
+            for row in progress(self._rows(np.arange(len(self)))):
+                self._require_finite(row, self.clips[row])
 
     def batches(self, index_lists, kernels, dtype, normalized=True):
         """Gather batches, each read from disk while the one before is in use.
@@ -61,14 +74,14 @@ class ClipSet:
             wanted = iter(index_lists)
             coming = self._read_next(wanted, reader, spare)
             while coming:
-                indices, future = coming
+                indices, rows, future = coming
                 raw = future.result()
                 coming = self._read_next(wanted, reader, spare)
                 if x is None or x.shape != raw.shape:
                     x = np.empty(raw.shape, dtype)
                 if raw.dtype.kind == "f":
-                    for index, clip in zip(indices, raw, strict=True):
-                        self._require_finite(index, clip)
+                    for row, clip in zip(rows, raw, strict=True):
+                        self._require_finite(row, clip)
                 if normalized:
                     normalize(raw, kernels, x)
                 else:
@@ -80,29 +93,29 @@ class ClipSet:
         indices = next(wanted, None)
         if indices is None:
             return None
+        rows = self._rows(indices)
         if self.draw:
-            self.draw(indices)
-        return indices, reader.submit(self._read, indices, spare)
+            self.draw(rows)
+        return indices, rows, reader.submit(self._read, rows, spare)
 
-    def _read(self, indices, spare):
-        """Copy the clips at ``indices`` into an array that is no longer used, or a new one."""
-        shape = (len(indices), *self.clips.shape[1:])
+    def _read(self, rows, spare):
+        """Copy the clips at ``rows`` into an array that is no longer used, or a new one."""
+        shape = (len(rows), *self.clips.shape[1:])
         raw = next((spare.pop(i) for i, array in enumerate(spare) if array.shape == shape), None)
         if raw is None:
             raw = np.empty(shape, self.clips.dtype.newbyteorder("="))
-        for index, clip in zip(indices, raw, strict=True):
-            clip[...] = self.clips[index]
+        for row, clip in zip(rows, raw, strict=True):
+            clip[...] = self.clips[row]
         return raw
 
-    def _require_finite(self, index, clip):
+    def _require_finite(self, row, clip):
         # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(clip.sum()) or np.isfinite(clip).all():
                 return
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(clip))[0])
         raise InputError(
-            f"{self.name}: clip {index} holds {clip[where]} at (d, h, w, c) = {where}; "
-            f"take it out, or replace the value"
+            f"{self.name}: clip {row} holds {clip[where]} at (d, h, w, c) = {where}; take it out, or replace the value"
         )
 
 

@@ -1,6 +1,8 @@
 """Splitting clips for validation so that no person, and no video, stands on both sides."""
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..errors import InputError
 
@@ -42,3 +44,22 @@ def group_folds(groups, labels, count, seed=0):
         in_fold[fold] += table[group]
         fold_of[group] = fold
     return fold_of[member]
+
+
+def linked_groups(subjects, sources):
+    """Groups of clips that must stay together: who shares a source with someone is grouped with him, and so on.
+
+    Args:
+        subjects: array of shape (n,): whom each clip shows; an empty name is not known to be anybody else's.
+        sources: array of shape (n,): the file each clip is from.
+
+    Returns:
+        int ndarray of shape (n,): numbers of the connected components of subjects and sources.
+    """
+    subjects, sources = np.asarray(subjects).astype(str), np.asarray(sources).astype(str)
+    _, who = np.unique(subjects, return_inverse=True)
+    _, where = np.unique(sources, return_inverse=True)
+    where += who.max() + 1
+    known = subjects != ""
+    links = coo_array((np.ones(known.sum()), (who[known], where[known])), shape=(where.max() + 1,) * 2)
+    return connected_components(links, directed=False)[1][where]

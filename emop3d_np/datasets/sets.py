@@ -1,49 +1,124 @@
 """The training and validation sets that the settings name."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
 from ..errors import InputError
 from .arrays import load_npy
 from .clips import ClipSet
+from .folds import group_folds, linked_groups
+from .prepared import load_prepared
 
 
 def load_sets(settings):
-    """Open both sets: .npy files, or without paths the faces that the package draws.
+    """Open both sets: files or prepared folders, or without paths the faces that the package draws.
 
     Args:
         settings: as ``emop3d_np.settings.merge`` returns them.
 
     Returns:
-        ``training, validation``: two ClipSets; the second is None when only training paths are given.
+        ``training, validation``: two ClipSets; the second is None when only training paths are given.  With
+        ``folds`` and ``fold``, the training set's clips outside the fold and in it.
 
     Raises:
         InputError: a path without its labels, or a file that does not fit.
     """
-    shape = (settings.depth_frames, settings.height, settings.width, settings.in_channels)
-    paths = ["train_path", "train_labels_path", "val_path", "val_labels_path"]
-    given = [name for name in paths if getattr(settings, name)]
-    if not given:
-        from . import faces  # brings Numba along
+    if settings.folds:
+        clips = load_all(settings)
+        fold_of, test = split(clips, settings), settings.fold - 1
+        return (
+            clips.take(np.flatnonzero(fold_of != test), f"{clips.name} without fold {settings.fold}"),
+            clips.take(np.flatnonzero(fold_of == test), f"fold {settings.fold} of {clips.name}"),
+        )
+    if not _given(settings):
+        from .faces import VALIDATION_FACES
 
-        if settings.num_classes != len(faces.EMOTIONS):
-            raise InputError(
-                f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
-                f"give --train_path for data of your own"
-            )
-        sets = (("drawn faces", faces.TRAINING_FACES), ("drawn faces of other people", faces.VALIDATION_FACES))
-        return tuple(_drawn_set(name, people, shape) for name, people in sets)
-    for name in paths[:2] + (paths[2:] if set(paths[2:]) & set(given) else []):
-        if name not in given:
-            raise InputError(f"--{name} is missing; --{given[0]} needs it")
-    sets = [
-        load_npy(getattr(settings, clips), getattr(settings, labels), shape, settings.num_classes, (clips, labels))
-        if clips in given
-        else None
-        for clips, labels in (paths[:2], paths[2:])
-    ]
-    return tuple(sets)
+        return load_all(settings), _drawn_set("drawn faces of other people", VALIDATION_FACES, settings)
+    training = _open_set(settings, "train")
+    if not (settings.val_path or settings.val_labels_path):
+        return training, None
+    validation = _open_set(settings, "val")
+    if validation.index and training.index and validation.class_names != training.class_names:
+        raise InputError(
+            f"val_path {settings.val_path}: its classes are {', '.join(validation.class_names)}, "
+            f"those of train_path {', '.join(training.class_names)}; they must be the same"
+        )
+    return training, replace(validation, class_names=(training if training.index else validation).class_names)
 
 
-def _drawn_set(name, people, shape):
-    from . import faces
+def load_all(settings):
+    """Open the training set, whole.  Arguments and errors as of :func:`load_sets`."""
+    if _given(settings):
+        return _open_set(settings, "train")
+    from .faces import TRAINING_FACES
 
-    clips, labels, _, draw = faces.lazily_drawn_faces(*people, shape=shape)
-    return ClipSet(name, clips, labels, faces.EMOTIONS, draw)
+    return _drawn_set("drawn faces", TRAINING_FACES, settings)
+
+
+def split(clips, settings):
+    """The fold that tests each clip.
+
+    Args:
+        clips: ClipSet.
+        settings: ``folds``, ``fold_protocol`` (``subjects``: clips linked by a subject or a source stay together;
+            ``clips``: each goes by itself) and ``seed``.
+
+    Returns:
+        int64 ndarray of shape (n,), ``0 ... folds - 1``.
+
+    Raises:
+        InputError: nothing is known of the clips' subjects, or there are fewer groups than folds.
+    """
+    if settings.fold_protocol == "clips":
+        groups, what = np.arange(len(clips)), "clips"
+    elif clips.index:
+        groups, what = linked_groups(clips.index["subject"], clips.index["source"]), "groups of subjects and videos"
+    else:
+        raise InputError(
+            f"--folds {settings.folds}: who is seen in the clips of {clips.name} is not known; give a prepared folder "
+            f"(Training.npy, labels.npy, index.csv, classes.txt) as --train_path, or --fold_protocol clips"
+        )
+    count = len(np.unique(groups))
+    if count < settings.folds:
+        raise InputError(f"--folds {settings.folds} is more than the {count} {what} of {clips.name}; lower it")
+    return group_folds(groups, clips.labels, settings.folds, settings.seed)
+
+
+def _given(settings):
+    flags = "train_path", "train_labels_path", "val_path", "val_labels_path"
+    return [flag for flag in flags if getattr(settings, flag)]
+
+
+def _open_set(settings, part):
+    """The set of the flags that begin with ``part``."""
+    flags = f"{part}_path", f"{part}_labels_path"
+    clips, labels = (getattr(settings, flag) for flag in flags)
+    shape = _shape(settings)
+    if clips and Path(clips).is_dir():
+        if labels:
+            raise InputError(f"--{flags[1]} {labels}: leave it out, --{flags[0]} {clips} is a prepared folder")
+        return load_prepared(clips, shape, settings.num_classes, flags[0])
+    for flag in flags:
+        if not getattr(settings, flag):
+            raise InputError(f"--{flag} is missing; --{_given(settings)[0]} needs it")
+    return load_npy(clips, labels, shape, settings.num_classes, flags)
+
+
+def _shape(settings):
+    return settings.depth_frames, settings.height, settings.width, settings.in_channels
+
+
+def _drawn_set(name, people, settings):
+    from . import faces  # brings Numba along
+
+    if settings.num_classes != len(faces.EMOTIONS):
+        raise InputError(
+            f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
+            f"give --train_path for data of your own"
+        )
+    clips, labels, identities, draw = faces.lazily_drawn_faces(*people, shape=_shape(settings))
+    numbers = np.arange(len(labels))
+    index = {"subject": identities, "source": numbers, "video": numbers, "first_frame": np.zeros_like(numbers)}
+    return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index)

@@ -160,7 +160,7 @@ def class_names(settings, run_folder):
         from ..datasets.faces import EMOTIONS
 
         return EMOTIONS
-    for folder in (run_folder, Path(settings.train_path).parent):
+    for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
         try:
             names = tuple((Path(folder) / "classes.txt").read_text().splitlines())
         except (OSError, UnicodeDecodeError):

@@ -1,0 +1,276 @@
+"""``python run.py --folds K``: each fold a run of its own, and what all of them say together.
+
+The folder, ``SAVE_PATH/folds-10-subjects`` for example, holds ``fold-01``, ``fold-02`` ..., folders of runs with one
+file more, ``answers.csv``, the network's answer to every clip of the fold after the last step.  A fold that has it is
+finished.  When all have, ``folds.json`` and ``folds.md`` are written.
+"""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from scipy.special import softmax
+from scipy.stats import t as student
+
+from . import checkpoint, datasets, runs
+from . import settings as flags
+from .errors import InputError
+from .metrics import Evaluation
+
+MAY_DIFFER = {"fold", "threads", "resume", "save_path", "save_checkpoint"}
+"""Settings that need not be the same in all folds: they do not change the result."""
+
+
+def cross_validate(train, given):
+    """Train and test the folds that are not finished, one after the other, and gather the results when all are.
+
+    Args:
+        train: function of settings by name that trains a run and returns its exit code, as ``run.py`` has it.
+        given: the settings given, by name; with ``fold``, that one alone is trained.
+
+    Returns:
+        Exit code: 0, or 130 when the user interrupted.
+
+    Raises:
+        InputError: the settings do not fit the data, each other, or those of the folds that are there.
+    """
+    settings = flags.merge(given)
+    _check(settings)
+    folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
+    clips = datasets.load_all(settings)
+    fold_of = datasets.split(clips, settings)
+    paths = [folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
+    for path in paths:
+        _check_same(path, settings)
+    for fold, path in enumerate(paths, 1):
+        if settings.fold not in (None, fold):
+            continue
+        print(f"--- fold {fold} of {settings.folds}: {path}")
+        if (path / "answers.csv").exists():
+            print("finished already")
+            continue
+        saved = path / settings.checkpoint_name
+        own = given | {"fold": fold, "save_path": str(folder), "save_checkpoint": True}
+        code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
+        if code:
+            print("the same command goes on from here; finished folds are kept")
+            return code
+        tested = np.flatnonzero(fold_of == fold - 1)
+        _write(path / "answers.csv", _answer(saved, clips, tested))
+
+    waiting = [path.name for path in paths if not (path / "answers.csv").exists()]
+    if waiting:
+        print(f"not finished yet: {', '.join(waiting)}; the last one to finish gathers the results")
+        return 0
+    probabilities = gather(paths, clips, fold_of)
+    result = summarize(clips, fold_of, probabilities, settings.fold_protocol)
+    _write(folder / "folds.json", json.dumps(result, indent=2) + "\n")
+    text = as_markdown(result)
+    _write(folder / "folds.md", text)
+    print(f"\n{text}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} folds.png")
+    return 0
+
+
+def gather(paths, clips, fold_of):
+    """Read the answers of all folds.
+
+    Args:
+        paths: the folds' folders, in order.
+        clips: ClipSet that was cross-validated.
+        fold_of: ndarray of shape (n,), from 0: the fold that tests each clip.
+
+    Returns:
+        float64 ndarray of shape (n, k): the probabilities each clip got when it was tested.
+
+    Raises:
+        InputError: a fold did not test the very clips that are its own.
+    """
+    probabilities = np.full((len(clips), len(clips.class_names)), np.nan)
+    for fold, path in enumerate(paths):
+        try:
+            with open(path / "answers.csv", newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            tested = np.array([int(row["clip"]) for row in rows])
+            labels = [row["label"] for row in rows]
+            values = [[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows]
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise InputError(f"{path / 'answers.csv'} cannot be read ({error}); delete it to test again") from None
+        own = np.flatnonzero(fold_of == fold)
+        if not np.array_equal(tested, own) or labels != [clips.class_names[label] for label in clips.labels[own]]:
+            raise InputError(
+                f"{path / 'answers.csv'}: its {len(tested)} clips are not the {len(own)} of this fold of {clips.name}; "
+                f"the data have changed since: give another --save_path"
+            )
+        probabilities[own] = values
+    return probabilities
+
+
+def summarize(clips, fold_of, probabilities, protocol):
+    """What the folds say together.
+
+    Args:
+        clips: ClipSet that was cross-validated.
+        fold_of: ndarray of shape (n,), from 0: the fold that tested each clip.
+        probabilities: ndarray of shape (n, k), of the classes.
+        protocol: how the folds were made, ``subjects`` or ``clips``.
+
+    Returns:
+        dict of plain values, as ``folds.json`` holds it.  A mean's interval is Student's, of 95 %, over folds.
+        The clips of a video that a fold tests, and that have one label, vote; a tie goes to the larger sum of
+        probabilities.
+    """
+    labels, answers = clips.labels, probabilities.argmax(axis=1)
+    video_folds, video_labels, video_answers = _votes(clips, fold_of, probabilities)
+    count = int(fold_of.max()) + 1
+    per_fold = []
+    for fold in range(count):
+        mine, its_videos = fold_of == fold, video_folds == fold
+        evaluation = _evaluation(clips.class_names, labels[mine], answers[mine])
+        per_fold.append(
+            {
+                "fold": fold + 1,
+                "clips": evaluation.clips,
+                "videos": int(its_videos.sum()),
+                "clip_accuracy": evaluation.accuracy,
+                "video_accuracy": float((video_labels == video_answers)[its_videos].mean()),
+                "recall": evaluation.as_dict()["recall"],
+            }
+        )
+    leaks = {what: _leak(clips, fold_of, what) for what in ("subject", "source")} if clips.index else {}
+    result = {"data": clips.name, "folds": count, "protocol": protocol, "warning": _warning(protocol, leaks)}
+    result["leaks"] = leaks
+    for unit in ("clip", "video"):
+        result[f"{unit}_accuracy"] = mean_interval([row[f"{unit}_accuracy"] for row in per_fold])
+    everything = _evaluation(clips.class_names, labels, answers).as_dict()
+    by_video = _evaluation(clips.class_names, video_labels, video_answers).as_dict()
+    result |= {name: everything[name] for name in ("clips", "class_names", "confusion", "recall")}
+    result |= {
+        "videos": by_video["clips"],
+        "video_confusion": by_video["confusion"],
+        "video_recall": by_video["recall"],
+    }
+    return result | {"per_fold": per_fold}
+
+
+def mean_interval(values, level=0.95):
+    """Mean of the folds' values, and Student's interval for it; at least two values.
+
+    Folds share training clips, so their values are not independent, and the interval is somewhat too narrow.
+    """
+    half = student.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    mean = float(np.mean(values))
+    return {"mean": mean, "interval": [mean - float(half), mean + float(half)], "level": level}
+
+
+def as_markdown(result):
+    """The result as Markdown: the folds, the mean, the confusion matrix with its recalls."""
+    lines = [f"# {result['folds']} folds by {result['protocol']}: {result['data']}", ""]
+    if result["warning"]:
+        lines += [f"**Warning:** {result['warning']}", ""]
+    lines += ["| fold | clips | accuracy per clip | videos | accuracy per video |", "|---|---|---|---|---|"]
+    for row in result["per_fold"]:
+        clip, video = (f"{100 * row[f'{unit}_accuracy']:.1f} %" for unit in ("clip", "video"))
+        lines.append(f"| {row['fold']} | {row['clips']} | {clip} | {row['videos']} | {video} |")
+    means = (result["clip_accuracy"], result["video_accuracy"])
+    clip, video = (f"{100 * m['mean']:.1f} ± {100 * (m['interval'][1] - m['mean']):.1f} %" for m in means)
+    lines.append(f"| mean, 95 % interval | {result['clips']} | {clip} | {result['videos']} | {video} |")
+    lines += ["", "| truth \\ answer | " + " | ".join(result["class_names"]) + " | recall | recall per video |"]
+    lines.append("|---" * (len(result["class_names"]) + 3) + "|")
+    for name, counts in zip(result["class_names"], result["confusion"], strict=True):
+        recalls = (result["recall"][name], result["video_recall"][name])
+        shares = ["-" if share is None else f"{100 * share:.1f} %" for share in recalls]
+        lines.append(f"| {name} | " + " | ".join([*map(str, counts), *shares]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _check(settings):
+    if not settings.folds:
+        raise InputError(f"--fold {settings.fold} needs --folds: how many there are")
+    if settings.resume:
+        raise InputError("--resume goes on with one run; a cross-validation goes on when its command is repeated")
+    if settings.val_path or settings.val_labels_path:
+        raise InputError("--folds takes its test clips from --train_path; leave out --val_path and --val_labels_path")
+    if settings.fold and settings.fold > settings.folds:
+        raise InputError(f"--fold is {settings.fold}, --folds {settings.folds}; folds are 1 ... {settings.folds}")
+
+
+def _check_same(path, settings):
+    """Raises InputError if the fold in ``path`` was begun with other settings."""
+    if not (path / "settings.json").exists():
+        return
+    try:
+        before = json.loads((path / "settings.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path / 'settings.json'} cannot be read ({error}); delete {path}") from None
+    for name, value in vars(settings).items():
+        if name not in MAY_DIFFER and before.get(name) != value:
+            raise InputError(
+                f"{path}: was trained with --{name} {flags.show(before.get(name))}, now it is {flags.show(value)}; "
+                f"give the same, or another --save_path"
+            )
+
+
+def _answer(path, clips, tested):
+    """``answers.csv``: what the network of the checkpoint ``path`` says of the clips numbered ``tested``."""
+    saved = checkpoint.load(path)
+    settings = flags.merge(saved.settings)
+    net = runs.build_network(settings)
+    net.load_parameters(saved.parameters)
+    parts = (tested[start : start + settings.batch_size] for start in range(0, len(tested), settings.batch_size))
+    logits = [net.forward(x) for x, _ in clips.batches(parts, net.kernels, net.dtype, settings.normalize)]
+    probabilities = softmax(np.concatenate(logits).astype(np.float64), axis=1)
+    known = list(clips.index or ())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["clip", *known, "label", "answer", *(f"p_{name}" for name in clips.class_names)])
+    for clip, shares in zip(tested, probabilities, strict=True):
+        names = (clips.class_names[k] for k in (clips.labels[clip], shares.argmax()))
+        writer.writerow([clip, *(clips.index[column][clip] for column in known), *names, *map(float, shares)])
+    return text.getvalue()
+
+
+def _votes(clips, fold_of, probabilities):
+    """Fold, label and answer, ndarrays of shape (v,) each, of every video in every fold that tests clips of it."""
+    videos = clips.index["video"] if clips.index else np.arange(len(clips))
+    _, video = np.unique(videos, return_inverse=True)
+    units, member = np.unique(np.stack([fold_of, clips.labels, video]), axis=1, return_inverse=True)
+    votes, sums = np.zeros((2, units.shape[1], probabilities.shape[1]))
+    np.add.at(votes, (member.ravel(), probabilities.argmax(axis=1)), 1)
+    np.add.at(sums, member.ravel(), probabilities)
+    leading = votes == votes.max(axis=1, keepdims=True)
+    return units[0], units[1], np.where(leading, sums, -1).argmax(axis=1)
+
+
+def _evaluation(class_names, labels, answers):
+    evaluation = Evaluation(class_names=class_names)
+    evaluation.add(0.0, np.eye(len(class_names))[answers], labels)
+    return evaluation
+
+
+def _leak(clips, fold_of, what):
+    """Share of the clips whose subject or source stands in the training clips of the fold that tests them, too."""
+    _, member = np.unique(clips.index[what], return_inverse=True)
+    folds_of = np.zeros((member.max() + 1, fold_of.max() + 1), bool)
+    folds_of[member, fold_of] = True
+    return float((folds_of.sum(axis=1) > 1)[member].mean())
+
+
+def _warning(protocol, leaks):
+    if protocol == "subjects":
+        return None
+    if not leaks:
+        return "each clip was dealt by itself; whether its person or video was trained on is not known"
+    return (
+        f"{100 * leaks['subject']:.1f} % of the clips were tested by a network trained on the same person, "
+        f"{100 * leaks['source']:.1f} % on the same video; these figures do not hold for new people"
+    )
+
+
+def _write(path, text):
+    try:
+        checkpoint.write_atomically(path, lambda file: file.write(text.encode()))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
