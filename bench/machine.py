@@ -1,4 +1,4 @@
-"""The machine that a figure was measured on: what it is, and what it can do at most."""
+"""The machine that a figure was measured on."""
 
 import os
 import platform
@@ -6,12 +6,6 @@ import re
 import time
 from importlib import metadata
 from pathlib import Path
-
-import numpy as np
-from numba import njit, prange
-
-ELEMENTS = 1 << 26
-"""Of the arrays that memory is timed with: 256 MB in float32, more than any cache."""
 
 
 def description(*packages):
@@ -35,17 +29,6 @@ def sentence(description):
     return f"{processor}, {cores} cores, {description['system']}; {versions}; {description['date']}"
 
 
-def limits():
-    """GB/s that all cores together read from memory and move in ``a = b + s c``; GFLOP/s of a float32 product."""
-    a, b, c = (np.ones(ELEMENTS, np.float32) for _ in range(3))
-    matrix = np.ones((2048, 2048), np.float32)
-    return {
-        "read_gb_s": round(a.nbytes / _best(lambda: _total(a)) / 1e9, 1),
-        "triad_gb_s": round(3 * a.nbytes / _best(lambda: _triad(a, b, c)) / 1e9, 1),
-        "sgemm_gflop_s": round(2 * 2048**3 / _best(lambda: matrix @ matrix) / 1e9, 1),
-    }
-
-
 def memory(field="VmRSS"):
     """Megabytes of this process: VmRSS now, VmHWM at most so far; None where the system does not tell."""
     found = re.search(rf"^{field}:\s*(\d+) kB$", _read("/proc/self/status"), re.MULTILINE)
@@ -54,26 +37,3 @@ def memory(field="VmRSS"):
 
 def _read(path):
     return Path(path).read_text() if Path(path).exists() else ""
-
-
-def _best(work, repeats=5):
-    times = []
-    for _ in range(repeats + 1):  # the first one warms up
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
-
-
-@njit(parallel=True, fastmath=True)
-def _total(a):
-    total = np.float32(0)
-    for i in prange(a.size):
-        total += a[i]
-    return total
-
-
-@njit(parallel=True, fastmath=True)
-def _triad(a, b, c):
-    for i in prange(a.size):
-        a[i] = b[i] + np.float32(0.5) * c[i]

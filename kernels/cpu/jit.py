@@ -52,8 +52,6 @@ def by_address(signature):
     What a driver calls by its name is compiled anew with each of the driver's four layers: a large worker takes five
     times as long.
     """
-    return (
-        (lambda function: function)
-        if numba.config.DISABLE_JIT
-        else _cached(partial(numba.cfunc, signature), fastmath=set(FASTMATH))
-    )
+    if numba.config.DISABLE_JIT:
+        return lambda function: function
+    return _cached(partial(numba.cfunc, signature), fastmath=set(FASTMATH))
