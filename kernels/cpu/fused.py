@@ -1,12 +1,15 @@
-"""The whole training pass of the strict network in one kernel, a few clips at a time, in planes that stay in the cache.
+"""The whole training pass of the strict network in one kernel, a few clips at a time, in rows that stay in the cache.
 
 The same arithmetic as the functions beside it, in another order.  What it rests on:
 
-- *Planes.*  One map of one frame is a plane, and loops run over a whole plane as one long row.  Outputs of a window
+- *Planes.*  One map of one frame is a plane, and loops run over many of its rows as one long row.  Outputs of a window
   keep the row length of its input, so that a step down is a shift by ``width``; the last columns of a row are then no
   outputs (the ``rest``) and are overwritten with values that do no harm.
 - *Product first.*  A weight belongs to an input position, so a window is a box sum of products: first over rows, then
   over columns.  Its transpose is the same on a plane with zeros around.
+- *Strips.*  The first layer's planes are too large for the nearest cache.  A few of their rows at a time go through all
+  steps, from the clip to the pooled map or to the gradient of the weights; nothing between is ever written as a plane.
+- *Pairs.*  Two frames go together: of the four frames that their windows see, each is read once for both.
 - *The maximum before the normalisation.*  A positive scale and a shift do not change which value is largest, so only
   the pooled quarter is normalised.
 - *Recomputed.*  Backward computes the maps of the first layer again: quicker than to store and to read them.
@@ -26,13 +29,16 @@ from numba import from_dtype, get_num_threads, get_thread_id, prange, types
 
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
-from .jit import by_address, parallel, serial
+from .jit import by_address, loop, parallel, serial
 
 CHUNKS = 8
 """Parts of a batch with gradients of their own: the most threads that a training step can use."""
 
 GROUP = 4
 """Clips that go through the network together."""
+
+STRIP = 800
+"""Values of a plane, at most, that go through the first layer together, as whole rows; wide planes take four rows."""
 
 FEATURES = 1024
 """Features of the dense layer that are worked on at a time: what fits into the nearest cache for all classes."""
@@ -45,10 +51,15 @@ channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
 Kept = namedtuple("Kept", "x n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5")
-"""The maps of a group of clips.  ``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet."""
+"""The clips of a group as planes, and their maps.
 
-Scratch = namedtuple("Scratch", "p v a dz sums g dz5 sums5 g5 m dm chosen")
-"""Planes that are written and read again at once."""
+``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet.  Where a layer's output has an odd
+number of frames, ``x``, ``n3`` and ``dn3`` have a frame more, so that all frames of outputs are pairs: its values are 0
+in ``x`` and ``n3`` and mean nothing in ``dn3``.
+"""
+
+Scratch = namedtuple("Scratch", "p v a dz s g dlogits")
+"""Rows that are written and read again at once; of ``p``, ``s`` and ``g`` there is one for each frame of a pair."""
 
 
 def fuse(input_shape, maps, classes, dtype, receptive_field, strides, pool, pooling):
@@ -81,16 +92,15 @@ class Fused:
             ((d - 6, h2 - 3, w2 - 3, maps, classes), w2),
             ((1, 1, 1, 1, classes), 1),
         ]
-        self.input_shape, self.classes, self.dtype = input_shape, classes, np.dtype(dtype)
+        self.classes, self.dtype = classes, np.dtype(dtype)
         self.packed = _places([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
-        self.kept_places, self.scratch_places = _kept_places(d, h, w, c, maps), _scratch_places(h, w)
-        self.widths = w, w2
-        self.parameters = np.zeros(_size(self.packed), dtype)
-        self.gradients = np.empty((0, _size(self.packed)), dtype)
-        # One row a thread.
-        self.kept = np.empty((0, _size(self.kept_places)), dtype)
-        self.scratch = np.empty((0, _size(self.scratch_places)), dtype)
-        self.chosen = np.empty((0, h2, w2), np.uint32)
+        self.kept_places, self.scratch_places = _kept_places(d, h, w, c, maps), _scratch_places(h, w, classes)
+        self.sizes = h, w, h2, w2, _strip_rows(w)
+        self.parameters = _aligned(self.packed, dtype)[0]
+        # One row a chunk, one row a thread.
+        self.gradients = _aligned(self.packed, dtype, 0)
+        self.kept = _aligned(self.kept_places, dtype, 0)
+        self.scratch = _aligned(self.scratch_places, dtype, 0)
         self.no_labels = np.empty(0, np.int64)
 
     def forward(self, x, parameters):
@@ -99,11 +109,18 @@ class Fused:
         logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
         nothing = np.empty(0, self.dtype)
         if len(x) <= GROUP:
-            # A few clips are shared out by planes, layer by layer; all are kept with the first thread's maps.
-            finite = np.ones((len(x), self.kept_places[1, 2:4].prod()), np.bool_)
-            for job, layer in ((PLANES_1, 1), (PLANES_3, 4), (PLANES_5, 7)):
-                planes = len(x) * self.kept_places[layer, 2:4].prod()
-                self._run(job, planes, x, self.no_labels, nothing, logits, finite.reshape(-1))
+            # A few clips are shared out by pairs of planes, layer by layer; all are kept with the first thread's maps.
+            places = dict(zip(Kept._fields, self.kept_places, strict=True))
+            maps = places["n1"][2]
+            pairs = [(places[name][3] + 1) // 2 for name in ("n1", "n3", "n5")]
+            finite = np.ones((len(x), maps * pairs[0]), np.bool_)
+            for job, tasks in (
+                (GATHER, places["x"][2] * places["x"][3]),
+                (PAIRS_1, maps * pairs[0]),
+                (PAIRS_3, maps * pairs[1]),
+                (PAIRS_5, maps * pairs[2]),
+            ):
+                self._run(job, len(x) * tasks, x, self.no_labels, nothing, logits, finite.reshape(-1))
             self._run(DENSE, 1, x, self.no_labels, nothing, logits, finite.reshape(-1))
             return logits, finite.all(axis=1)
         groups = max(-(-len(x) // GROUP), min(len(x), CHUNKS))
@@ -126,7 +143,7 @@ class Fused:
         self._prepare(parameters)
         chunks = min(CHUNKS, len(x))
         if len(self.gradients) < chunks:
-            self.gradients = np.empty((chunks, self.parameters.size), self.dtype)
+            self.gradients = _aligned(self.packed, self.dtype, chunks)
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
         finite = np.ones(len(x), np.bool_)
         self._run(TRAIN, chunks, x, labels, losses, logits, finite)
@@ -138,9 +155,8 @@ class Fused:
         x = x.view()
         x.flags.writeable = False  # as it may be: one compiled kernel for either
         _run_tasks(
-            _task_runner(self.dtype), job, tasks, self._planes(x), x, labels, self.widths,
-            self.packed, self.kept_places, self.scratch_places, self.parameters, self.gradients,
-            self.kept, self.scratch, self.chosen, losses, logits, finite,
+            _task_runner(self.dtype), job, tasks, x, labels, self.sizes, self.packed, self.kept_places,
+            self.scratch_places, self.parameters, self.gradients, self.kept, self.scratch, losses, logits, finite,
         )  # fmt: skip
 
     def _prepare(self, parameters):
@@ -148,87 +164,88 @@ class Fused:
             _pack(np.ascontiguousarray(values).reshape(shape), self.packed, which, width, self.parameters)
         threads = get_num_threads()
         if len(self.kept) < threads:
-            self.kept = np.empty((threads, self.kept.shape[1]), self.dtype)
-            self.scratch = np.zeros((threads, self.scratch.shape[1]), self.dtype)
-            self.chosen = np.empty((threads, *self.chosen.shape[1:]), np.uint32)
+            self.kept = _aligned(self.kept_places, self.dtype, threads)
+            self.scratch = _aligned(self.scratch_places, self.dtype, threads)
 
-    def _planes(self, x):
-        """Clips as (n, c, d, q) where that is cheap: of one channel (no copy), or one group; else none."""
-        d, h, w, c = self.input_shape
-        planes = np.empty((0, c, d, h * w), self.dtype)
-        if c == 1 or len(x) <= GROUP:
-            planes = np.ascontiguousarray(np.moveaxis(x, -1, 1)).reshape(len(x), c, d, h * w)
-        planes.flags.writeable = False
-        return planes
+
+LINE = 16
+"""Arrays begin at multiples of this many values, in float32 a line of the cache: loops read whole lines."""
 
 
 def _places(shapes):
     """Start and shape of arrays that stand one behind the other: a row (start, n, m, d, q) for each."""
     shapes = np.array(shapes)
-    ends = shapes.prod(axis=1).cumsum()
-    return np.column_stack([ends - shapes.prod(axis=1), shapes])
+    lengths = -(-shapes.prod(axis=1) // LINE) * LINE
+    return np.column_stack([lengths.cumsum() - lengths, shapes])
 
 
-def _size(places):
-    return places[-1, 0] + places[-1, 1:].prod()
+def _aligned(places, dtype, rows=1):
+    """Zeros for ``rows`` times all arrays of ``places``, each row at the beginning of a line."""
+    length = -(-(places[-1, 0] + places[-1, 1:].prod()) // LINE) * LINE
+    values = np.zeros(rows * length + LINE, dtype)
+    start = -values.ctypes.data % (LINE * values.itemsize) // values.itemsize
+    return values[start : start + rows * length].reshape(rows, length)
 
 
 def _kept_places(d, h, w, c, maps):
     """Of the arrays of Kept, in order."""
     h2, w2 = (h - 3) // 2, (w - 3) // 2
     pooled, last = h2 * w2, (h2 - 3) * w2
-    per_frame_1, per_frame_3, per_frame_5 = ((GROUP, maps, frames) for frames in (d - 2, d - 4, d - 6))
+    even = d % 2
     shapes = {
-        "x": (GROUP if c > 1 else 0, c, d, h * w),
-        "n1": (*per_frame_1, pooled),
-        "mean1": (*per_frame_1, 1),
-        "scale1": (*per_frame_1, 1),
-        "n3": (*per_frame_3, pooled),
-        "scale3": (*per_frame_3, 1),
-        "a5": (*per_frame_5, last),
-        "n5": (*per_frame_5, last),
-        "scale5": (*per_frame_5, 1),
-        "dn1": (*per_frame_1, pooled),
-        "dn3": (*per_frame_3, pooled),
-        "dn5": (*per_frame_5, last),
+        "x": (c, d + even, h * w),
+        "n1": (maps, d - 2, pooled),
+        "mean1": (maps, d - 2, 1),
+        "scale1": (maps, d - 2, 1),
+        "n3": (maps, d - 4 + even, pooled),
+        "scale3": (maps, d - 4, 1),
+        "a5": (maps, d - 6, last),
+        "n5": (maps, d - 6, last),
+        "scale5": (maps, d - 6, 1),
+        "dn1": (maps, d - 2, pooled),
+        "dn3": (maps, d - 4 + even, pooled),
+        "dn5": (maps, d - 6, last),
     }
-    return _places([shapes[name] for name in Kept._fields])
+    return _places([(GROUP, *shapes[name]) for name in Kept._fields])
 
 
-def _scratch_places(h, w):
-    """Of the arrays of Scratch but ``chosen``, in order."""
+def _scratch_places(h, w, classes):
+    """Of the arrays of Scratch, in order."""
     h2, w2 = (h - 3) // 2, (w - 3) // 2
-    lengths = {
-        "p": h * w + 3,
-        "v": (h - 3) * w + 3,
-        "a": (h - 3) * w,
-        "dz": (h - 3) * w + 3,
-        "sums": (h + 3) * w,
-        "g": h * w,
-        "dz5": (h2 - 3) * w2 + 3,
-        "sums5": (h2 + 3) * w2,
-        "g5": h2 * w2,
-        "m": h2 * w2,
-        "dm": h2 * w2,
+    longest = max(_strip_rows(w) * w, (h2 - 3) * w2)  # of the outputs of a strip; the second one is a plane
+    more = 3 * max(w, w2)
+    shapes = {
+        "p": (2, longest + more + 3),
+        "v": (1, longest + 3),
+        "a": (1, longest),
+        "dz": (1, longest + 3),
+        "s": (2, longest + 2 * more),
+        "g": (2, longest + more),
+        "dlogits": (GROUP, classes),
     }
-    return _places([(1, 1, 2 if name == "g" else 1, lengths[name]) for name in Scratch._fields if name in lengths])
+    return _places([(1, 1, *shapes[name]) for name in Scratch._fields])
+
+
+def _strip_rows(width):
+    """Rows of outputs of a strip: an even number, since two are pooled."""
+    return max(4, STRIP // width // 2 * 2)
 
 
 # --- What runs side by side.
 
 # One driver for all jobs.
-TRAIN, FORWARD, PLANES_1, PLANES_3, PLANES_5, DENSE = range(6)
+TRAIN, FORWARD, GATHER, PAIRS_1, PAIRS_3, PAIRS_5, DENSE = range(7)
 
 
 @parallel
 def _run_tasks(
-    run_task, job, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
-    parameters, gradients, kept, scratch, chosen, losses, logits, finite,
+    run_task, job, tasks, x, labels, sizes, packed, kept_places, scratch_places,
+    parameters, gradients, kept, scratch, losses, logits, finite,
 ):  # fmt: skip
     for task in prange(tasks):
         run_task(
-            job, np.int64(task), tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
-            parameters, gradients, kept, scratch, chosen, losses, logits, finite, np.int64(get_thread_id()),
+            job, np.int64(task), tasks, x, labels, sizes, packed, kept_places, scratch_places,
+            parameters, gradients, kept, scratch, losses, logits, finite, np.int64(get_thread_id()),
         )  # fmt: skip
 
 
@@ -236,20 +253,20 @@ def _run_tasks(
 def _task_runner(dtype):
     """:func:`_run_task`, compiled for a dtype."""
     real, whole, flag = from_dtype(dtype), types.int64, types.boolean
-    planes, x = (types.Array(real, ndim, "C", readonly=True) for ndim in (4, 5))
-    widths, places, rows = types.UniTuple(whole, 2), whole[:, ::1], real[:, ::1]
+    x = types.Array(real, 5, "C", readonly=True)
+    sizes, places, rows = types.UniTuple(whole, 5), whole[:, ::1], real[:, ::1]
     return by_address(types.void(
-        whole, whole, whole, planes, x, whole[::1], widths, places, places, places,
-        real[::1], rows, rows, rows, types.uint32[:, :, ::1], real[::1], rows, flag[::1], whole,
+        whole, whole, whole, x, whole[::1], sizes, places, places, places,
+        real[::1], rows, rows, rows, real[::1], rows, flag[::1], whole,
     ))(_run_task)  # fmt: skip
 
 
 def _run_task(
-    job, task, tasks, planes, x, labels, widths, packed, kept_places, scratch_places,
-    parameters, gradients, kept, scratch, chosen, losses, logits, finite, thread,
+    job, task, tasks, x, labels, sizes, packed, kept_places, scratch_places,
+    parameters, gradients, kept, scratch, losses, logits, finite, thread,
 ):  # fmt: skip
     net = _arrays(parameters, packed)
-    work = _scratch(scratch[thread], scratch_places, chosen[thread])
+    work = _scratch(scratch[thread], scratch_places)
     if job in (TRAIN, FORWARD):
         maps = _kept(kept[thread], kept_places)
         first, end = task * x.shape[0] // tasks, (task + 1) * x.shape[0] // tasks
@@ -261,43 +278,39 @@ def _run_task(
         for group in range(groups):
             start = first + group * (end - first) // groups
             stop = first + (group + 1) * (end - first) // groups
-            clips = _group_planes(planes, x, start, stop, maps)
-            _forward_group(clips, widths, net, maps, work, logits[start:stop], finite[start:stop])
+            _forward_group(x[start:stop], sizes, net, maps, work, logits[start:stop], finite[start:stop])
             if job == TRAIN:
-                dlogits = np.empty_like(logits[start:stop])
                 for n in range(start, stop):
-                    losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], dlogits[n - start])
-                _backward_group(clips, widths, net, own, maps, work, dlogits)
+                    losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], work.dlogits[n - start])
+                _backward_group(stop - start, sizes, net, own, maps, work)
+        return
+    maps = _kept(kept[0], kept_places)
+    count, features = x.shape[0], net.w3.shape[0]
+    if job == DENSE:
+        _dense(maps.n5[:count].reshape(count, -1), net, logits)
+        return
+    n, plane = task // (tasks // count), task % (tasks // count)
+    f, d = plane % features, plane // features * 2
+    if job == GATHER:
+        _gather(x[n], plane // maps.x.shape[2], plane % maps.x.shape[2], maps.x[n])
+    elif job == PAIRS_1:
+        finite[task] = _forward_1(d, f, sizes, net, maps, work, n)
+    elif job == PAIRS_3:
+        for each in range(d, min(d + 2, maps.n1.shape[2] - 2)):
+            _forward_3(each, f, net, maps, n)
     else:
-        maps = _kept(kept[0], kept_places)
-        count, features = x.shape[0], net.w3.shape[0]
-        if job == DENSE:
-            _dense(maps.n5[:count].reshape(count, -1), net, logits)
-        else:
-            n, plane = task // (tasks // count), task % (tasks // count)
-            d, f = plane // features, plane % features
-            if job == PLANES_1:
-                finite[task] = _forward_1(planes[n], widths[0], d, f, net, maps, work, n)
-            elif job == PLANES_3:
-                _forward_3(d, f, net, maps, work, n)
-            else:
-                _forward_5(widths[1], d, f, net, maps, work, n)
+        _forward_5(d, f, sizes, net, maps, work, n)
 
 
 @serial
-def _group_planes(planes, x, start, stop, kept):
-    """Clips as (n, c, d, q): there already, or gathered for this group."""
-    if planes.shape[0]:
-        return planes[start:stop]
-    for n in range(start, stop):
-        for c in range(x.shape[4]):
-            for d in range(x.shape[1]):
-                q = 0
-                for h in range(x.shape[2]):
-                    for w in range(x.shape[3]):
-                        kept.x[n - start, c, d, q] = x[n, d, h, w, c]
-                        q += 1
-    return kept.x[: stop - start]
+def _gather(clip, c, d, planes):
+    """One channel of one frame of a clip, (d, h, w, c), as a plane, (c, d, q); nothing for the frame that is none."""
+    if d < clip.shape[0]:
+        values = clip[d].reshape(-1)
+        if clip.shape[3] == 1:
+            _copy(values, planes[0, d])
+        else:
+            _copy_channel(values[c:], clip.shape[3], planes[c, d])
 
 
 @serial
@@ -319,11 +332,11 @@ def _kept(flat, places):
 
 
 @serial
-def _scratch(flat, places, chosen):
+def _scratch(flat, places):
     return Scratch(
-        _row(flat, places[0]), _row(flat, places[1]), _row(flat, places[2]), _row(flat, places[3]),
-        _row(flat, places[4]), _part(flat, places[5])[0, 0], _row(flat, places[6]), _row(flat, places[7]),
-        _row(flat, places[8]), _row(flat, places[9]), _row(flat, places[10]), chosen,
+        _part(flat, places[0])[0, 0], _part(flat, places[1])[0, 0, 0], _part(flat, places[2])[0, 0, 0],
+        _part(flat, places[3])[0, 0, 0], _part(flat, places[4])[0, 0], _part(flat, places[5])[0, 0],
+        _part(flat, places[6])[0, 0],
     )  # fmt: skip
 
 
@@ -334,67 +347,89 @@ def _part(flat, place):
     return flat[start : start + n * m * d * q].reshape((n, m, d, q))
 
 
-@serial
-def _row(flat, place):
-    return _part(flat, place)[0, 0, 0]
-
-
 # --- The network, forward.
 
 
 @serial
-def _forward_group(clips, widths, net, kept, scratch, logits, finite):
-    count = clips.shape[0]
+def _forward_group(x, sizes, net, kept, scratch, logits, finite):
+    count = x.shape[0]
     maps, frames1 = kept.n1.shape[1:3]
-    frames3 = kept.n3.shape[2]
-    frames5 = kept.n5.shape[2]
+    for n in range(count):
+        for c in range(x.shape[4]):
+            for d in range(x.shape[1]):
+                _gather(x[n], c, d, kept.x[n])
     # A frame's input is read once for all maps, a map's weights once for all clips.
-    for d in range(frames1):
+    for d in range(0, frames1, 2):
         for f in range(maps):
             for n in range(count):
-                finite[n] &= _forward_1(clips[n], widths[0], d, f, net, kept, scratch, n)
+                finite[n] &= _forward_1(d, f, sizes, net, kept, scratch, n)
     for n in range(count):
         for f in range(maps):
-            for d in range(frames3):
-                _forward_3(d, f, net, kept, scratch, n)
-        for d in range(frames5):
+            for d in range(frames1 - 2):
+                _forward_3(d, f, net, kept, n)
+        for d in range(0, frames1 - 4, 2):
             for f in range(maps):
-                _forward_5(widths[1], d, f, net, kept, scratch, n)
+                _forward_5(d, f, sizes, net, kept, scratch, n)
     _dense(kept.n5[:count].reshape(count, -1), net, logits)
 
 
 @serial
-def _forward_1(clip, width, d, f, net, kept, scratch, n):
-    """L1WS, NORM_2 and the spatial maximum of L3P: one map of one frame."""
-    _products(clip, d, net.w1[f], scratch.p)
-    _window_sums(scratch.p, width, net.b1[f, 0, d], scratch.v, scratch.a)
-    mean, scale = _moments(scratch.a, width, 3)
-    kept.mean1[n, f, d, 0] = mean
-    kept.scale1[n, f, d, 0] = scale
-    _pool_plane(scratch.a, width, mean, scale, kept.n1[n, f, d].reshape(scratch.chosen.shape))
-    return scale > 0
+def _forward_1(d, f, sizes, net, kept, scratch, n):
+    """L1WS, NORM_2 and the spatial maximum of L3P: one map of a pair of frames; False if it is not finite."""
+    height, width, _, width2, strip = sizes
+    rows = height - 3
+    frames = min(2, kept.n1.shape[2] - d)
+    mean, squares = kept.mean1[n, f, d:, 0], kept.scale1[n, f, d:, 0]
+    for top in range(0, rows, strip):
+        bottom = min(top + strip, rows)
+        a = scratch.a[: (bottom - top) * width]
+        _strip_products(kept.x[n], d, net.w1[f], top, bottom, strip, width, scratch.p)
+        for u in range(frames):
+            _activations(scratch.p[u], width, net.b1[f, 0, d + u, top * width : bottom * width], scratch.v, a)
+            _pool_rows(a, width, width2, kept.n1[n, f, d + u, top // 2 * width2 : bottom // 2 * width2])
+            of_strip = _moments(a, width, 3)
+            if top == 0:
+                mean[u], squares[u] = of_strip
+            else:
+                outputs = width - 3
+                mean[u], squares[u] = _joint_moments(
+                    top * outputs, mean[u], squares[u], (bottom - top) * outputs, of_strip[0], of_strip[1]
+                )
+    finite = True
+    for u in range(frames):
+        mean[u], scale = _mean_and_scale(mean[u], squares[u], rows * (width - 3))
+        kept.scale1[n, f, d + u, 0] = scale
+        _normalize(kept.n1[n, f, d + u], mean[u], scale)
+        finite &= scale > 0
+    return finite
 
 
 @serial
-def _forward_3(d, f, net, kept, scratch, n):
+def _forward_3(d, f, net, kept, n):
     """The rest of L3P, and NORM_4: one map of one frame."""
-    y = kept.n3[n, f, d]
-    _largest_of_frames(kept.n1[n, f], d, scratch.m)
-    _scale_shift(scratch.m, net.w3[f, 0, 0], net.b3[f, 0, d, 0], y)
-    mean, scale = _moments(y, y.size, 0)
+    n1, y = kept.n1[n, f], kept.n3[n, f, d]
+    _pool_frames(n1[d], n1[d + 1], n1[d + 2], net.w3[f, 0, 0], net.b3[f, 0, d, 0], y)
+    mean, squares = _moments(y, y.size, 0)
+    mean, scale = _mean_and_scale(mean, squares, y.size)
     kept.scale3[n, f, d, 0] = scale
-    _normalize(y, mean, scale, y)
+    _normalize(y, mean, scale)
 
 
 @serial
-def _forward_5(width, d, f, net, kept, scratch, n):
-    """L5WS and NORM_6: one map of one frame."""
-    a = kept.a5[n, f, d]
-    _products(kept.n3[n], d, net.w5[f], scratch.p)
-    _window_sums(scratch.p, width, net.b5[f, 0, d], scratch.v, a)
-    mean, scale = _moments(a, width, 3)
-    kept.scale5[n, f, d, 0] = scale
-    _normalize(a, mean, scale, kept.n5[n, f, d])
+def _forward_5(d, f, sizes, net, kept, scratch, n):
+    """L5WS and NORM_6: one map of a pair of frames."""
+    _, _, height, width, _ = sizes
+    rows = height - 3
+    _strip_products(kept.n3[n], d, net.w5[f], 0, rows, rows, width, scratch.p)
+    for u in range(min(2, kept.n5.shape[2] - d)):
+        a, y = kept.a5[n, f, d + u], kept.n5[n, f, d + u]
+        _activations(scratch.p[u], width, net.b5[f, 0, d + u], scratch.v, a)
+        mean, squares = _moments(a, width, 3)
+        mean, scale = _mean_and_scale(mean, squares, rows * (width - 3))
+        kept.scale5[n, f, d + u, 0] = scale
+        _fill_rest(a, width, 3, mean)
+        _copy(a, y)
+        _normalize(y, mean, scale)
 
 
 @serial
@@ -404,10 +439,10 @@ def _dense(features, net, logits):
         for k in range(weights.shape[0]):
             logits[n, k] = net.b7[k, 0, 0, 0]
     for start in range(0, weights.shape[1], FEATURES):
-        stop = min(start + FEATURES, weights.shape[1])
+        part = slice(start, min(start + FEATURES, weights.shape[1]))
         for k in range(weights.shape[0]):
             for n in range(features.shape[0]):
-                logits[n, k] += _dot(features[n, start:stop], weights[k, start:stop])
+                logits[n, k] += _dot(features[n, part], weights[k, part])
 
 
 @serial
@@ -427,36 +462,25 @@ def _cross_entropy(logits, label, count, dlogits):
 
 
 @serial
-def _backward_group(clips, widths, net, gradients, kept, scratch, dlogits):
-    count = clips.shape[0]
+def _backward_group(count, sizes, net, gradients, kept, scratch):
     maps, frames1 = kept.n1.shape[1:3]
-    frames3 = kept.n3.shape[2]
-    frames5 = kept.n5.shape[2]
-    _dense_backward(dlogits, kept.n5[:count].reshape(count, -1), net, gradients, kept.dn5[:count].reshape(count, -1))
+    _dense_backward(
+        scratch.dlogits[:count], kept.n5[:count].reshape(count, -1), net, gradients,
+        kept.dn5[:count].reshape(count, -1),
+    )  # fmt: skip
     for n in range(count):
         kept.dn3[n] = 0
         kept.dn1[n] = 0
-        for d in range(frames5):
+        for d in range(0, frames1 - 4, 2):
             for f in range(maps):
-                _backward_5(widths[1], d, f, net, gradients, kept, scratch, n)
+                _backward_5(d, f, sizes, net, gradients, kept, scratch, n)
         for f in range(maps):
-            for d in range(frames3):
-                _backward_3(d, f, net, gradients, kept, scratch, n)
-    for d in range(frames1):
+            for d in range(frames1 - 2):
+                _backward_3(d, f, net, gradients, kept, n)
+    for d in range(0, frames1, 2):
         for f in range(maps):
-            # Two clips at a time share a read and a write of each gradient.
-            for n in range(0, count - 1, 2):
-                _backward_1(clips[n], widths[0], d, f, net, gradients, kept, scratch, n, scratch.g[0])
-                _backward_1(clips[n + 1], widths[0], d, f, net, gradients, kept, scratch, n + 1, scratch.g[1])
-                for c in range(clips.shape[1]):
-                    for i in range(3):
-                        dw = gradients.w1[f, c, i]
-                        _add_two_products(dw, clips[n, c, d + i], scratch.g[0], clips[n + 1, c, d + i], scratch.g[1])
-            if count % 2:
-                _backward_1(clips[count - 1], widths[0], d, f, net, gradients, kept, scratch, count - 1, scratch.g[0])
-                for c in range(clips.shape[1]):
-                    for i in range(3):
-                        _add_product(gradients.w1[f, c, i], clips[count - 1, c, d + i], scratch.g[0])
+            for n in range(count):
+                _backward_1(d, f, sizes, net, gradients, kept, scratch, n)
 
 
 @serial
@@ -477,88 +501,167 @@ def _dense_backward(dlogits, features, net, gradients, dfeatures):
 
 
 @serial
-def _backward_5(width, d, f, net, gradients, kept, scratch, n):
-    """NORM_6 and L5WS: one map of one frame; adds to the gradients, and to ``dn3``."""
-    a = kept.a5[n, f, d]
-    dz = scratch.dz5[3:]
-    outputs = (a.size // width) * (width - 3)
-    _normalize_backward(kept.dn5[n, f, d], kept.n5[n, f, d], kept.scale5[n, f, d, 0], outputs, dz)
-    _activate_backward(dz, a)
-    _fill_rest(dz, width, 3, a.dtype.type(0))
-    _add(gradients.b5[f, 0, d], dz)
-    _window_sums_backward(scratch.dz5, width, scratch.sums5, scratch.g5)
+def _backward_5(d, f, sizes, net, gradients, kept, scratch, n):
+    """NORM_6 and L5WS: one map of a pair of frames; adds to the gradients, and to ``dn3``."""
+    _, _, height, width, _ = sizes
+    rows = height - 3
+    scratch.g[1] = 0  # if there is no second frame
+    for u in range(min(2, kept.n5.shape[2] - d)):
+        dy, y, a = kept.dn5[n, f, d + u], kept.n5[n, f, d + u], kept.a5[n, f, d + u]
+        dz = scratch.dz[3 : 3 + a.size]
+        mean_dy, mean_dy_y = _two_means(dy, y, rows * (width - 3))
+        _normalize_activate_backward(dy, y, a, kept.scale5[n, f, d + u, 0], mean_dy, mean_dy_y, dz)
+        _fill_rest(dz, width, 3, dz.dtype.type(0))
+        _add(gradients.b5[f, 0, d + u], dz)
+        _strip_sums_backward(scratch.dz, 0, rows, height, rows, width, scratch.s[u], scratch.g[u])
+    g0, g1 = scratch.g[0], scratch.g[1]
     for c in range(net.w5.shape[1]):
-        for i in range(3):
-            _add_product(gradients.w5[f, c, i], kept.n3[n, c, d + i], scratch.g5)
-            _add_product(kept.dn3[n, c, d + i], net.w5[f, c, i], scratch.g5)
+        x, w, dx, dw = kept.n3[n, c], net.w5[f, c], kept.dn3[n, c], gradients.w5[f, c]
+        _weights_backward(x[d], x[d + 1], x[d + 2], x[d + 3], g0, g1, dw[0], dw[1], dw[2])
+        _inputs_backward(g0, g1, w[0], w[1], w[2], dx[d], dx[d + 1], dx[d + 2], dx[d + 3])
 
 
 @serial
-def _backward_3(d, f, net, gradients, kept, scratch, n):
+def _backward_3(d, f, net, gradients, kept, n):
     """NORM_4 and L3P but for its spatial maximum: one map of one frame; adds to the gradients, and to ``dn1``."""
-    w = net.w3[f, 0, 0]
-    b = net.b3[f, 0, d, 0]
-    dz = scratch.dm
-    _normalize_backward(kept.dn3[n, f, d], kept.n3[n, f, d], kept.scale3[n, f, d, 0], dz.size, dz)
-    _largest_of_frames(kept.n1[n, f], d, scratch.m)
-    # y = leaky ReLU(z), z = m w + b
-    _scale_shift_activate_backward(dz, scratch.m, w, b)
-    _add_product(gradients.w3[f, 0, 0], dz, scratch.m)
-    gradients.b3[f, 0, d, 0] += _sum(dz)
-    # m = the largest of three frames; the first that is so large takes the gradient
-    _multiply(dz, w)
-    for i in range(3):
-        _add_to_chosen_frame(kept.n1[n, f], d, i, dz, kept.dn1[n, f, d + i])
+    dy, y, n1, dn1 = kept.dn3[n, f, d], kept.n3[n, f, d], kept.n1[n, f], kept.dn1[n, f]
+    mean_dy, mean_dy_y = _two_means(dy, y, dy.size)
+    gradients.b3[f, 0, d, 0] += _pool_frames_backward(
+        dy, y, kept.scale3[n, f, d, 0], mean_dy, mean_dy_y, n1[d], n1[d + 1], n1[d + 2],
+        net.w3[f, 0, 0], net.b3[f, 0, d, 0], gradients.w3[f, 0, 0], dn1[d], dn1[d + 1], dn1[d + 2],
+    )  # fmt: skip
 
 
 @serial
-def _backward_1(clip, width, d, f, net, gradients, kept, scratch, n, g):
-    """The spatial maximum of L3P, NORM_2 and L1WS: one map of one frame; adds to the bias' gradient, gives ``g``."""
-    a, dz = scratch.a, scratch.dz[3:]
-    # Recomputed: a = leaky ReLU(z)
-    _products(clip, d, net.w1[f], scratch.p)
-    _window_sums(scratch.p, width, net.b1[f, 0, d], scratch.v, a)
-    # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two sums come from
+def _backward_1(d, f, sizes, net, gradients, kept, scratch, n):
+    """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to the gradients."""
+    height, width, _, width2, strip = sizes
+    rows = height - 3
+    frames = min(2, kept.n1.shape[2] - d)
+    scratch.g[1] = 0  # if there is no second frame
+    # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two means come from
     # the pooled map.  da = scale (dn - mean(dn) - n mean(dn n)) is an affine map of a, and scale dm where a was chosen.
-    dm, m = kept.dn1[n, f, d], kept.n1[n, f, d]
-    mean, scale = kept.mean1[n, f, d, 0], kept.scale1[n, f, d, 0]
-    outputs = a.dtype.type((a.size // width) * (width - 3))
-    mean_dn = _sum(dm) / outputs
-    mean_dn_n = _dot(dm, m) / outputs
-    slope = -scale * scale * mean_dn_n
-    _affine_backward(a, -scale * mean_dn - slope * mean, slope, dz)
-    _find_chosen(a, width, scratch.chosen)
-    _add_at_chosen(a, dm, scratch.chosen.reshape(-1), scale, dz)
-    if scale == 0:
-        dz[:] = 0
-    _fill_rest(dz, width, 3, a.dtype.type(0))
-    _add(gradients.b1[f, 0, d], dz)
-    _window_sums_backward(scratch.dz, width, scratch.sums, g)
+    means0 = _two_means(kept.dn1[n, f, d], kept.n1[n, f, d], rows * (width - 3))
+    means1 = _two_means(kept.dn1[n, f, d + frames - 1], kept.n1[n, f, d + frames - 1], rows * (width - 3))
+    for top in range(0, rows, strip):
+        bottom = min(top + strip, rows)
+        end = height if bottom == rows else bottom
+        a = scratch.a[: (bottom - top) * width]
+        dz = scratch.dz[3 : 3 + a.size]
+        _strip_products(kept.x[n], d, net.w1[f], top, bottom, strip, width, scratch.p)
+        for u in range(frames):
+            # Recomputed: a = leaky ReLU(z)
+            _activations(scratch.p[u], width, net.b1[f, 0, d + u, top * width : bottom * width], scratch.v, a)
+            mean_dn, mean_dn_n = means0 if u == 0 else means1
+            mean, scale = kept.mean1[n, f, d + u, 0], kept.scale1[n, f, d + u, 0]
+            dm = kept.dn1[n, f, d + u, top // 2 * width2 : bottom // 2 * width2]
+            _pool_rows_backward(a, dm, width, width2, mean, scale, mean_dn, mean_dn_n, dz)
+            _fill_rest(dz, width, 3, dz.dtype.type(0))
+            _add(gradients.b1[f, 0, d + u, top * width : bottom * width], dz)
+            _strip_sums_backward(scratch.dz, top, bottom, end, strip, width, scratch.s[u], scratch.g[u])
+        part = slice(top * width, end * width)
+        g0, g1 = scratch.g[0, : (end - top) * width], scratch.g[1, : (end - top) * width]
+        for c in range(net.w1.shape[1]):
+            x, dw = kept.x[n, c], gradients.w1[f, c]
+            _weights_backward(
+                x[d, part], x[d + 1, part], x[d + 2, part], x[d + 3, part], g0, g1,
+                dw[0, part], dw[1, part], dw[2, part],
+            )  # fmt: skip
 
 
-# --- Planes.  Every loop writes one array only: that is what lets it vectorise.
+# --- Windows: rows ``top`` to ``bottom`` of the outputs; but for the last, all strips have ``strip`` of them.
 
 
 @serial
-def _products(x, d, w, p):
-    """``P[q] = sum_{c,i} x[c, d+i, q] W[c,i,q]``."""
-    for c in range(w.shape[0]):
-        x0, x1, x2 = x[c, d], x[c, d + 1], x[c, d + 2]
-        w0, w1, w2 = w[c, 0], w[c, 1], w[c, 2]
-        if c == 0:
-            for q in range(w0.size):
-                p[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
-        else:
-            for q in range(w0.size):
-                p[q] += x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
+def _strip_products(x, d, w, top, bottom, strip, width, p):
+    """The rows of products that the windows of a strip cover, three more than outputs: ``p`` (2, q) from x (c, d, q).
+
+    The last strip's last three rows are these windows' first.
+    """
+    first = top
+    if top:
+        _move_up(p[0], strip * width, 3 * width)
+        _move_up(p[1], strip * width, 3 * width)
+        first += 3
+    part, to = slice(first * width, (bottom + 3) * width), slice((first - top) * width, (bottom + 3 - top) * width)
+    for c in range(x.shape[0]):
+        _products(
+            x[c, d, part], x[c, d + 1, part], x[c, d + 2, part], x[c, d + 3, part],
+            w[c, 0, part], w[c, 1, part], w[c, 2, part], c > 0, p[0, to], p[1, to],
+        )  # fmt: skip
 
 
 @serial
-def _window_sums(p, width, bias, v, a):
-    """``z[q] = b[q] + sum_{j,k} P[q + j * width + k]``, its leaky ReLU into ``a``; ``v`` takes the sums over rows."""
+def _activations(p, width, bias, v, a):
+    """``a = leaky ReLU(z)``, ``z[q] = b[q] + sum_{j,k} P[q + j * width + k]``; ``v`` takes the sums over rows."""
+    _sum_rows(p, width, v[: a.size + 3])
+    _sum_columns_activate(v, bias, a)
+
+
+@serial
+def _strip_sums_backward(dz, top, bottom, end, strip, width, s, g):
+    """``G[q]``, the sum of ``dz`` over the windows that cover ``q``: rows ``top`` to ``end``.
+
+    ``dz`` has three zeros in front and zeros in the rest of its rows.  Below the last outputs, ``G`` has three more.
+    """
+    size = (bottom - top) * width
+    if top:
+        _move_up(s, strip * width, 3 * width)
+    else:
+        s[: 3 * width] = 0
+    _sum_columns(dz, s[3 * width : 3 * width + size])
+    s[3 * width + size : 6 * width + size] = 0
+    _sum_rows(s, width, g[: (end - top) * width])
+
+
+@loop
+def _products(x0, x1, x2, x3, w0, w1, w2, more, p0, p1):
+    """``P[d,q] = sum_{c,i} x[c,d+i,q] W[c,i,q]`` of a pair of frames; ``more``: add a further channel."""
+    if more:
+        for q in range(p0.size):
+            p0[q] += x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
+            p1[q] += x1[q] * w0[q] + x2[q] * w1[q] + x3[q] * w2[q]
+    else:
+        for q in range(p0.size):
+            p0[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
+            p1[q] = x1[q] * w0[q] + x2[q] * w1[q] + x3[q] * w2[q]
+
+
+@loop
+def _weights_backward(x0, x1, x2, x3, g0, g1, dw0, dw1, dw2):
+    """``dW[c,i,q] += sum_d x[c,d+i,q] G[d,q]`` over a pair of frames."""
+    for q in range(dw0.size):
+        dw0[q] += x0[q] * g0[q] + x1[q] * g1[q]
+        dw1[q] += x1[q] * g0[q] + x2[q] * g1[q]
+        dw2[q] += x2[q] * g0[q] + x3[q] * g1[q]
+
+
+@loop
+def _inputs_backward(g0, g1, w0, w1, w2, dx0, dx1, dx2, dx3):
+    """``dx[c,d+i,q] += W[c,i,q] G[d,q]`` of a pair of frames."""
+    for q in range(dx0.size):
+        dx0[q] += w0[q] * g0[q]
+        dx1[q] += w1[q] * g0[q] + w0[q] * g1[q]
+        dx2[q] += w2[q] * g0[q] + w1[q] * g1[q]
+        dx3[q] += w2[q] * g1[q]
+
+
+@loop
+def _sum_rows(p, width, v):
     p1, p2, p3 = p[width:], p[2 * width :], p[3 * width :]
-    for q in range(a.size + 3):
+    for q in range(v.size):
         v[q] = (p[q] + p1[q]) + (p2[q] + p3[q])
+
+
+@loop
+def _sum_columns(dz, s):
+    z1, z2, z3 = dz[1:], dz[2:], dz[3:]
+    for q in range(s.size):
+        s[q] = (dz[q] + z1[q]) + (z2[q] + z3[q])
+
+
+@loop
+def _sum_columns_activate(v, bias, a):
     v1, v2, v3 = v[1:], v[2:], v[3:]
     alpha = a.dtype.type(ALPHA)
     for q in range(a.size):
@@ -567,43 +670,43 @@ def _window_sums(p, width, bias, v, a):
 
 
 @serial
-def _window_sums_backward(dz, width, sums, g):
-    """``G[q]``: the sum of ``dz`` over the windows that cover ``q``.
+def _move_up(rows, shift, size):
+    for q in range(size):
+        rows[q] = rows[shift + q]
 
-    ``dz`` has three zeros in front and zeros in the rest of its rows; ``sums`` has three rows of zeros at either end.
-    """
-    z1, z2, z3 = dz[1:], dz[2:], dz[3:]
-    inner = sums[3 * width :]
-    for q in range(z3.size):
-        inner[q] = (dz[q] + z1[q]) + (z2[q] + z3[q])
-    s1, s2, s3 = sums[width:], sums[2 * width :], sums[3 * width :]
-    for q in range(g.size):
-        g[q] = (sums[q] + s1[q]) + (s2[q] + s3[q])
+
+# --- The normalisation.
 
 
 @serial
 def _moments(a, width, rest):
-    """Mean and ``1 / sqrt(var + epsilon)`` of a plane; the rest of its rows is set to the mean.
+    """Mean, and sum of squared deviations from it, of some rows; sets the rest of the rows to the first value.
 
-    In two passes, from the first value on: large offsets do no harm, and a constant plane has just its value as mean.
-    A plane with values that are not finite gets 0, 0.
+    In two passes, from the first value on: large offsets do no harm, and constant rows have just their value as mean.
     """
-    one = a.dtype.type
-    count = one((a.size // width) * (width - rest))
+    count = (a.size // width) * (width - rest)
     first = a[0]
     _fill_rest(a, width, rest, first)
-    total = one(0)
-    for q in range(a.size):
-        total += a[q] - first
-    mean = first + total / count
-    _fill_rest(a, width, rest, mean)
-    total = one(0)
-    for q in range(a.size):
-        total += (a[q] - mean) * (a[q] - mean)
-    variance = total / count
+    mean = first + _sum_deviations(a, first) / a.dtype.type(count)
+    # The rest was not to be counted.
+    return mean, _sum_squares(a, mean) - a.dtype.type(a.size - count) * ((first - mean) * (first - mean))
+
+
+@serial
+def _joint_moments(count, mean, squares, more, mean_more, squares_more):
+    """The moments of ``count`` values and ``more`` others together, from those of each (Chan, Golub and LeVeque)."""
+    share = more / (count + more)
+    apart = mean_more - mean
+    return mean + apart * share, squares + squares_more + apart * apart * share * count
+
+
+@serial
+def _mean_and_scale(mean, squares, count):
+    """Mean and ``1 / sqrt(var + epsilon)``; 0, 0 for a plane with values that are not finite."""
+    variance = squares / count
     if np.isfinite(variance):
-        return mean, one(1 / np.sqrt(variance + EPSILON))
-    return one(0), one(0)
+        return np.float64(mean), 1 / np.sqrt(variance + EPSILON)
+    return 0.0, 0.0
 
 
 @serial
@@ -614,152 +717,148 @@ def _fill_rest(a, width, rest, value):
                 a[q] = value
 
 
-@serial
-def _normalize(a, mean, scale, y):
-    """``y = (a - mean) scale``; a plane without finite moments, ``scale = 0``, becomes 0."""
+@loop
+def _normalize(a, mean, scale):
+    """``y = (a - mean) scale``, in place; a plane without finite moments, ``scale = 0``, becomes 0."""
+    mean, scale = a.dtype.type(mean), a.dtype.type(scale)
     if scale == 0:
-        y[:] = 0
+        a[:] = 0
     else:
-        for q in range(y.size):
-            y[q] = (a[q] - mean) * scale
+        for q in range(a.size):
+            a[q] = (a[q] - mean) * scale
 
 
 @serial
-def _normalize_backward(dy, y, scale, count, da):
-    """``da = scale (dy - mean(dy) - y mean(dy y))``, means over ``count`` values; ``dy``, ``y`` are 0 in the rest."""
-    mean_dy = _sum(dy) / dy.dtype.type(count)
-    mean_dy_y = _dot(dy, y) / dy.dtype.type(count)
-    for q in range(da.size):
-        da[q] = scale * (dy[q] - mean_dy - y[q] * mean_dy_y)
+def _two_means(dy, y, count):
+    """``mean(dy)`` and ``mean(dy y)`` over ``count`` values; where arrays have more, ``dy`` or ``y`` is 0."""
+    return _sum(dy) / dy.dtype.type(count), _dot(dy, y) / dy.dtype.type(count)
 
 
-@serial
-def _activate_backward(dz, a):
-    """Leaky ReLU's slope onto ``dz``, in place: ``a`` has the sign of ``z``."""
-    alpha = a.dtype.type(ALPHA)
+@loop
+def _normalize_activate_backward(dy, y, a, scale, mean_dy, mean_dy_y, dz):
+    """``da = scale (dy - mean(dy) - y mean(dy y))``, then leaky ReLU's slope: ``a`` has the sign of ``z``."""
+    alpha = dz.dtype.type(ALPHA)
     for q in range(dz.size):
-        dz[q] = dz[q] if a[q] > 0 else alpha * dz[q]
-
-
-@serial
-def _pool_plane(a, width, mean, scale, m):
-    """``m = (largest of each 2 x 2 block of a - mean) scale``; 0 for a plane without finite moments."""
-    rows, columns = m.shape
-    for h in range(rows):
-        upper, lower, row = a[2 * h * width :], a[(2 * h + 1) * width :], m[h]
-        for w in range(columns):
-            u = upper[2 * w] if upper[2 * w] > upper[2 * w + 1] else upper[2 * w + 1]
-            v = lower[2 * w] if lower[2 * w] > lower[2 * w + 1] else lower[2 * w + 1]
-            row[w] = ((u if u > v else v) - mean) * scale
-    if scale == 0:
-        m[:] = 0
-
-
-@serial
-def _find_chosen(a, width, chosen):
-    """Where in the plane the first maximum of each 2 x 2 block is, in row-major order."""
-    rows, columns = chosen.shape
-    for h in range(rows):
-        start = 2 * h * width
-        upper, lower, row = a[start:], a[start + width :], chosen[h]
-        for w in range(columns):
-            a0, a1, a2, a3 = upper[2 * w], upper[2 * w + 1], lower[2 * w], lower[2 * w + 1]
-            u = a0 if a0 >= a1 else a1
-            v = a2 if a2 >= a3 else a3
-            in_upper = 0 if a0 >= a1 else 1
-            in_lower = width if a2 >= a3 else width + 1
-            row[w] = np.uint32(start + 2 * w + (in_upper if u >= v else in_lower))
-
-
-@serial
-def _affine_backward(a, shift, slope, dz):
-    """``dz = (shift + slope a)`` times leaky ReLU's slope."""
-    alpha = a.dtype.type(ALPHA)
-    for q in range(a.size):
-        da = shift + slope * a[q]
+        da = scale * (dy[q] - mean_dy - y[q] * mean_dy_y)
         dz[q] = da if a[q] > 0 else alpha * da
 
 
+# --- Pooling.
+
+
 @serial
-def _add_at_chosen(a, dm, chosen, scale, dz):
-    """Add ``scale dm``, times leaky ReLU's slope, where ``a`` was the largest of its block."""
+def _pool_rows(a, width, width2, m):
+    """The largest of each 2 x 2 block of some rows."""
+    for h in range(m.size // width2):
+        _pool_row(a[2 * h * width :], a[(2 * h + 1) * width :], m[h * width2 : (h + 1) * width2])
+
+
+@loop
+def _pool_row(upper, lower, m):
+    for w in range(m.size):
+        u = upper[2 * w] if upper[2 * w] > upper[2 * w + 1] else upper[2 * w + 1]
+        v = lower[2 * w] if lower[2 * w] > lower[2 * w + 1] else lower[2 * w + 1]
+        m[w] = u if u > v else v
+
+
+@serial
+def _pool_rows_backward(a, dm, width, width2, mean, scale, mean_dn, mean_dn_n, dz):
+    """NORM_2's and leaky ReLU's gradient: ``dn`` is ``dm`` at the first maximum of each block, in row-major order."""
+    if scale == 0:
+        dz[:] = 0
+        return
+    shift, slope = -scale * mean_dn, -scale * scale * mean_dn_n
+    _affine_backward(a, mean, shift, slope, dz)
+    for h in range(dm.size // width2):
+        upper, lower = 2 * h * width, (2 * h + 1) * width
+        _add_at_chosen(a[upper:], a[lower:], dm[h * width2 : (h + 1) * width2], scale, dz[upper:lower], dz[lower:])
+
+
+@loop
+def _affine_backward(a, mean, shift, slope, dz):
+    """``dz = shift + slope (a - mean)``, times leaky ReLU's slope."""
     alpha = a.dtype.type(ALPHA)
-    for j in range(chosen.size):
-        at = chosen[j]
-        da = scale * dm[j]
-        dz[at] += da if a[at] > 0 else alpha * da
+    for q in range(a.size):
+        da = shift + slope * (a[q] - mean)
+        dz[q] = da if a[q] > 0 else alpha * da
 
 
-@serial
-def _largest_of_frames(n1, d, m):
-    x0, x1, x2 = n1[d], n1[d + 1], n1[d + 2]
-    for q in range(m.size):
-        u = x0[q] if x0[q] > x1[q] else x1[q]
-        m[q] = u if u > x2[q] else x2[q]
+@loop
+def _add_at_chosen(upper, lower, dm, scale, dz_upper, dz_lower):
+    """Add ``scale dm``, times leaky ReLU's slope, where ``a`` is the first to be the largest of its block."""
+    zero, alpha = dm.dtype.type(0), dm.dtype.type(ALPHA)
+    for w in range(dm.size):
+        a0, a1, a2, a3 = upper[2 * w], upper[2 * w + 1], lower[2 * w], lower[2 * w + 1]
+        u = a0 if a0 >= a1 else a1
+        v = a2 if a2 >= a3 else a3
+        da = scale * dm[w]
+        da = da if (u if u >= v else v) > 0 else alpha * da
+        above, below = (da, zero) if u >= v else (zero, da)
+        dz_upper[2 * w] += above if a0 >= a1 else zero
+        dz_upper[2 * w + 1] += zero if a0 >= a1 else above
+        dz_lower[2 * w] += below if a2 >= a3 else zero
+        dz_lower[2 * w + 1] += zero if a2 >= a3 else below
 
 
-@serial
-def _add_to_chosen_frame(n1, d, i, dm, dn):
-    """Add ``dm`` where frame ``d + i`` is the first of the three that is largest."""
-    x0, x1, x2 = n1[d], n1[d + 1], n1[d + 2]
-    if i == 0:
-        for q in range(dm.size):
-            dn[q] += dm[q] if (x0[q] >= x1[q]) & (x0[q] >= x2[q]) else 0
-    elif i == 1:
-        for q in range(dm.size):
-            dn[q] += dm[q] if (x1[q] > x0[q]) & (x1[q] >= x2[q]) else 0
-    else:
-        for q in range(dm.size):
-            dn[q] += dm[q] if (x2[q] > x0[q]) & (x2[q] > x1[q]) else 0
-
-
-@serial
-def _scale_shift(m, w, b, y):
-    """``y = leaky ReLU(m w + b)``."""
+@loop
+def _pool_frames(x0, x1, x2, w, b, y):
+    """``y = leaky ReLU(z)``, ``z = m w + b``, ``m`` the largest of three frames."""
     alpha = y.dtype.type(ALPHA)
     for q in range(y.size):
-        z = m[q] * w[q] + b
+        u = x0[q] if x0[q] > x1[q] else x1[q]
+        z = (u if u > x2[q] else x2[q]) * w[q] + b
         y[q] = z if z > 0 else alpha * z
 
 
-@serial
-def _scale_shift_activate_backward(dz, m, w, b):
-    alpha = dz.dtype.type(ALPHA)
-    for q in range(dz.size):
-        dz[q] = dz[q] if m[q] * w[q] + b > 0 else alpha * dz[q]
+@loop
+def _pool_frames_backward(dy, y, scale, mean_dy, mean_dy_y, x0, x1, x2, w, b, dw, dx0, dx1, dx2):
+    """NORM_4, leaky ReLU and the maximum of three frames; returns ``db``, adds to ``dw`` and to the frames' ``dx``."""
+    zero, alpha = y.dtype.type(0), y.dtype.type(ALPHA)
+    db = zero
+    for q in range(y.size):
+        u = x0[q] if x0[q] >= x1[q] else x1[q]
+        m = u if u >= x2[q] else x2[q]
+        # y = normalised leaky ReLU(z), z = m w + b
+        da = scale * (dy[q] - mean_dy - y[q] * mean_dy_y)
+        dz = da if m * w[q] + b > 0 else alpha * da
+        db += dz
+        dw[q] += dz * m
+        # m = the largest of three frames; the first that is so large takes the gradient
+        dm = dz * w[q]
+        dx0[q] += dm if (x0[q] >= x1[q]) & (x0[q] >= x2[q]) else zero
+        dx1[q] += dm if (x0[q] < x1[q]) & (x1[q] >= x2[q]) else zero
+        dx2[q] += dm if u < x2[q] else zero
+    return db
 
 
-@serial
+# --- Plain loops.
+
+
+@loop
+def _copy(a, b):
+    for q in range(b.size):
+        b[q] = a[q]
+
+
+@loop
+def _copy_channel(values, channels, plane):
+    for q in range(plane.size):
+        plane[q] = values[q * channels]
+
+
+@loop
 def _add(total, a):
     for q in range(total.size):
         total[q] += a[q]
 
 
-@serial
+@loop
 def _add_scaled(total, factor, a):
     for q in range(total.size):
         total[q] += factor * a[q]
 
 
-@serial
-def _add_product(total, a, b):
-    for q in range(total.size):
-        total[q] += a[q] * b[q]
-
-
-@serial
-def _add_two_products(total, a, b, c, d):
-    for q in range(total.size):
-        total[q] += a[q] * b[q] + c[q] * d[q]
-
-
-@serial
-def _multiply(a, b):
-    for q in range(a.size):
-        a[q] *= b[q]
-
-
-@serial
+@loop
 def _sum(a):
     total = a.dtype.type(0)
     for q in range(a.size):
@@ -767,11 +866,28 @@ def _sum(a):
     return total
 
 
-@serial
+@loop
 def _dot(a, b):
     total = a.dtype.type(0)
     for q in range(a.size):
         total += a[q] * b[q]
+    return total
+
+
+@loop
+def _sum_deviations(a, center):
+    total = a.dtype.type(0)
+    for q in range(a.size):
+        total += a[q] - center
+    return total
+
+
+@loop
+def _sum_squares(a, center):
+    """Of deviations from ``center``."""
+    total = a.dtype.type(0)
+    for q in range(a.size):
+        total += (a[q] - center) * (a[q] - center)
     return total
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numba
+from numba.core.compiler import Compiler
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 """Allows sums in another order, so that they vectorise; NaN and infinities keep their meaning."""
@@ -43,7 +44,21 @@ def _cached(decorator, **options):
 
 
 parallel = _cached(numba.njit, nogil=True, parallel=True)
-serial = _cached(numba.njit, nogil=True, fastmath=set(FASTMATH), no_cpython_wrapper=True, no_cfunc_wrapper=True)
+SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+serial = _cached(numba.njit, **SERIAL)
+
+
+class _Apart(Compiler):
+    """The usual compiler, told that no two array arguments share memory."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        flags.noalias = True
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
+loop = _cached(numba.njit, pipeline_class=_Apart, **SERIAL)
+"""A ``serial`` kernel whose arrays do not overlap.  Only so does a loop over many arrays, or one that writes two,
+vectorise: else each write might change what is read next, and the compiler gives up on more than a few such pairs."""
 
 
 def by_address(signature):
