@@ -29,7 +29,7 @@ from numba import from_dtype, get_num_threads, get_thread_id, prange, types
 
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
-from .jit import by_address, loop, parallel, serial
+from .jit import borrowing, by_address, loop, parallel, serial
 
 CHUNKS = 8
 """Parts of a batch with gradients of their own: the most threads that a training step can use."""
@@ -37,7 +37,7 @@ CHUNKS = 8
 GROUP = 4
 """Clips that go through the network together."""
 
-STRIP = 800
+STRIP = 1600
 """Values of a plane, at most, that go through the first layer together, as whole rows; wide planes take four rows."""
 
 FEATURES = 1024
@@ -302,7 +302,7 @@ def _run_task(
         _forward_5(d, f, sizes, net, maps, work, n)
 
 
-@serial
+@borrowing
 def _gather(clip, c, d, planes):
     """One channel of one frame of a clip, (d, h, w, c), as a plane, (c, d, q); nothing for the frame that is none."""
     if d < clip.shape[0]:
@@ -350,7 +350,7 @@ def _part(flat, place):
 # --- The network, forward.
 
 
-@serial
+@borrowing
 def _forward_group(x, sizes, net, kept, scratch, logits, finite):
     count = x.shape[0]
     maps, frames1 = kept.n1.shape[1:3]
@@ -373,7 +373,7 @@ def _forward_group(x, sizes, net, kept, scratch, logits, finite):
     _dense(kept.n5[:count].reshape(count, -1), net, logits)
 
 
-@serial
+@borrowing
 def _forward_1(d, f, sizes, net, kept, scratch, n):
     """L1WS, NORM_2 and the spatial maximum of L3P: one map of a pair of frames; False if it is not finite."""
     height, width, _, width2, strip = sizes
@@ -404,7 +404,7 @@ def _forward_1(d, f, sizes, net, kept, scratch, n):
     return finite
 
 
-@serial
+@borrowing
 def _forward_3(d, f, net, kept, n):
     """The rest of L3P, and NORM_4: one map of one frame."""
     n1, y = kept.n1[n, f], kept.n3[n, f, d]
@@ -415,7 +415,7 @@ def _forward_3(d, f, net, kept, n):
     _normalize(y, mean, scale)
 
 
-@serial
+@borrowing
 def _forward_5(d, f, sizes, net, kept, scratch, n):
     """L5WS and NORM_6: one map of a pair of frames."""
     _, _, height, width, _ = sizes
@@ -432,7 +432,7 @@ def _forward_5(d, f, sizes, net, kept, scratch, n):
         _normalize(y, mean, scale)
 
 
-@serial
+@borrowing
 def _dense(features, net, logits):
     weights = net.w7.reshape(net.w7.shape[0], -1)
     for n in range(features.shape[0]):
@@ -461,7 +461,7 @@ def _cross_entropy(logits, label, count, dlogits):
 # --- The network, backward.
 
 
-@serial
+@borrowing
 def _backward_group(count, sizes, net, gradients, kept, scratch):
     maps, frames1 = kept.n1.shape[1:3]
     _dense_backward(
@@ -483,7 +483,7 @@ def _backward_group(count, sizes, net, gradients, kept, scratch):
                 _backward_1(d, f, sizes, net, gradients, kept, scratch, n)
 
 
-@serial
+@borrowing
 def _dense_backward(dlogits, features, net, gradients, dfeatures):
     weights = net.w7.reshape(net.w7.shape[0], -1)
     dweights = gradients.w7.reshape(net.w7.shape[0], -1)
@@ -500,7 +500,7 @@ def _dense_backward(dlogits, features, net, gradients, dfeatures):
             gradients.b7[k, 0, 0, 0] += dlogits[n, k]
 
 
-@serial
+@borrowing
 def _backward_5(d, f, sizes, net, gradients, kept, scratch, n):
     """NORM_6 and L5WS: one map of a pair of frames; adds to the gradients, and to ``dn3``."""
     _, _, height, width, _ = sizes
@@ -521,7 +521,7 @@ def _backward_5(d, f, sizes, net, gradients, kept, scratch, n):
         _inputs_backward(g0, g1, w[0], w[1], w[2], dx[d], dx[d + 1], dx[d + 2], dx[d + 3])
 
 
-@serial
+@borrowing
 def _backward_3(d, f, net, gradients, kept, n):
     """NORM_4 and L3P but for its spatial maximum: one map of one frame; adds to the gradients, and to ``dn1``."""
     dy, y, n1, dn1 = kept.dn3[n, f, d], kept.n3[n, f, d], kept.n1[n, f], kept.dn1[n, f]
@@ -532,7 +532,7 @@ def _backward_3(d, f, net, gradients, kept, n):
     )  # fmt: skip
 
 
-@serial
+@borrowing
 def _backward_1(d, f, sizes, net, gradients, kept, scratch, n):
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to the gradients."""
     height, width, _, width2, strip = sizes
@@ -572,7 +572,7 @@ def _backward_1(d, f, sizes, net, gradients, kept, scratch, n):
 # --- Windows: rows ``top`` to ``bottom`` of the outputs; but for the last, all strips have ``strip`` of them.
 
 
-@serial
+@borrowing
 def _strip_products(x, d, w, top, bottom, strip, width, p):
     """The rows of products that the windows of a strip cover, three more than outputs: ``p`` (2, q) from x (c, d, q).
 
@@ -580,8 +580,8 @@ def _strip_products(x, d, w, top, bottom, strip, width, p):
     """
     first = top
     if top:
-        _move_up(p[0], strip * width, 3 * width)
-        _move_up(p[1], strip * width, 3 * width)
+        for u in range(2):
+            _copy(p[u, strip * width :], p[u, : 3 * width])
         first += 3
     part, to = slice(first * width, (bottom + 3) * width), slice((first - top) * width, (bottom + 3 - top) * width)
     for c in range(x.shape[0]):
@@ -591,14 +591,14 @@ def _strip_products(x, d, w, top, bottom, strip, width, p):
         )  # fmt: skip
 
 
-@serial
+@borrowing
 def _activations(p, width, bias, v, a):
     """``a = leaky ReLU(z)``, ``z[q] = b[q] + sum_{j,k} P[q + j * width + k]``; ``v`` takes the sums over rows."""
     _sum_rows(p, width, v[: a.size + 3])
     _sum_columns_activate(v, bias, a)
 
 
-@serial
+@borrowing
 def _strip_sums_backward(dz, top, bottom, end, strip, width, s, g):
     """``G[q]``, the sum of ``dz`` over the windows that cover ``q``: rows ``top`` to ``end``.
 
@@ -606,7 +606,7 @@ def _strip_sums_backward(dz, top, bottom, end, strip, width, s, g):
     """
     size = (bottom - top) * width
     if top:
-        _move_up(s, strip * width, 3 * width)
+        _copy(s[strip * width :], s[: 3 * width])
     else:
         s[: 3 * width] = 0
     _sum_columns(dz, s[3 * width : 3 * width + size])
@@ -669,16 +669,10 @@ def _sum_columns_activate(v, bias, a):
         a[q] = z if z > 0 else alpha * z
 
 
-@serial
-def _move_up(rows, shift, size):
-    for q in range(size):
-        rows[q] = rows[shift + q]
-
-
 # --- The normalisation.
 
 
-@serial
+@borrowing
 def _moments(a, width, rest):
     """Mean, and sum of squared deviations from it, of some rows; sets the rest of the rows to the first value.
 
@@ -692,7 +686,7 @@ def _moments(a, width, rest):
     return mean, _sum_squares(a, mean) - a.dtype.type(a.size - count) * ((first - mean) * (first - mean))
 
 
-@serial
+@borrowing
 def _joint_moments(count, mean, squares, more, mean_more, squares_more):
     """The moments of ``count`` values and ``more`` others together, from those of each (Chan, Golub and LeVeque)."""
     share = more / (count + more)
@@ -700,7 +694,7 @@ def _joint_moments(count, mean, squares, more, mean_more, squares_more):
     return mean + apart * share, squares + squares_more + apart * apart * share * count
 
 
-@serial
+@borrowing
 def _mean_and_scale(mean, squares, count):
     """Mean and ``1 / sqrt(var + epsilon)``; 0, 0 for a plane with values that are not finite."""
     variance = squares / count
@@ -709,7 +703,7 @@ def _mean_and_scale(mean, squares, count):
     return 0.0, 0.0
 
 
-@serial
+@borrowing
 def _fill_rest(a, width, rest, value):
     if rest:
         for start in range(width - rest, a.size, width):
@@ -728,7 +722,7 @@ def _normalize(a, mean, scale):
             a[q] = (a[q] - mean) * scale
 
 
-@serial
+@borrowing
 def _two_means(dy, y, count):
     """``mean(dy)`` and ``mean(dy y)`` over ``count`` values; where arrays have more, ``dy`` or ``y`` is 0."""
     return _sum(dy) / dy.dtype.type(count), _dot(dy, y) / dy.dtype.type(count)
@@ -746,7 +740,7 @@ def _normalize_activate_backward(dy, y, a, scale, mean_dy, mean_dy_y, dz):
 # --- Pooling.
 
 
-@serial
+@borrowing
 def _pool_rows(a, width, width2, m):
     """The largest of each 2 x 2 block of some rows."""
     for h in range(m.size // width2):
@@ -761,7 +755,7 @@ def _pool_row(upper, lower, m):
         m[w] = u if u > v else v
 
 
-@serial
+@borrowing
 def _pool_rows_backward(a, dm, width, width2, mean, scale, mean_dn, mean_dn_n, dz):
     """NORM_2's and leaky ReLU's gradient: ``dn`` is ``dm`` at the first maximum of each block, in row-major order."""
     if scale == 0:

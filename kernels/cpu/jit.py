@@ -48,13 +48,23 @@ SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, 
 serial = _cached(numba.njit, **SERIAL)
 
 
-class _Apart(Compiler):
-    """The usual compiler, told that no two array arguments share memory."""
+class _Borrowing(Compiler):
+    """The usual compiler, for functions that make no arrays: slices are not counted as references to their array."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        flags.nrt = False
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
+class _Apart(_Borrowing):
+    """The same, told that no two array arguments share memory."""
 
     def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
         flags.noalias = True
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
 
+
+borrowing = _cached(numba.njit, pipeline_class=_Borrowing, **SERIAL)
 
 loop = _cached(numba.njit, pipeline_class=_Apart, **SERIAL)
 """A ``serial`` kernel whose arrays do not overlap.  Only so does a loop over many arrays, or one that writes two,
