@@ -1,19 +1,16 @@
-"""The whole training pass of the strict network in one kernel, a few clips at a time, in rows that stay in the cache.
+"""The whole training pass of the strict network in one kernel, clip by clip, in planes that stay in the cache.
 
 The same arithmetic as the functions beside it, in another order.  What it rests on:
 
-- *Planes.*  One map of one frame is a plane, and loops run over many of its rows as one long row.  Outputs of a window
+- *Planes.*  One map of one frame is a plane, and loops run over a whole plane as one long row.  Outputs of a window
   keep the row length of its input, so that a step down is a shift by ``width``; the last columns of a row are then no
   outputs (the ``rest``) and are overwritten with values that do no harm.
 - *Product first.*  A weight belongs to an input position, so a window is a box sum of products: first over rows, then
   over columns.  Its transpose is the same on a plane with zeros around.
-- *Strips.*  The first layer's planes are too large for the nearest cache.  A few of their rows at a time go through all
-  steps, from the clip to the pooled map or to the gradient of the weights; nothing between is ever written as a plane.
 - *Pairs.*  Two frames go together: of the four frames that their windows see, each is read once for both.
 - *The maximum before the normalisation.*  A positive scale and a shift do not change which value is largest, so only
   the pooled quarter is normalised.
 - *Recomputed.*  Backward computes the maps of the first layer again: quicker than to store and to read them.
-- *Groups.*  Up to ``GROUP`` clips go through together and share each read of weights and each write of gradients.
 
 A batch is cut into ``CHUNKS`` chunks, whatever the threads; each adds up gradients of its own, and these are added in
 their order.  So the bits do not depend on the number of threads.
@@ -34,12 +31,6 @@ from .jit import borrowing, by_address, loop, parallel, serial
 CHUNKS = 8
 """Parts of a batch with gradients of their own: the most threads that a training step can use."""
 
-GROUP = 4
-"""Clips that go through the network together."""
-
-STRIP = 1600
-"""Values of a plane, at most, that go through the first layer together, as whole rows; wide planes take four rows."""
-
 FEATURES = 1024
 """Features of the dense layer that are worked on at a time: what fits into the nearest cache for all classes."""
 
@@ -51,7 +42,7 @@ channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
 Kept = namedtuple("Kept", "x n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5")
-"""The clips of a group as planes, and their maps.
+"""A clip as planes (c, d, q), and its maps (f, d, q).
 
 ``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet.  Where a layer's output has an odd
 number of frames, ``x``, ``n3`` and ``dn3`` have a frame more, so that all frames of outputs are pairs: its values are 0
@@ -59,7 +50,10 @@ in ``x`` and ``n3`` and mean nothing in ``dn3``.
 """
 
 Scratch = namedtuple("Scratch", "p v a dz s g dlogits")
-"""Rows that are written and read again at once; of ``p``, ``s`` and ``g`` there is one for each frame of a pair."""
+"""Planes that are written and read again at once; of ``p`` and ``g`` there is one for each frame of a pair.
+
+``dz`` has three zeros in front, ``s`` three rows that are set to zero.
+"""
 
 
 def fuse(input_shape, maps, classes, dtype, receptive_field, strides, pool, pooling):
@@ -95,7 +89,7 @@ class Fused:
         self.classes, self.dtype = classes, np.dtype(dtype)
         self.packed = _places([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
         self.kept_places, self.scratch_places = _kept_places(d, h, w, c, maps), _scratch_places(h, w, classes)
-        self.sizes = h, w, h2, w2, _strip_rows(w)
+        self.widths = w, w2
         self.parameters = _aligned(self.packed, dtype)[0]
         # One row a chunk, one row a thread.
         self.gradients = _aligned(self.packed, dtype, 0)
@@ -108,23 +102,18 @@ class Fused:
         self._prepare(parameters)
         logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
         nothing = np.empty(0, self.dtype)
-        if len(x) <= GROUP:
-            # A few clips are shared out by pairs of planes, layer by layer; all are kept with the first thread's maps.
+        if len(x) == 1:
+            # One clip is shared out by pairs of planes, layer by layer; all is kept with the first thread's maps.
             places = dict(zip(Kept._fields, self.kept_places, strict=True))
             maps = places["n1"][2]
             pairs = [(places[name][3] + 1) // 2 for name in ("n1", "n3", "n5")]
-            finite = np.ones((len(x), maps * pairs[0]), np.bool_)
-            for job, tasks in (
-                (GATHER, places["x"][2] * places["x"][3]),
-                (PAIRS_1, maps * pairs[0]),
-                (PAIRS_3, maps * pairs[1]),
-                (PAIRS_5, maps * pairs[2]),
-            ):
-                self._run(job, len(x) * tasks, x, self.no_labels, nothing, logits, finite.reshape(-1))
-            self._run(DENSE, 1, x, self.no_labels, nothing, logits, finite.reshape(-1))
-            return logits, finite.all(axis=1)
-        groups = max(-(-len(x) // GROUP), min(len(x), CHUNKS))
-        self._run(FORWARD, groups, x, self.no_labels, nothing, logits, finite)
+            finite = np.ones(maps * pairs[0], np.bool_)
+            jobs = (GATHER, PAIRS_1, PAIRS_3, PAIRS_5, DENSE)
+            tasks = (places["x"][2:4].prod(), *(maps * each for each in pairs), 1)
+            for job, count in zip(jobs, tasks, strict=True):
+                self._run(job, count, x, self.no_labels, nothing, logits, finite)
+            return logits, finite.all(keepdims=True)
+        self._run(FORWARD, len(x), x, self.no_labels, nothing, logits, finite)
         return logits, finite
 
     def training_pass(self, x, labels, parameters, gradients):
@@ -155,7 +144,7 @@ class Fused:
         x = x.view()
         x.flags.writeable = False  # as it may be: one compiled kernel for either
         _run_tasks(
-            _task_runner(self.dtype), job, tasks, x, labels, self.sizes, self.packed, self.kept_places,
+            _task_runner(self.dtype), job, tasks, x, labels, self.widths, self.packed, self.kept_places,
             self.scratch_places, self.parameters, self.gradients, self.kept, self.scratch, losses, logits, finite,
         )  # fmt: skip
 
@@ -206,29 +195,22 @@ def _kept_places(d, h, w, c, maps):
         "dn3": (maps, d - 4 + even, pooled),
         "dn5": (maps, d - 6, last),
     }
-    return _places([(GROUP, *shapes[name]) for name in Kept._fields])
+    return _places([(1, *shapes[name]) for name in Kept._fields])
 
 
 def _scratch_places(h, w, classes):
     """Of the arrays of Scratch, in order."""
-    h2, w2 = (h - 3) // 2, (w - 3) // 2
-    longest = max(_strip_rows(w) * w, (h2 - 3) * w2)  # of the outputs of a strip; the second one is a plane
-    more = 3 * max(w, w2)
+    outputs = (h - 3) * w
     shapes = {
-        "p": (2, longest + more + 3),
-        "v": (1, longest + 3),
-        "a": (1, longest),
-        "dz": (1, longest + 3),
-        "s": (2, longest + 2 * more),
-        "g": (2, longest + more),
-        "dlogits": (GROUP, classes),
+        "p": (2, h * w + 3),
+        "v": (1, outputs + 3),
+        "a": (1, outputs),
+        "dz": (1, outputs + 3),
+        "s": (1, (h + 3) * w),
+        "g": (2, h * w),
+        "dlogits": (1, classes),
     }
     return _places([(1, 1, *shapes[name]) for name in Scratch._fields])
-
-
-def _strip_rows(width):
-    """Rows of outputs of a strip: an even number, since two are pooled."""
-    return max(4, STRIP // width // 2 * 2)
 
 
 # --- What runs side by side.
@@ -239,12 +221,12 @@ TRAIN, FORWARD, GATHER, PAIRS_1, PAIRS_3, PAIRS_5, DENSE = range(7)
 
 @parallel
 def _run_tasks(
-    run_task, job, tasks, x, labels, sizes, packed, kept_places, scratch_places,
+    run_task, job, tasks, x, labels, widths, packed, kept_places, scratch_places,
     parameters, gradients, kept, scratch, losses, logits, finite,
 ):  # fmt: skip
     for task in prange(tasks):
         run_task(
-            job, np.int64(task), tasks, x, labels, sizes, packed, kept_places, scratch_places,
+            job, np.int64(task), tasks, x, labels, widths, packed, kept_places, scratch_places,
             parameters, gradients, kept, scratch, losses, logits, finite, np.int64(get_thread_id()),
         )  # fmt: skip
 
@@ -254,15 +236,15 @@ def _task_runner(dtype):
     """:func:`_run_task`, compiled for a dtype."""
     real, whole, flag = from_dtype(dtype), types.int64, types.boolean
     x = types.Array(real, 5, "C", readonly=True)
-    sizes, places, rows = types.UniTuple(whole, 5), whole[:, ::1], real[:, ::1]
+    widths, places, rows = types.UniTuple(whole, 2), whole[:, ::1], real[:, ::1]
     return by_address(types.void(
-        whole, whole, whole, x, whole[::1], sizes, places, places, places,
+        whole, whole, whole, x, whole[::1], widths, places, places, places,
         real[::1], rows, rows, rows, real[::1], rows, flag[::1], whole,
     ))(_run_task)  # fmt: skip
 
 
 def _run_task(
-    job, task, tasks, x, labels, sizes, packed, kept_places, scratch_places,
+    job, task, tasks, x, labels, widths, packed, kept_places, scratch_places,
     parameters, gradients, kept, scratch, losses, logits, finite, thread,
 ):  # fmt: skip
     net = _arrays(parameters, packed)
@@ -274,32 +256,26 @@ def _run_task(
         if job == TRAIN:
             gradients[task] = 0
             own = _arrays(gradients[task], packed)
-        groups = (end - first + GROUP - 1) // GROUP
-        for group in range(groups):
-            start = first + group * (end - first) // groups
-            stop = first + (group + 1) * (end - first) // groups
-            _forward_group(x[start:stop], sizes, net, maps, work, logits[start:stop], finite[start:stop])
+        for n in range(first, end):
+            finite[n] = _forward_clip(x[n], widths, net, maps, work, logits[n])
             if job == TRAIN:
-                for n in range(start, stop):
-                    losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], work.dlogits[n - start])
-                _backward_group(stop - start, sizes, net, own, maps, work)
+                losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], work.dlogits)
+                _backward_clip(widths, net, own, maps, work)
         return
     maps = _kept(kept[0], kept_places)
-    count, features = x.shape[0], net.w3.shape[0]
-    if job == DENSE:
-        _dense(maps.n5[:count].reshape(count, -1), net, logits)
-        return
-    n, plane = task // (tasks // count), task % (tasks // count)
-    f, d = plane % features, plane // features * 2
+    features = net.w3.shape[0]
+    f, d = task % features, task // features * 2
     if job == GATHER:
-        _gather(x[n], plane // maps.x.shape[2], plane % maps.x.shape[2], maps.x[n])
+        _gather(x[0], task // maps.x.shape[1], task % maps.x.shape[1], maps.x)
     elif job == PAIRS_1:
-        finite[task] = _forward_1(d, f, sizes, net, maps, work, n)
+        finite[task] = _forward_1(d, f, widths[0], net, maps, work)
     elif job == PAIRS_3:
-        for each in range(d, min(d + 2, maps.n1.shape[2] - 2)):
-            _forward_3(each, f, net, maps, n)
+        for each in range(d, min(d + 2, maps.scale3.shape[1])):
+            _forward_3(each, f, net, maps)
+    elif job == PAIRS_5:
+        _forward_5(d, f, widths[1], net, maps, work)
     else:
-        _forward_5(d, f, sizes, net, maps, work, n)
+        _dense(maps.n5.reshape(-1), net, logits[0])
 
 
 @borrowing
@@ -325,9 +301,9 @@ def _arrays(flat, places):
 @serial
 def _kept(flat, places):
     return Kept(
-        _part(flat, places[0]), _part(flat, places[1]), _part(flat, places[2]), _part(flat, places[3]),
-        _part(flat, places[4]), _part(flat, places[5]), _part(flat, places[6]), _part(flat, places[7]),
-        _part(flat, places[8]), _part(flat, places[9]), _part(flat, places[10]), _part(flat, places[11]),
+        _part(flat, places[0])[0], _part(flat, places[1])[0], _part(flat, places[2])[0], _part(flat, places[3])[0],
+        _part(flat, places[4])[0], _part(flat, places[5])[0], _part(flat, places[6])[0], _part(flat, places[7])[0],
+        _part(flat, places[8])[0], _part(flat, places[9])[0], _part(flat, places[10])[0], _part(flat, places[11])[0],
     )  # fmt: skip
 
 
@@ -335,8 +311,8 @@ def _kept(flat, places):
 def _scratch(flat, places):
     return Scratch(
         _part(flat, places[0])[0, 0], _part(flat, places[1])[0, 0, 0], _part(flat, places[2])[0, 0, 0],
-        _part(flat, places[3])[0, 0, 0], _part(flat, places[4])[0, 0], _part(flat, places[5])[0, 0],
-        _part(flat, places[6])[0, 0],
+        _part(flat, places[3])[0, 0, 0], _part(flat, places[4])[0, 0, 0], _part(flat, places[5])[0, 0],
+        _part(flat, places[6])[0, 0, 0],
     )  # fmt: skip
 
 
@@ -351,98 +327,68 @@ def _part(flat, place):
 
 
 @borrowing
-def _forward_group(x, sizes, net, kept, scratch, logits, finite):
-    count = x.shape[0]
-    maps, frames1 = kept.n1.shape[1:3]
-    for n in range(count):
-        for c in range(x.shape[4]):
-            for d in range(x.shape[1]):
-                _gather(x[n], c, d, kept.x[n])
-    # A frame's input is read once for all maps, a map's weights once for all clips.
-    for d in range(0, frames1, 2):
-        for f in range(maps):
-            for n in range(count):
-                finite[n] &= _forward_1(d, f, sizes, net, kept, scratch, n)
-    for n in range(count):
-        for f in range(maps):
-            for d in range(frames1 - 2):
-                _forward_3(d, f, net, kept, n)
+def _forward_clip(x, widths, net, kept, scratch, logits):
+    """Logits of a clip; False if a map of the first layer is not finite."""
+    maps, frames1 = kept.n1.shape[:2]
+    for c in range(x.shape[3]):
+        for d in range(x.shape[0]):
+            _gather(x, c, d, kept.x)
+    finite = True
+    for f in range(maps):
+        for d in range(0, frames1, 2):
+            finite &= _forward_1(d, f, widths[0], net, kept, scratch)
+        for d in range(frames1 - 2):
+            _forward_3(d, f, net, kept)
+    for f in range(maps):
         for d in range(0, frames1 - 4, 2):
-            for f in range(maps):
-                _forward_5(d, f, sizes, net, kept, scratch, n)
-    _dense(kept.n5[:count].reshape(count, -1), net, logits)
+            _forward_5(d, f, widths[1], net, kept, scratch)
+    _dense(kept.n5.reshape(-1), net, logits)
+    return finite
 
 
 @borrowing
-def _forward_1(d, f, sizes, net, kept, scratch, n):
+def _forward_1(first, f, width, net, kept, scratch):
     """L1WS, NORM_2 and the spatial maximum of L3P: one map of a pair of frames; False if it is not finite."""
-    height, width, _, width2, strip = sizes
-    rows = height - 3
-    frames = min(2, kept.n1.shape[2] - d)
-    mean, squares = kept.mean1[n, f, d:, 0], kept.scale1[n, f, d:, 0]
-    for top in range(0, rows, strip):
-        bottom = min(top + strip, rows)
-        a = scratch.a[: (bottom - top) * width]
-        _strip_products(kept.x[n], d, net.w1[f], top, bottom, strip, width, scratch.p)
-        for u in range(frames):
-            _activations(scratch.p[u], width, net.b1[f, 0, d + u, top * width : bottom * width], scratch.v, a)
-            _pool_rows(a, width, width2, kept.n1[n, f, d + u, top // 2 * width2 : bottom // 2 * width2])
-            of_strip = _moments(a, width, 3)
-            if top == 0:
-                mean[u], squares[u] = of_strip
-            else:
-                outputs = width - 3
-                mean[u], squares[u] = _joint_moments(
-                    top * outputs, mean[u], squares[u], (bottom - top) * outputs, of_strip[0], of_strip[1]
-                )
     finite = True
-    for u in range(frames):
-        mean[u], scale = _mean_and_scale(mean[u], squares[u], rows * (width - 3))
-        kept.scale1[n, f, d + u, 0] = scale
-        _normalize(kept.n1[n, f, d + u], mean[u], scale)
+    _pair_of_products(kept.x, first, net.w1[f], scratch.p)
+    for d in range(first, min(first + 2, kept.n1.shape[1])):
+        m, a = kept.n1[f, d], scratch.a
+        _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
+        mean, scale = _mean_and_scale(a, width, 3)
+        _pool_plane(a, width, m)
+        _normalize(m, mean, scale, m)
+        kept.mean1[f, d, 0], kept.scale1[f, d, 0] = mean, scale
         finite &= scale > 0
     return finite
 
 
 @borrowing
-def _forward_3(d, f, net, kept, n):
+def _forward_3(d, f, net, kept):
     """The rest of L3P, and NORM_4: one map of one frame."""
-    n1, y = kept.n1[n, f], kept.n3[n, f, d]
+    n1, y = kept.n1[f], kept.n3[f, d]
     _pool_frames(n1[d], n1[d + 1], n1[d + 2], net.w3[f, 0, 0], net.b3[f, 0, d, 0], y)
-    mean, squares = _moments(y, y.size, 0)
-    mean, scale = _mean_and_scale(mean, squares, y.size)
-    kept.scale3[n, f, d, 0] = scale
-    _normalize(y, mean, scale)
+    mean, scale = _mean_and_scale(y, y.size, 0)
+    _normalize(y, mean, scale, y)
+    kept.scale3[f, d, 0] = scale
 
 
 @borrowing
-def _forward_5(d, f, sizes, net, kept, scratch, n):
+def _forward_5(first, f, width, net, kept, scratch):
     """L5WS and NORM_6: one map of a pair of frames."""
-    _, _, height, width, _ = sizes
-    rows = height - 3
-    _strip_products(kept.n3[n], d, net.w5[f], 0, rows, rows, width, scratch.p)
-    for u in range(min(2, kept.n5.shape[2] - d)):
-        a, y = kept.a5[n, f, d + u], kept.n5[n, f, d + u]
-        _activations(scratch.p[u], width, net.b5[f, 0, d + u], scratch.v, a)
-        mean, squares = _moments(a, width, 3)
-        mean, scale = _mean_and_scale(mean, squares, rows * (width - 3))
-        kept.scale5[n, f, d + u, 0] = scale
+    _pair_of_products(kept.n3, first, net.w5[f], scratch.p)
+    for d in range(first, min(first + 2, kept.n5.shape[1])):
+        a = kept.a5[f, d]
+        _activations(scratch.p[d - first], width, net.b5[f, 0, d], scratch.v, a)
+        mean, scale = _mean_and_scale(a, width, 3)
         _fill_rest(a, width, 3, mean)
-        _copy(a, y)
-        _normalize(y, mean, scale)
+        _normalize(a, mean, scale, kept.n5[f, d])
+        kept.scale5[f, d, 0] = scale
 
 
 @borrowing
 def _dense(features, net, logits):
-    weights = net.w7.reshape(net.w7.shape[0], -1)
-    for n in range(features.shape[0]):
-        for k in range(weights.shape[0]):
-            logits[n, k] = net.b7[k, 0, 0, 0]
-    for start in range(0, weights.shape[1], FEATURES):
-        part = slice(start, min(start + FEATURES, weights.shape[1]))
-        for k in range(weights.shape[0]):
-            for n in range(features.shape[0]):
-                logits[n, k] += _dot(features[n, part], weights[k, part])
+    for k in range(logits.size):
+        logits[k] = net.b7[k, 0, 0, 0] + _dot(features, net.w7[k].reshape(-1))
 
 
 @serial
@@ -462,133 +408,99 @@ def _cross_entropy(logits, label, count, dlogits):
 
 
 @borrowing
-def _backward_group(count, sizes, net, gradients, kept, scratch):
-    maps, frames1 = kept.n1.shape[1:3]
-    _dense_backward(
-        scratch.dlogits[:count], kept.n5[:count].reshape(count, -1), net, gradients,
-        kept.dn5[:count].reshape(count, -1),
-    )  # fmt: skip
-    for n in range(count):
-        kept.dn3[n] = 0
-        kept.dn1[n] = 0
+def _backward_clip(widths, net, gradients, kept, scratch):
+    """Adds a clip's gradients."""
+    maps, frames1 = kept.n1.shape[:2]
+    _dense_backward(scratch.dlogits, kept.n5.reshape(-1), net, gradients, kept.dn5.reshape(-1))
+    kept.dn3[:] = 0
+    kept.dn1[:] = 0
+    for f in range(maps):
         for d in range(0, frames1 - 4, 2):
-            for f in range(maps):
-                _backward_5(d, f, sizes, net, gradients, kept, scratch, n)
-        for f in range(maps):
-            for d in range(frames1 - 2):
-                _backward_3(d, f, net, gradients, kept, n)
-    for d in range(0, frames1, 2):
-        for f in range(maps):
-            for n in range(count):
-                _backward_1(d, f, sizes, net, gradients, kept, scratch, n)
+            _backward_5(d, f, widths[1], net, gradients, kept, scratch)
+    for f in range(maps):
+        for d in range(frames1 - 2):
+            _backward_3(d, f, net, gradients, kept)
+        for d in range(0, frames1, 2):
+            _backward_1(d, f, widths[0], net, gradients, kept, scratch)
 
 
 @borrowing
 def _dense_backward(dlogits, features, net, gradients, dfeatures):
-    weights = net.w7.reshape(net.w7.shape[0], -1)
-    dweights = gradients.w7.reshape(net.w7.shape[0], -1)
-    # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
-    for start in range(0, weights.shape[1], FEATURES):
-        part = slice(start, min(start + FEATURES, weights.shape[1]))
-        for n in range(dlogits.shape[0]):
-            dfeatures[n, part] = 0
-            for k in range(weights.shape[0]):
-                _add_scaled(dfeatures[n, part], dlogits[n, k], weights[k, part])
-                _add_scaled(dweights[k, part], dlogits[n, k], features[n, part])
-    for n in range(dlogits.shape[0]):
-        for k in range(weights.shape[0]):
-            gradients.b7[k, 0, 0, 0] += dlogits[n, k]
+    # y[k] = sum_j a[j] W[j,k] + b[k]
+    for start in range(0, features.size, FEATURES):
+        part = slice(start, min(start + FEATURES, features.size))
+        dfeatures[part] = 0
+        for k in range(dlogits.size):
+            _add_scaled(dfeatures[part], dlogits[k], net.w7[k].reshape(-1)[part])
+            _add_scaled(gradients.w7[k].reshape(-1)[part], dlogits[k], features[part])
+    for k in range(dlogits.size):
+        gradients.b7[k, 0, 0, 0] += dlogits[k]
 
 
 @borrowing
-def _backward_5(d, f, sizes, net, gradients, kept, scratch, n):
+def _backward_5(first, f, width, net, gradients, kept, scratch):
     """NORM_6 and L5WS: one map of a pair of frames; adds to the gradients, and to ``dn3``."""
-    _, _, height, width, _ = sizes
-    rows = height - 3
     scratch.g[1] = 0  # if there is no second frame
-    for u in range(min(2, kept.n5.shape[2] - d)):
-        dy, y, a = kept.dn5[n, f, d + u], kept.n5[n, f, d + u], kept.a5[n, f, d + u]
-        dz = scratch.dz[3 : 3 + a.size]
-        mean_dy, mean_dy_y = _two_means(dy, y, rows * (width - 3))
-        _normalize_activate_backward(dy, y, a, kept.scale5[n, f, d + u, 0], mean_dy, mean_dy_y, dz)
-        _fill_rest(dz, width, 3, dz.dtype.type(0))
-        _add(gradients.b5[f, 0, d + u], dz)
-        _strip_sums_backward(scratch.dz, 0, rows, height, rows, width, scratch.s[u], scratch.g[u])
+    for d in range(first, min(first + 2, kept.n5.shape[1])):
+        dy, y, a = kept.dn5[f, d], kept.n5[f, d], kept.a5[f, d]
+        dz = scratch.dz[: a.size + 3]
+        mean_dy, mean_dy_y = _two_means(dy, y, _outputs(a, width, 3))
+        _normalize_activate_backward(dy, y, a, kept.scale5[f, d, 0], mean_dy, mean_dy_y, dz[3:])
+        _fill_rest(dz[3:], width, 3, dz.dtype.type(0))
+        _add(gradients.b5[f, 0, d], dz[3:])
+        _window_sums_backward(dz, width, scratch.s, scratch.g[d - first])
     g0, g1 = scratch.g[0], scratch.g[1]
     for c in range(net.w5.shape[1]):
-        x, w, dx, dw = kept.n3[n, c], net.w5[f, c], kept.dn3[n, c], gradients.w5[f, c]
-        _weights_backward(x[d], x[d + 1], x[d + 2], x[d + 3], g0, g1, dw[0], dw[1], dw[2])
-        _inputs_backward(g0, g1, w[0], w[1], w[2], dx[d], dx[d + 1], dx[d + 2], dx[d + 3])
+        x, w, dx, dw = kept.n3[c, first:], net.w5[f, c], kept.dn3[c, first:], gradients.w5[f, c]
+        _weights_backward(x[0], x[1], x[2], x[3], g0, g1, dw[0], dw[1], dw[2])
+        _inputs_backward(g0, g1, w[0], w[1], w[2], dx[0], dx[1], dx[2], dx[3])
 
 
 @borrowing
-def _backward_3(d, f, net, gradients, kept, n):
+def _backward_3(d, f, net, gradients, kept):
     """NORM_4 and L3P but for its spatial maximum: one map of one frame; adds to the gradients, and to ``dn1``."""
-    dy, y, n1, dn1 = kept.dn3[n, f, d], kept.n3[n, f, d], kept.n1[n, f], kept.dn1[n, f]
+    dy, y, n1, dn1 = kept.dn3[f, d], kept.n3[f, d], kept.n1[f], kept.dn1[f]
     mean_dy, mean_dy_y = _two_means(dy, y, dy.size)
     gradients.b3[f, 0, d, 0] += _pool_frames_backward(
-        dy, y, kept.scale3[n, f, d, 0], mean_dy, mean_dy_y, n1[d], n1[d + 1], n1[d + 2],
+        dy, y, kept.scale3[f, d, 0], mean_dy, mean_dy_y, n1[d], n1[d + 1], n1[d + 2],
         net.w3[f, 0, 0], net.b3[f, 0, d, 0], gradients.w3[f, 0, 0], dn1[d], dn1[d + 1], dn1[d + 2],
     )  # fmt: skip
 
 
 @borrowing
-def _backward_1(d, f, sizes, net, gradients, kept, scratch, n):
+def _backward_1(first, f, width, net, gradients, kept, scratch):
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to the gradients."""
-    height, width, _, width2, strip = sizes
-    rows = height - 3
-    frames = min(2, kept.n1.shape[2] - d)
+    # Recomputed: a = leaky ReLU(z)
+    _pair_of_products(kept.x, first, net.w1[f], scratch.p)
     scratch.g[1] = 0  # if there is no second frame
-    # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two means come from
-    # the pooled map.  da = scale (dn - mean(dn) - n mean(dn n)) is an affine map of a, and scale dm where a was chosen.
-    means0 = _two_means(kept.dn1[n, f, d], kept.n1[n, f, d], rows * (width - 3))
-    means1 = _two_means(kept.dn1[n, f, d + frames - 1], kept.n1[n, f, d + frames - 1], rows * (width - 3))
-    for top in range(0, rows, strip):
-        bottom = min(top + strip, rows)
-        end = height if bottom == rows else bottom
-        a = scratch.a[: (bottom - top) * width]
-        dz = scratch.dz[3 : 3 + a.size]
-        _strip_products(kept.x[n], d, net.w1[f], top, bottom, strip, width, scratch.p)
-        for u in range(frames):
-            # Recomputed: a = leaky ReLU(z)
-            _activations(scratch.p[u], width, net.b1[f, 0, d + u, top * width : bottom * width], scratch.v, a)
-            mean_dn, mean_dn_n = means0 if u == 0 else means1
-            mean, scale = kept.mean1[n, f, d + u, 0], kept.scale1[n, f, d + u, 0]
-            dm = kept.dn1[n, f, d + u, top // 2 * width2 : bottom // 2 * width2]
-            _pool_rows_backward(a, dm, width, width2, mean, scale, mean_dn, mean_dn_n, dz)
-            _fill_rest(dz, width, 3, dz.dtype.type(0))
-            _add(gradients.b1[f, 0, d + u, top * width : bottom * width], dz)
-            _strip_sums_backward(scratch.dz, top, bottom, end, strip, width, scratch.s[u], scratch.g[u])
-        part = slice(top * width, end * width)
-        g0, g1 = scratch.g[0, : (end - top) * width], scratch.g[1, : (end - top) * width]
-        for c in range(net.w1.shape[1]):
-            x, dw = kept.x[n, c], gradients.w1[f, c]
-            _weights_backward(
-                x[d, part], x[d + 1, part], x[d + 2, part], x[d + 3, part], g0, g1,
-                dw[0, part], dw[1, part], dw[2, part],
-            )  # fmt: skip
+    for d in range(first, min(first + 2, kept.n1.shape[1])):
+        dm, m, a, dz = kept.dn1[f, d], kept.n1[f, d], scratch.a, scratch.dz
+        mean, scale = kept.mean1[f, d, 0], kept.scale1[f, d, 0]
+        _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
+        # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two means come
+        # from the pooled map.  da = scale (dn - mean(dn) - n mean(dn n)): an affine map of a, and scale dm at the
+        # largest.
+        mean_dn, mean_dn_n = _two_means(dm, m, _outputs(a, width, 3))
+        _affine_backward(a, mean, -scale * mean_dn, -scale * scale * mean_dn_n, dz[3:])
+        _pool_plane_backward(a, dm, width, scale, dz[3:])
+        if scale == 0:
+            dz[:] = 0
+        _fill_rest(dz[3:], width, 3, dz.dtype.type(0))
+        _add(gradients.b1[f, 0, d], dz[3:])
+        _window_sums_backward(dz, width, scratch.s, scratch.g[d - first])
+    for c in range(net.w1.shape[1]):
+        x, dw = kept.x[c, first:], gradients.w1[f, c]
+        _weights_backward(x[0], x[1], x[2], x[3], scratch.g[0], scratch.g[1], dw[0], dw[1], dw[2])
 
 
-# --- Windows: rows ``top`` to ``bottom`` of the outputs; but for the last, all strips have ``strip`` of them.
+# --- Windows.
 
 
 @borrowing
-def _strip_products(x, d, w, top, bottom, strip, width, p):
-    """The rows of products that the windows of a strip cover, three more than outputs: ``p`` (2, q) from x (c, d, q).
-
-    The last strip's last three rows are these windows' first.
-    """
-    first = top
-    if top:
-        for u in range(2):
-            _copy(p[u, strip * width :], p[u, : 3 * width])
-        first += 3
-    part, to = slice(first * width, (bottom + 3) * width), slice((first - top) * width, (bottom + 3 - top) * width)
+def _pair_of_products(x, d, w, p):
+    """``p`` (2, q) of a pair of frames of x (c, d, q), with weights w (c, i, q)."""
     for c in range(x.shape[0]):
-        _products(
-            x[c, d, part], x[c, d + 1, part], x[c, d + 2, part], x[c, d + 3, part],
-            w[c, 0, part], w[c, 1, part], w[c, 2, part], c > 0, p[0, to], p[1, to],
-        )  # fmt: skip
+        _products(x[c, d], x[c, d + 1], x[c, d + 2], x[c, d + 3], w[c, 0], w[c, 1], w[c, 2], c > 0, p[0], p[1])
 
 
 @borrowing
@@ -599,30 +511,27 @@ def _activations(p, width, bias, v, a):
 
 
 @borrowing
-def _strip_sums_backward(dz, top, bottom, end, strip, width, s, g):
-    """``G[q]``, the sum of ``dz`` over the windows that cover ``q``: rows ``top`` to ``end``.
+def _window_sums_backward(dz, width, s, g):
+    """``G[q]``: the sum of ``dz`` over the windows that cover ``q``.
 
-    ``dz`` has three zeros in front and zeros in the rest of its rows.  Below the last outputs, ``G`` has three more.
+    ``dz`` has three zeros in front and zeros in the rest of its rows.
     """
-    size = (bottom - top) * width
-    if top:
-        _copy(s[strip * width :], s[: 3 * width])
-    else:
-        s[: 3 * width] = 0
-    _sum_columns(dz, s[3 * width : 3 * width + size])
-    s[3 * width + size : 6 * width + size] = 0
-    _sum_rows(s, width, g[: (end - top) * width])
+    below = 3 * width + dz.size - 3
+    s[: 3 * width] = 0
+    _sum_columns(dz, s[3 * width : below])
+    s[below : below + 3 * width] = 0
+    _sum_rows(s, width, g[:below])
 
 
 @loop
 def _products(x0, x1, x2, x3, w0, w1, w2, more, p0, p1):
     """``P[d,q] = sum_{c,i} x[c,d+i,q] W[c,i,q]`` of a pair of frames; ``more``: add a further channel."""
     if more:
-        for q in range(p0.size):
+        for q in range(w0.size):
             p0[q] += x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
             p1[q] += x1[q] * w0[q] + x2[q] * w1[q] + x3[q] * w2[q]
     else:
-        for q in range(p0.size):
+        for q in range(w0.size):
             p0[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
             p1[q] = x1[q] * w0[q] + x2[q] * w1[q] + x3[q] * w2[q]
 
@@ -673,34 +582,28 @@ def _sum_columns_activate(v, bias, a):
 
 
 @borrowing
-def _moments(a, width, rest):
-    """Mean, and sum of squared deviations from it, of some rows; sets the rest of the rows to the first value.
+def _outputs(a, width, rest):
+    """How many values of a plane are outputs."""
+    return (a.size // width) * (width - rest)
 
-    In two passes, from the first value on: large offsets do no harm, and constant rows have just their value as mean.
+
+@borrowing
+def _mean_and_scale(a, width, rest):
+    """Mean and ``1 / sqrt(var + epsilon)`` of a plane, whose rest is overwritten; 0, 0 if they are not finite.
+
+    Sums are of what the values differ from the mean of the first row: large offsets do no harm, and a constant plane
+    has just its value as mean.
     """
-    count = (a.size // width) * (width - rest)
-    first = a[0]
-    _fill_rest(a, width, rest, first)
-    mean = first + _sum_deviations(a, first) / a.dtype.type(count)
-    # The rest was not to be counted.
-    return mean, _sum_squares(a, mean) - a.dtype.type(a.size - count) * ((first - mean) * (first - mean))
-
-
-@borrowing
-def _joint_moments(count, mean, squares, more, mean_more, squares_more):
-    """The moments of ``count`` values and ``more`` others together, from those of each (Chan, Golub and LeVeque)."""
-    share = more / (count + more)
-    apart = mean_more - mean
-    return mean + apart * share, squares + squares_more + apart * apart * share * count
-
-
-@borrowing
-def _mean_and_scale(mean, squares, count):
-    """Mean and ``1 / sqrt(var + epsilon)``; 0, 0 for a plane with values that are not finite."""
-    variance = squares / count
+    one = a.dtype.type
+    first, row = a[0], width - rest
+    near = first + _sum_of_differences(a[:row], first) / one(row)
+    _fill_rest(a, width, rest, near)
+    total, squares = _sums_of_differences(a, near)
+    count = one(_outputs(a, width, rest))
+    variance = (squares - total * (total / count)) / count
     if np.isfinite(variance):
-        return np.float64(mean), 1 / np.sqrt(variance + EPSILON)
-    return 0.0, 0.0
+        return near + total / count, one(1 / np.sqrt(max(variance, one(0)) + EPSILON))
+    return one(0), one(0)
 
 
 @borrowing
@@ -711,15 +614,14 @@ def _fill_rest(a, width, rest, value):
                 a[q] = value
 
 
-@loop
-def _normalize(a, mean, scale):
-    """``y = (a - mean) scale``, in place; a plane without finite moments, ``scale = 0``, becomes 0."""
-    mean, scale = a.dtype.type(mean), a.dtype.type(scale)
+@borrowing
+def _normalize(a, mean, scale, y):
+    """``y = (a - mean) scale``; a plane without finite moments, ``scale = 0``, becomes 0."""
     if scale == 0:
-        a[:] = 0
+        y[:] = 0
     else:
-        for q in range(a.size):
-            a[q] = (a[q] - mean) * scale
+        for q in range(y.size):
+            y[q] = (a[q] - mean) * scale
 
 
 @borrowing
@@ -741,10 +643,11 @@ def _normalize_activate_backward(dy, y, a, scale, mean_dy, mean_dy_y, dz):
 
 
 @borrowing
-def _pool_rows(a, width, width2, m):
-    """The largest of each 2 x 2 block of some rows."""
-    for h in range(m.size // width2):
-        _pool_row(a[2 * h * width :], a[(2 * h + 1) * width :], m[h * width2 : (h + 1) * width2])
+def _pool_plane(a, width, m):
+    """The largest of each 2 x 2 block."""
+    columns = (width - 3) // 2
+    for h in range(m.size // columns):
+        _pool_row(a[2 * h * width :], a[(2 * h + 1) * width :], m[h * columns : (h + 1) * columns])
 
 
 @loop
@@ -756,16 +659,14 @@ def _pool_row(upper, lower, m):
 
 
 @borrowing
-def _pool_rows_backward(a, dm, width, width2, mean, scale, mean_dn, mean_dn_n, dz):
-    """NORM_2's and leaky ReLU's gradient: ``dn`` is ``dm`` at the first maximum of each block, in row-major order."""
-    if scale == 0:
-        dz[:] = 0
-        return
-    shift, slope = -scale * mean_dn, -scale * scale * mean_dn_n
-    _affine_backward(a, mean, shift, slope, dz)
-    for h in range(dm.size // width2):
+def _pool_plane_backward(a, dm, width, scale, dz):
+    """Add ``scale dm``, times leaky ReLU's slope, where ``a`` is the first of its block, in row-major order, to be largest."""
+    columns = (width - 3) // 2
+    for h in range(dm.size // columns):
         upper, lower = 2 * h * width, (2 * h + 1) * width
-        _add_at_chosen(a[upper:], a[lower:], dm[h * width2 : (h + 1) * width2], scale, dz[upper:lower], dz[lower:])
+        _pool_row_backward(
+            a[upper:], a[lower:], dm[h * columns : (h + 1) * columns], scale, dz[upper:lower], dz[lower:]
+        )
 
 
 @loop
@@ -778,8 +679,7 @@ def _affine_backward(a, mean, shift, slope, dz):
 
 
 @loop
-def _add_at_chosen(upper, lower, dm, scale, dz_upper, dz_lower):
-    """Add ``scale dm``, times leaky ReLU's slope, where ``a`` is the first to be the largest of its block."""
+def _pool_row_backward(upper, lower, dm, scale, dz_upper, dz_lower):
     zero, alpha = dm.dtype.type(0), dm.dtype.type(ALPHA)
     for w in range(dm.size):
         a0, a1, a2, a3 = upper[2 * w], upper[2 * w + 1], lower[2 * w], lower[2 * w + 1]
@@ -869,7 +769,7 @@ def _dot(a, b):
 
 
 @loop
-def _sum_deviations(a, center):
+def _sum_of_differences(a, center):
     total = a.dtype.type(0)
     for q in range(a.size):
         total += a[q] - center
@@ -877,12 +777,14 @@ def _sum_deviations(a, center):
 
 
 @loop
-def _sum_squares(a, center):
-    """Of deviations from ``center``."""
-    total = a.dtype.type(0)
+def _sums_of_differences(a, center):
+    """Of differences from ``center``, and of their squares."""
+    total, squares = a.dtype.type(0), a.dtype.type(0)
     for q in range(a.size):
-        total += (a[q] - center) * (a[q] - center)
-    return total
+        difference = a[q] - center
+        total += difference
+        squares += difference * difference
+    return total, squares
 
 
 # --- Between the network's arrays and planes.
