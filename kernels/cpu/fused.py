@@ -41,7 +41,7 @@ An array that is (a, h, w, u, v) in the network is (v, u, a, q) here, ``q = h * 
 channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
-Kept = namedtuple("Kept", "x n1 mean1 scale1 n3 scale3 a5 n5 scale5 dn1 dn3 dn5")
+Kept = namedtuple("Kept", "x n1 mean1 scale1 n3 scale3 a5 n5 mean5 scale5 dn1 dn3 dn5")
 """A clip as planes (c, d, q), and its maps (f, d, q).
 
 ``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet.  Where a layer's output has an odd
@@ -49,7 +49,7 @@ number of frames, ``x``, ``n3`` and ``dn3`` have a frame more, so that all frame
 in ``x`` and ``n3`` and mean nothing in ``dn3``.
 """
 
-Scratch = namedtuple("Scratch", "p v a dz s g dlogits")
+Scratch = namedtuple("Scratch", "p v a dn dz s g dlogits")
 """Planes that are written and read again at once; of ``p`` and ``g`` there is one for each frame of a pair.
 
 ``dz`` has three zeros in front, ``s`` three rows that are set to zero.
@@ -190,6 +190,7 @@ def _kept_places(d, h, w, c, maps):
         "scale3": (maps, d - 4, 1),
         "a5": (maps, d - 6, last),
         "n5": (maps, d - 6, last),
+        "mean5": (maps, d - 6, 1),
         "scale5": (maps, d - 6, 1),
         "dn1": (maps, d - 2, pooled),
         "dn3": (maps, d - 4 + even, pooled),
@@ -205,6 +206,7 @@ def _scratch_places(h, w, classes):
         "p": (2, h * w + 3),
         "v": (1, outputs + 3),
         "a": (1, outputs),
+        "dn": (1, outputs),
         "dz": (1, outputs + 3),
         "s": (1, (h + 3) * w),
         "g": (2, h * w),
@@ -304,6 +306,7 @@ def _kept(flat, places):
         _part(flat, places[0])[0], _part(flat, places[1])[0], _part(flat, places[2])[0], _part(flat, places[3])[0],
         _part(flat, places[4])[0], _part(flat, places[5])[0], _part(flat, places[6])[0], _part(flat, places[7])[0],
         _part(flat, places[8])[0], _part(flat, places[9])[0], _part(flat, places[10])[0], _part(flat, places[11])[0],
+        _part(flat, places[12])[0],
     )  # fmt: skip
 
 
@@ -311,8 +314,8 @@ def _kept(flat, places):
 def _scratch(flat, places):
     return Scratch(
         _part(flat, places[0])[0, 0], _part(flat, places[1])[0, 0, 0], _part(flat, places[2])[0, 0, 0],
-        _part(flat, places[3])[0, 0, 0], _part(flat, places[4])[0, 0, 0], _part(flat, places[5])[0, 0],
-        _part(flat, places[6])[0, 0, 0],
+        _part(flat, places[3])[0, 0, 0], _part(flat, places[4])[0, 0, 0], _part(flat, places[5])[0, 0, 0],
+        _part(flat, places[6])[0, 0], _part(flat, places[7])[0, 0, 0],
     )  # fmt: skip
 
 
@@ -382,7 +385,7 @@ def _forward_5(first, f, width, net, kept, scratch):
         mean, scale = _mean_and_scale(a, width, 3)
         _fill_rest(a, width, 3, mean)
         _normalize(a, mean, scale, kept.n5[f, d])
-        kept.scale5[f, d, 0] = scale
+        kept.mean5[f, d, 0], kept.scale5[f, d, 0] = mean, scale
 
 
 @borrowing
@@ -442,12 +445,12 @@ def _backward_5(first, f, width, net, gradients, kept, scratch):
     """NORM_6 and L5WS: one map of a pair of frames; adds to the gradients, and to ``dn3``."""
     scratch.g[1] = 0  # if there is no second frame
     for d in range(first, min(first + 2, kept.n5.shape[1])):
-        dy, y, a = kept.dn5[f, d], kept.n5[f, d], kept.a5[f, d]
+        dn, a = kept.dn5[f, d], kept.a5[f, d]
         dz = scratch.dz[: a.size + 3]
-        mean_dy, mean_dy_y = _two_means(dy, y, _outputs(a, width, 3))
-        _normalize_activate_backward(dy, y, a, kept.scale5[f, d, 0], mean_dy, mean_dy_y, dz[3:])
-        _fill_rest(dz[3:], width, 3, dz.dtype.type(0))
-        _add(gradients.b5[f, 0, d], dz[3:])
+        means = _two_means(dn, kept.n5[f, d], _outputs(a, width, 3))
+        _normalize_activate_backward(
+            dn, a, kept.mean5[f, d, 0], kept.scale5[f, d, 0], means, dz[3:], gradients.b5[f, 0, d]
+        )
         _window_sums_backward(dz, width, scratch.s, scratch.g[d - first])
     g0, g1 = scratch.g[0], scratch.g[1]
     for c in range(net.w5.shape[1]):
@@ -474,19 +477,14 @@ def _backward_1(first, f, width, net, gradients, kept, scratch):
     _pair_of_products(kept.x, first, net.w1[f], scratch.p)
     scratch.g[1] = 0  # if there is no second frame
     for d in range(first, min(first + 2, kept.n1.shape[1])):
-        dm, m, a, dz = kept.dn1[f, d], kept.n1[f, d], scratch.a, scratch.dz
-        mean, scale = kept.mean1[f, d, 0], kept.scale1[f, d, 0]
+        dm, a, dn, dz = kept.dn1[f, d], scratch.a, scratch.dn, scratch.dz
         _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
-        # n = (a - mean) scale, and m the largest of a block: dn is dm there and 0 elsewhere, so its two means come
-        # from the pooled map.  da = scale (dn - mean(dn) - n mean(dn n)): an affine map of a, and scale dm at the
-        # largest.
-        mean_dn, mean_dn_n = _two_means(dm, m, _outputs(a, width, 3))
-        _affine_backward(a, mean, -scale * mean_dn, -scale * scale * mean_dn_n, dz[3:])
-        _pool_plane_backward(a, dm, width, scale, dz[3:])
-        if scale == 0:
-            dz[:] = 0
-        _fill_rest(dz[3:], width, 3, dz.dtype.type(0))
-        _add(gradients.b1[f, 0, d], dz[3:])
+        _pool_plane_backward(a, dm, width, dn)
+        # dn is dm at the largest of each block and 0 elsewhere, so its two means come from the pooled maps.
+        means = _two_means(dm, kept.n1[f, d], _outputs(a, width, 3))
+        _normalize_activate_backward(
+            dn, a, kept.mean1[f, d, 0], kept.scale1[f, d, 0], means, dz[3:], gradients.b1[f, 0, d]
+        )
         _window_sums_backward(dz, width, scratch.s, scratch.g[d - first])
     for c in range(net.w1.shape[1]):
         x, dw = kept.x[c, first:], gradients.w1[f, c]
@@ -514,8 +512,9 @@ def _activations(p, width, bias, v, a):
 def _window_sums_backward(dz, width, s, g):
     """``G[q]``: the sum of ``dz`` over the windows that cover ``q``.
 
-    ``dz`` has three zeros in front and zeros in the rest of its rows.
+    ``dz`` has three zeros in front; the rest of its rows is set to zero.
     """
+    _fill_rest(dz[3:], width, 3, dz.dtype.type(0))
     below = 3 * width + dz.size - 3
     s[: 3 * width] = 0
     _sum_columns(dz, s[3 * width : below])
@@ -631,12 +630,18 @@ def _two_means(dy, y, count):
 
 
 @loop
-def _normalize_activate_backward(dy, y, a, scale, mean_dy, mean_dy_y, dz):
-    """``da = scale (dy - mean(dy) - y mean(dy y))``, then leaky ReLU's slope: ``a`` has the sign of ``z``."""
+def _normalize_activate_backward(dn, a, mean, scale, means, dz, db):
+    """``da = scale (dn - mean(dn) - n mean(dn n))``, then leaky ReLU's slope; adds ``dz`` to ``db``."""
     alpha = dz.dtype.type(ALPHA)
-    for q in range(dz.size):
-        da = scale * (dy[q] - mean_dy - y[q] * mean_dy_y)
-        dz[q] = da if a[q] > 0 else alpha * da
+    mean_dn, mean_dn_n = means
+    if scale == 0:
+        dz[:] = 0
+    else:
+        for q in range(dz.size):
+            n = (a[q] - mean) * scale
+            da = scale * (dn[q] - mean_dn - n * mean_dn_n)
+            dz[q] = da if a[q] > 0 else alpha * da
+            db[q] += da if a[q] > 0 else alpha * da
 
 
 # --- Pooling.
@@ -659,39 +664,29 @@ def _pool_row(upper, lower, m):
 
 
 @borrowing
-def _pool_plane_backward(a, dm, width, scale, dz):
-    """Add ``scale dm``, times leaky ReLU's slope, where ``a`` is the first of its block, in row-major order, to be largest."""
+def _pool_plane_backward(a, dm, width, dn):
+    """``dn`` is ``dm`` where ``a`` is the first of its block, in row-major order, to be the largest, and 0 elsewhere."""
     columns = (width - 3) // 2
-    for h in range(dm.size // columns):
+    rows = dm.size // columns
+    for h in range(rows):
         upper, lower = 2 * h * width, (2 * h + 1) * width
-        _pool_row_backward(
-            a[upper:], a[lower:], dm[h * columns : (h + 1) * columns], scale, dz[upper:lower], dz[lower:]
-        )
+        _pool_row_backward(a[upper:], a[lower:], dm[h * columns : (h + 1) * columns], dn[upper:lower], dn[lower:])
+    _fill_rest(dn, width, width - 2 * columns, dn.dtype.type(0))
+    dn[2 * rows * width :] = 0
 
 
 @loop
-def _affine_backward(a, mean, shift, slope, dz):
-    """``dz = shift + slope (a - mean)``, times leaky ReLU's slope."""
-    alpha = a.dtype.type(ALPHA)
-    for q in range(a.size):
-        da = shift + slope * (a[q] - mean)
-        dz[q] = da if a[q] > 0 else alpha * da
-
-
-@loop
-def _pool_row_backward(upper, lower, dm, scale, dz_upper, dz_lower):
-    zero, alpha = dm.dtype.type(0), dm.dtype.type(ALPHA)
+def _pool_row_backward(upper, lower, dm, dn_upper, dn_lower):
+    zero = dm.dtype.type(0)
     for w in range(dm.size):
         a0, a1, a2, a3 = upper[2 * w], upper[2 * w + 1], lower[2 * w], lower[2 * w + 1]
         u = a0 if a0 >= a1 else a1
         v = a2 if a2 >= a3 else a3
-        da = scale * dm[w]
-        da = da if (u if u >= v else v) > 0 else alpha * da
-        above, below = (da, zero) if u >= v else (zero, da)
-        dz_upper[2 * w] += above if a0 >= a1 else zero
-        dz_upper[2 * w + 1] += zero if a0 >= a1 else above
-        dz_lower[2 * w] += below if a2 >= a3 else zero
-        dz_lower[2 * w + 1] += zero if a2 >= a3 else below
+        above, below = (dm[w], zero) if u >= v else (zero, dm[w])
+        dn_upper[2 * w] = above if a0 >= a1 else zero
+        dn_upper[2 * w + 1] = zero if a0 >= a1 else above
+        dn_lower[2 * w] = below if a2 >= a3 else zero
+        dn_lower[2 * w + 1] = zero if a2 >= a3 else below
 
 
 @loop
@@ -738,12 +733,6 @@ def _copy(a, b):
 def _copy_channel(values, channels, plane):
     for q in range(plane.size):
         plane[q] = values[q * channels]
-
-
-@loop
-def _add(total, a):
-    for q in range(total.size):
-        total[q] += a[q]
 
 
 @loop
