@@ -31,8 +31,8 @@ from .jit import borrowing, by_address, loop, parallel, serial
 CHUNKS = 8
 """Parts of a batch with gradients of their own: the most threads that a training step can use."""
 
-FEATURES = 1024
-"""Features of the dense layer that are worked on at a time: what fits into the nearest cache for all classes."""
+PART = 1024
+"""Values that are worked on at a time, of the dense layer's features and of the gradients."""
 
 Arrays = namedtuple("Arrays", "w1 b1 w3 b3 w5 b5 w7 b7")
 """The parameters of L1WS, L3P, L5WS and FC_OUT, or their gradients, in planes.
@@ -41,7 +41,7 @@ An array that is (a, h, w, u, v) in the network is (v, u, a, q) here, ``q = h * 
 channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
-Kept = namedtuple("Kept", "x n1 mean1 scale1 n3 scale3 a5 n5 mean5 scale5 dn1 dn3 dn5")
+Kept = namedtuple("Kept", "x a1 n1 mean1 scale1 n3 scale3 a5 n5 mean5 scale5 dn1 dn3 dn5")
 """A clip as planes (c, d, q), and its maps (f, d, q).
 
 ``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet.  Where a layer's output has an odd
@@ -136,8 +136,9 @@ class Fused:
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
         finite = np.ones(len(x), np.bool_)
         self._run(TRAIN, chunks, x, labels, losses, logits, finite)
+        _add_up(self.gradients[:chunks])
         for which, (gradient, (shape, width)) in enumerate(zip(gradients, self.shapes, strict=True)):
-            _unpack(self.gradients[:chunks], self.packed, which, width, gradient.reshape(shape))
+            _unpack(self.gradients[0], self.packed, which, width, gradient.reshape(shape))
         return losses, logits, finite
 
     def _run(self, job, tasks, x, labels, losses, logits, finite):
@@ -183,6 +184,7 @@ def _kept_places(d, h, w, c, maps):
     even = d % 2
     shapes = {
         "x": (c, d + even, h * w),
+        "a1": (maps, d - 2, (h - 3) * w),
         "n1": (maps, d - 2, pooled),
         "mean1": (maps, d - 2, 1),
         "scale1": (maps, d - 2, 1),
@@ -259,7 +261,7 @@ def _run_task(
             gradients[task] = 0
             own = _arrays(gradients[task], packed)
         for n in range(first, end):
-            finite[n] = _forward_clip(x[n], widths, net, maps, work, logits[n])
+            finite[n] = _forward_clip(x[n], job == TRAIN, widths, net, maps, work, logits[n])
             if job == TRAIN:
                 losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], work.dlogits)
                 _backward_clip(widths, net, own, maps, work)
@@ -270,7 +272,7 @@ def _run_task(
     if job == GATHER:
         _gather(x[0], task // maps.x.shape[1], task % maps.x.shape[1], maps.x)
     elif job == PAIRS_1:
-        finite[task] = _forward_1(d, f, widths[0], net, maps, work)
+        finite[task] = _forward_1(d, f, False, widths[0], net, maps, work)
     elif job == PAIRS_3:
         for each in range(d, min(d + 2, maps.scale3.shape[1])):
             _forward_3(each, f, net, maps)
@@ -306,7 +308,7 @@ def _kept(flat, places):
         _part(flat, places[0])[0], _part(flat, places[1])[0], _part(flat, places[2])[0], _part(flat, places[3])[0],
         _part(flat, places[4])[0], _part(flat, places[5])[0], _part(flat, places[6])[0], _part(flat, places[7])[0],
         _part(flat, places[8])[0], _part(flat, places[9])[0], _part(flat, places[10])[0], _part(flat, places[11])[0],
-        _part(flat, places[12])[0],
+        _part(flat, places[12])[0], _part(flat, places[13])[0],
     )  # fmt: skip
 
 
@@ -330,7 +332,7 @@ def _part(flat, place):
 
 
 @borrowing
-def _forward_clip(x, widths, net, kept, scratch, logits):
+def _forward_clip(x, training, widths, net, kept, scratch, logits):
     """Logits of a clip; False if a map of the first layer is not finite."""
     maps, frames1 = kept.n1.shape[:2]
     for c in range(x.shape[3]):
@@ -339,7 +341,7 @@ def _forward_clip(x, widths, net, kept, scratch, logits):
     finite = True
     for f in range(maps):
         for d in range(0, frames1, 2):
-            finite &= _forward_1(d, f, widths[0], net, kept, scratch)
+            finite &= _forward_1(d, f, training, widths[0], net, kept, scratch)
         for d in range(frames1 - 2):
             _forward_3(d, f, net, kept)
     for f in range(maps):
@@ -350,12 +352,12 @@ def _forward_clip(x, widths, net, kept, scratch, logits):
 
 
 @borrowing
-def _forward_1(first, f, width, net, kept, scratch):
+def _forward_1(first, f, training, width, net, kept, scratch):
     """L1WS, NORM_2 and the spatial maximum of L3P: one map of a pair of frames; False if it is not finite."""
     finite = True
     _pair_of_products(kept.x, first, net.w1[f], scratch.p)
     for d in range(first, min(first + 2, kept.n1.shape[1])):
-        m, a = kept.n1[f, d], scratch.a
+        m, a = kept.n1[f, d], kept.a1[f, d] if training else scratch.a
         _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
         mean, scale = _mean_and_scale(a, width, 3)
         _pool_plane(a, width, m)
@@ -430,8 +432,8 @@ def _backward_clip(widths, net, gradients, kept, scratch):
 @borrowing
 def _dense_backward(dlogits, features, net, gradients, dfeatures):
     # y[k] = sum_j a[j] W[j,k] + b[k]
-    for start in range(0, features.size, FEATURES):
-        part = slice(start, min(start + FEATURES, features.size))
+    for start in range(0, features.size, PART):
+        part = slice(start, min(start + PART, features.size))
         dfeatures[part] = 0
         for k in range(dlogits.size):
             _add_scaled(dfeatures[part], dlogits[k], net.w7[k].reshape(-1)[part])
@@ -474,11 +476,9 @@ def _backward_3(d, f, net, gradients, kept):
 def _backward_1(first, f, width, net, gradients, kept, scratch):
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to the gradients."""
     # Recomputed: a = leaky ReLU(z)
-    _pair_of_products(kept.x, first, net.w1[f], scratch.p)
     scratch.g[1] = 0  # if there is no second frame
     for d in range(first, min(first + 2, kept.n1.shape[1])):
-        dm, a, dn, dz = kept.dn1[f, d], scratch.a, scratch.dn, scratch.dz
-        _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
+        dm, a, dn, dz = kept.dn1[f, d], kept.a1[f, d], scratch.dn, scratch.dz
         _pool_plane_backward(a, dm, width, dn)
         # dn is dm at the largest of each block and 0 elsewhere, so its two means come from the pooled maps.
         means = _two_means(dm, kept.n1[f, d], _outputs(a, width, 3))
@@ -736,6 +736,12 @@ def _copy_channel(values, channels, plane):
 
 
 @loop
+def _add(total, a):
+    for q in range(total.size):
+        total[q] += a[q]
+
+
+@loop
 def _add_scaled(total, factor, a):
     for q in range(total.size):
         total[q] += factor * a[q]
@@ -798,19 +804,27 @@ def _pack_row(values, places, which, width, a, h, flat):
 
 
 @parallel
+def _add_up(chunks):
+    """Add all rows to the first, one after the other."""
+    parts = (chunks.shape[1] + PART - 1) // PART
+    for part in prange(parts):
+        for chunk in range(1, chunks.shape[0]):
+            _add(chunks[0, part * PART : (part + 1) * PART], chunks[chunk, part * PART : (part + 1) * PART])
+
+
+@parallel
 def _unpack(flat, places, which, width, values):
-    """The opposite of :func:`_pack`, of the sum over chunks in their order; ``flat`` has a row a chunk."""
+    """The opposite of :func:`_pack`."""
     for task in prange(values.shape[0] * values.shape[1]):
         _unpack_row(flat, places, which, width, task // values.shape[1], task % values.shape[1], values)
 
 
 @serial
 def _unpack_row(flat, places, which, width, a, h, values):
+    packed = _part(flat, places[which])
     _, _, columns, channels, maps = values.shape
-    for chunk in range(flat.shape[0]):
-        packed = _part(flat[chunk], places[which])
-        for v in range(maps):
-            for u in range(channels):
-                row = packed[v, u, a, h * width : (h + 1) * width]
-                for w in range(columns):
-                    values[a, h, w, u, v] = row[w] if chunk == 0 else values[a, h, w, u, v] + row[w]
+    for v in range(maps):
+        for u in range(channels):
+            row = packed[v, u, a, h * width : (h + 1) * width]
+            for w in range(columns):
+                values[a, h, w, u, v] = row[w]
