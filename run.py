@@ -36,6 +36,7 @@ def train(given):
     training, validation = datasets.load_sets(settings)
     if settings.batch_size > len(training):
         raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(training)} clips")
+    runs.require_memory(settings, training)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     if settings.check_values:

@@ -1,11 +1,13 @@
 """The strict 3DPyraNet, written down once, and the passes over it."""
 
 from collections.abc import Iterable
+from math import prod
 
 import numpy as np
 
 import kernels
 
+from . import memory
 from .errors import InputError
 from .layers import Dense, Normalization, Pool, WeightedSum, initial_parameters
 
@@ -65,7 +67,7 @@ class EmoP3D:
         pooling: "max" (default) or "average".
 
     Raises:
-        InputError: a setting has the wrong form, or the input is too small for the pyramid.
+        InputError: a setting has the wrong form, the input is too small for the pyramid, or memory for the parameters.
 
     Source: Ullah and Petrosino's strict 3DPyraNet as EmoP3D has it, ``models/pyranet.py`` of the original.
     """
@@ -102,6 +104,12 @@ class EmoP3D:
             _whole_numbers("strides", strides, "sd, sh, sw"),
             _whole_numbers("pool", pool, "rd, ph, pw"),
             pooling,
+        )
+        sizes = [prod(shape) for layer in self.layers for shape in layer.parameter_shapes.values()]
+        memory.require(
+            sum(sizes) * self.dtype.itemsize + 8 * max(sizes),  # they are drawn in float64, one after the other
+            f"a network of {sum(sizes):,} parameters for clips of {_by(self.input_shape)}",
+            "give a smaller input_shape or fewer feature_maps",
         )
         # An edition may keep its arrays elsewhere.
         self._place = getattr(self.kernels, "to_device", lambda values: values)
@@ -224,7 +232,7 @@ class EmoP3D:
         if weight_decay:
             for name in self._weight_names():
                 # d(wd ||w||^2 / 2) / dw = wd w
-                gradients[name] += weight_decay * self.parameters[name]
+                _add_scaled(gradients[name], weight_decay, self.parameters[name])
         return self._mean_loss(losses, weight_decay), gradients, logits
 
     def _layer_by_layer(self, x, labels, gradients, input_gradient):
@@ -234,6 +242,7 @@ class EmoP3D:
         for gradient in gradients.values():
             gradient[...] = 0
         if input_gradient:
+            self._require_memory(x, f"the gradient by {len(x):,} clips")
             gradients["input"] = np.empty_like(x)
         for part in _parts(len(x)):
             y, saved = self._place(x[part]), []
@@ -280,7 +289,13 @@ class EmoP3D:
             raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
         if x.dtype.kind not in "fiu":
             raise InputError(f"clips have dtype {x.dtype}; they must be real numbers")
+        if x.dtype != self.dtype or not x.flags.c_contiguous:
+            self._require_memory(x, f"a copy of {len(x):,} clips as {self.dtype}")
         return np.ascontiguousarray(x, self.dtype)
+
+    def _require_memory(self, x, what):
+        """Refuse another array like the clips ``x`` if it does not fit."""
+        memory.require(x.size * self.dtype.itemsize, what, "give fewer clips at a time")
 
     def _require_finite(self, x, finite=None):
         """Refuse clips with NaN or infinities.  ``finite`` says of each clip whether its first maps were finite."""
@@ -313,9 +328,22 @@ def _parts(count):
     return [slice(start, start + CLIPS_AT_A_TIME) for start in range(0, count, CLIPS_AT_A_TIME)]
 
 
+def _add_scaled(total, factor, values):
+    """``total += factor values``; makes no array."""
+    if isinstance(total, np.ndarray):
+        from scipy.linalg.blas import get_blas_funcs  # at its first use: not every run wants it
+
+        get_blas_funcs("axpy", (total,))(values.reshape(-1), total.reshape(-1), a=factor)
+    else:
+        total += factor * values
+
+
 def _half_square(w):
     """``||w||^2 / 2``; arrays that are elsewhere know how."""
-    return np.square(w, dtype=np.float64).sum() / 2 if isinstance(w, np.ndarray) else w.half_square()
+    if not isinstance(w, np.ndarray):
+        return w.half_square()
+    flat = w.reshape(-1)
+    return np.einsum("i,i", flat, flat, dtype=np.float64) / 2  # makes no array, unlike a square
 
 
 def _by(shape):

@@ -36,6 +36,7 @@ class Optimizer:
         self.lr = lr
         self.step = 0
         self.slots = {}
+        self._spare = {}
 
     @property
     def rate(self):
@@ -44,12 +45,17 @@ class Optimizer:
 
     def update(self, parameters, gradients):
         """Make one step: change every array of ``parameters`` in place, by the array of its name in ``gradients``."""
-        for slot in self.slot_names:
-            self.slots.setdefault(slot, {name: np.zeros_like(values) for name, values in parameters.items()})
+        if not self.slots:
+            self.slots = {
+                slot: {name: np.zeros_like(values) for name, values in parameters.items()} for slot in self.slot_names
+            }
         for name, w in parameters.items():
             arrays = gradients[name], *(self.slots[slot][name] for slot in self.slot_names)
             if isinstance(w, np.ndarray):
-                self._update_one(w, *arrays)
+                # Made once: updates are many, and memory that is new each time is slow.
+                if name not in self._spare or self._spare[name].shape != w.shape:
+                    self._spare[name] = np.empty_like(w)
+                self._update_one(w, *arrays, self._spare[name])
             else:  # an array that is elsewhere, with update rules of its own
                 w.update(self.rule, self._constants(), *arrays)
         self.step += 1
@@ -74,7 +80,8 @@ class Optimizer:
                 values[...] = by_name[name]
         self.step = step
 
-    def _update_one(self, w, g, *slots):
+    def _update_one(self, w, g, *slots_and_spare):
+        """Update ``w`` and its slots by the gradient ``g``; ``spare`` is an array of their shape to write to."""
         raise NotImplementedError
 
     def _constants(self):
@@ -87,8 +94,8 @@ class GradientDescent(Optimizer):
 
     rule = "gradient_descent"
 
-    def _update_one(self, w, g):
-        w -= self.rate * g
+    def _update_one(self, w, g, spare):
+        w -= np.multiply(g, self.rate, out=spare)
 
     def _constants(self):
         return (self.rate,)
@@ -113,10 +120,16 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def _update_one(self, w, g, a):
+    def _update_one(self, w, g, a, spare):
         a *= self.momentum
         a += g
-        w -= self.rate * (g + self.momentum * a if self.nesterov else a)
+        if self.nesterov:
+            np.multiply(a, self.momentum, out=spare)
+            spare += g
+            spare *= self.rate
+        else:
+            np.multiply(a, self.rate, out=spare)
+        w -= spare
 
     def _constants(self):
         return self.rate, self.momentum, self.nesterov
@@ -141,11 +154,23 @@ class Adam(Optimizer):
         super().__init__(lr)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
-    def _update_one(self, w, g, m, v):
+    def _update_one(self, w, g, m, v, spare):
         rate, new1, new2, epsilon = self._constants()
-        m += new1 * (g - m)
-        v += new2 * (g * g - v)
-        w -= rate * m / (np.sqrt(v) + epsilon)
+        # m += (1 - b1) (g - m)
+        np.subtract(g, m, out=spare)
+        spare *= new1
+        m += spare
+        # v += (1 - b2) (g^2 - v)
+        np.multiply(g, g, out=spare)
+        spare -= v
+        spare *= new2
+        v += spare
+        # w -= rate m / (sqrt(v) + e)
+        np.sqrt(v, out=spare)
+        spare += epsilon
+        np.divide(m, spare, out=spare)
+        spare *= rate
+        w -= spare
 
     def _constants(self):
         t = self.step + 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from . import checkpoint
+from . import checkpoint, memory
 from .datasets import normalize
 from .errors import InputError
 from .metrics import Evaluation
@@ -54,6 +54,20 @@ def use_threads(count):
         if count > numba.config.NUMBA_NUM_THREADS:
             raise InputError(f"--threads {count} is more than the {numba.config.NUMBA_NUM_THREADS} cores there are")
         numba.set_num_threads(count)
+
+
+def require_memory(settings, clips):
+    """Refuse a batch size that does not fit: one batch as it is stored, one more read ahead, one normalised.
+
+    Raises:
+        InputError: the bytes needed and those that are free are named.
+    """
+    clip = clips.clips[0].size
+    memory.require(
+        settings.batch_size * clip * (2 * clips.clips.dtype.itemsize + np.dtype(settings.dtype).itemsize),
+        f"--batch_size {settings.batch_size} of {clips.name}",
+        "lower --batch_size",
+    )
 
 
 def compile_kernels(net, clips, progress):
@@ -127,11 +141,17 @@ def require_finite(net, x, loss, gradients, step, run):
         wrong = f"the loss is {loss}, and the first layer whose output is not finite is {layer or 'the loss itself'}"
     else:
         for what, arrays in (("parameter", net.parameters), ("gradient", gradients)):
-            spoilt = [name for name, values in arrays.items() if not np.isfinite(values).all()]
+            spoilt = [name for name, values in arrays.items() if not _all_finite(values)]
             if spoilt and not wrong:
                 wrong = f"the {what} {spoilt[0]} is not finite, the first such layer is {spoilt[0].split('/')[0]}"
     if wrong:
         raise InputError(f"step {step}: {wrong}; lower --learning_rate; {run.words_to_resume()}")
+
+
+def _all_finite(values):
+    # One NaN or infinity makes the sum so too, and a sum makes no array.
+    summable = isinstance(values, np.ndarray)  # not those on a device
+    return (summable and np.isfinite(values.sum())) or np.isfinite(values).all()
 
 
 def snapshot(settings, net, optimizer, tally, clip_count, steps_per_epoch):

@@ -665,7 +665,7 @@ def _pool_row(upper, lower, m):
 
 @borrowing
 def _pool_plane_backward(a, dm, width, dn):
-    """``dn`` is ``dm`` where ``a`` is the first of its block, in row-major order, to be the largest, and 0 elsewhere."""
+    """``dn`` is ``dm`` where ``a`` is the largest of its block, the first in row-major order, and 0 elsewhere."""
     columns = (width - 3) // 2
     rows = dm.size // columns
     for h in range(rows):
