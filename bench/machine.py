@@ -30,7 +30,10 @@ def sentence(description):
 
 
 def memory(field="VmRSS"):
-    """Megabytes of this process: VmRSS now, VmHWM at most so far; None where the system does not tell."""
+    """Megabytes of this process: VmRSS now, VmHWM at most so far, RssAnon without the pages of mapped files.
+
+    None where the system does not tell.
+    """
     found = re.search(rf"^{field}:\s*(\d+) kB$", _read("/proc/self/status"), re.MULTILINE)
     return int(found.group(1)) / 1024 if found else None
 

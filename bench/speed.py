@@ -94,13 +94,29 @@ print(time.time() - float(sys.argv[3]))
 """
 
 RUN = """
-import sys
+import sys, threading, time
 sys.path[:0] = sys.argv[1:3]
+import numpy as np
 from machine import memory
-import run, numba, tqdm, scipy.linalg.blas, emop3d_np.datasets.faces, emop3d_np.runs
-before = memory()
-run.main(["--max_steps", "1", "--evaluate_clips", "100", "--test_milestones", "None", "--save_path", sys.argv[3]])
-print("MEMORY", memory("VmHWM") - before)
+import run, emop3d_np.crossvalidation, emop3d_np.datasets.faces
+from kernels.cpu import fused
+folder = sys.argv[3]
+for name, count in (("train", 1000), ("val", 200)):
+    clips = np.lib.format.open_memmap(f"{folder}/{name}.npy", "w+", np.uint8, (count, 16, 100, 100, 1))
+    for clip in clips:
+        clip[...] = np.random.default_rng(0).integers(0, 256, clip.shape)
+    np.save(f"{folder}/{name}_labels.npy", np.arange(count) % 6)
+del clips, clip
+before, most = memory("RssAnon"), [0]
+def watch():
+    while True:
+        most[0] = max(most[0], memory("RssAnon"))
+        time.sleep(0.005)
+threading.Thread(target=watch, daemon=True).start()
+paths = [part for name in ("train", "val") for kind in ("", "_labels")
+         for part in (f"--{name}{kind}_path", f"{folder}/{name}{kind}.npy")]
+run.main([*paths, "--max_steps", "3", "--test_milestones", "None", "--save_path", folder])
+print("MEMORY", most[0] - before)
 """
 
 

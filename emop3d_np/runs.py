@@ -17,6 +17,9 @@ from .metrics import Evaluation
 from .network import EmoP3D
 from .optimizers import Adam, GradientDescent, Momentum, exponential_decay
 
+EVALUATED_TOGETHER = 32
+"""Clips of a forward pass of an evaluation, at most: as quick as more, and the training's batch is in memory too."""
+
 
 def build_network(settings):
     """The network that ``settings`` describe, with its initial values."""
@@ -105,13 +108,14 @@ def evaluate(net, clips, settings, limit=None):
     Args:
         net: EmoP3D.
         clips: ClipSet.
-        settings: batch_size and normalize are used.
+        settings: normalize is used, and batch_size where it is small.
         limit: at most this many clips, evenly spaced; None (default): all, the last partial batch too.
     """
     result = Evaluation(class_names=clips.class_names)
     count = min(limit or len(clips), len(clips))
     chosen = np.linspace(0, len(clips) - 1, count).round().astype(np.int64)
-    parts = (chosen[start : start + settings.batch_size] for start in range(0, count, settings.batch_size))
+    size = min(settings.batch_size, EVALUATED_TOGETHER)
+    parts = (chosen[start : start + size] for start in range(0, count, size))
     for x, labels in clips.batches(parts, net.kernels, net.dtype, settings.normalize):
         logits = net.forward(x)
         result.add(net.loss(logits, labels), logits, labels)

@@ -75,19 +75,23 @@ class Fused:
     def __init__(self, input_shape, maps, classes, dtype):
         d, h, w, c = input_shape
         h2, w2 = (h - 3) // 2, (w - 3) // 2
+        # (a, h, w, u, v) of each parameter, and the widths of their planes
         self.shapes = [
-            # (a, h, w, u, v) of each parameter, and the width of its plane
-            ((3, h, w, c, maps), w),
-            ((d - 2, h - 3, w - 3, 1, maps), w),
-            ((1, h2, w2, 1, maps), w2),
-            ((d - 4, 1, 1, 1, maps), 1),
-            ((3, h2, w2, maps, maps), w2),
-            ((d - 6, h2 - 3, w2 - 3, 1, maps), w2),
-            ((d - 6, h2 - 3, w2 - 3, maps, classes), w2),
-            ((1, 1, 1, 1, classes), 1),
+            (3, h, w, c, maps),
+            (d - 2, h - 3, w - 3, 1, maps),
+            (1, h2, w2, 1, maps),
+            (d - 4, 1, 1, 1, maps),
+            (3, h2, w2, maps, maps),
+            (d - 6, h2 - 3, w2 - 3, 1, maps),
+            (d - 6, h2 - 3, w2 - 3, maps, classes),
+            (1, 1, 1, 1, classes),
         ]
+        self.plane_widths = np.array([w, w, w2, 1, w2, w2, w2, 1])
+        self.ends = np.cumsum([shape[0] * shape[1] for shape in self.shapes])
         self.classes, self.dtype = classes, np.dtype(dtype)
-        self.packed = _places([(v, u, a, h * width) for (a, h, w, u, v), width in self.shapes])
+        self.packed = _places(
+            [(v, u, a, h * q) for (a, h, _, u, v), q in zip(self.shapes, self.plane_widths, strict=True)]
+        )
         self.kept_places, self.scratch_places = _kept_places(d, h, w, c, maps), _scratch_places(h, w, classes)
         self.widths = w, w2
         self.parameters = _aligned(self.packed, dtype)[0]
@@ -137,8 +141,7 @@ class Fused:
         finite = np.ones(len(x), np.bool_)
         self._run(TRAIN, chunks, x, labels, losses, logits, finite)
         _add_up(self.gradients[:chunks])
-        for which, (gradient, (shape, width)) in enumerate(zip(gradients, self.shapes, strict=True)):
-            _unpack(self.gradients[0], self.packed, which, width, gradient.reshape(shape))
+        _unpack(self.gradients[0], self.packed, self.plane_widths, self.ends, self._as_planes(gradients))
         return losses, logits, finite
 
     def _run(self, job, tasks, x, labels, losses, logits, finite):
@@ -150,12 +153,16 @@ class Fused:
         )  # fmt: skip
 
     def _prepare(self, parameters):
-        for which, (values, (shape, width)) in enumerate(zip(parameters, self.shapes, strict=True)):
-            _pack(np.ascontiguousarray(values).reshape(shape), self.packed, which, width, self.parameters)
+        parameters = self._as_planes(map(np.ascontiguousarray, parameters))
+        _pack(parameters, self.packed, self.plane_widths, self.ends, self.parameters)
         threads = get_num_threads()
         if len(self.kept) < threads:
             self.kept = _aligned(self.kept_places, self.dtype, threads)
             self.scratch = _aligned(self.scratch_places, self.dtype, threads)
+
+    def _as_planes(self, arrays):
+        """The arrays in their shapes (a, h, w, u, v); no copies."""
+        return tuple(array.reshape(shape) for array, shape in zip(arrays, self.shapes, strict=True))
 
 
 LINE = 16
@@ -786,21 +793,54 @@ def _sums_of_differences(a, center):
 
 
 @parallel
-def _pack(values, places, which, width, flat):
-    """(a, h, w, u, v) to (v, u, a, h * width + w), which is array ``which`` of ``flat``; what is beyond w stays 0."""
-    for task in prange(values.shape[0] * values.shape[1]):
-        _pack_row(values, places, which, width, task // values.shape[1], task % values.shape[1], flat)
+def _pack(values, places, widths, ends, flat):
+    """(a, h, w, u, v) to (v, u, a, h * width + w), for all arrays ``values``; what is beyond w stays 0.
+
+    A task is a row of an array; ``ends`` says with which task each array ends.
+    """
+    for task in prange(ends[-1]):
+        _pack_row(values, places, widths, ends, task, flat)
 
 
 @serial
-def _pack_row(values, places, which, width, a, h, flat):
-    packed = _part(flat, places[which])
-    _, _, columns, channels, maps = values.shape
+def _pack_row(values, places, widths, ends, task, flat):
+    which, a, h = _row_of_task(values, ends, task)
+    packed, width, array = _part(flat, places[which]), widths[which], values[which]
+    _, _, columns, channels, maps = array.shape
     for v in range(maps):
         for u in range(channels):
             row = packed[v, u, a, h * width : (h + 1) * width]
             for w in range(columns):
-                row[w] = values[a, h, w, u, v]
+                row[w] = array[a, h, w, u, v]
+
+
+@parallel
+def _unpack(flat, places, widths, ends, values):
+    """The opposite of :func:`_pack`."""
+    for task in prange(ends[-1]):
+        _unpack_row(flat, places, widths, ends, task, values)
+
+
+@serial
+def _unpack_row(flat, places, widths, ends, task, values):
+    which, a, h = _row_of_task(values, ends, task)
+    packed, width, array = _part(flat, places[which]), widths[which], values[which]
+    _, _, columns, channels, maps = array.shape
+    for v in range(maps):
+        for u in range(channels):
+            row = packed[v, u, a, h * width : (h + 1) * width]
+            for w in range(columns):
+                array[a, h, w, u, v] = row[w]
+
+
+@serial
+def _row_of_task(values, ends, task):
+    which, begin = 0, 0
+    while task >= ends[which]:
+        begin = ends[which]
+        which += 1
+    height = values[which].shape[1]
+    return which, (task - begin) // height, (task - begin) % height
 
 
 @parallel
@@ -810,21 +850,3 @@ def _add_up(chunks):
     for part in prange(parts):
         for chunk in range(1, chunks.shape[0]):
             _add(chunks[0, part * PART : (part + 1) * PART], chunks[chunk, part * PART : (part + 1) * PART])
-
-
-@parallel
-def _unpack(flat, places, which, width, values):
-    """The opposite of :func:`_pack`."""
-    for task in prange(values.shape[0] * values.shape[1]):
-        _unpack_row(flat, places, which, width, task // values.shape[1], task % values.shape[1], values)
-
-
-@serial
-def _unpack_row(flat, places, which, width, a, h, values):
-    packed = _part(flat, places[which])
-    _, _, columns, channels, maps = values.shape
-    for v in range(maps):
-        for u in range(channels):
-            row = packed[v, u, a, h * width : (h + 1) * width]
-            for w in range(columns):
-                values[a, h, w, u, v] = row[w]
