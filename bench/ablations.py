@@ -1,0 +1,155 @@
+"""What each idea of the fast kernels gives: the training step with one of them taken back, beside the step as it is.
+
+    python bench/ablations.py
+
+Every variant is a copy of the package with a few lines replaced.  It must give the right gradients; then steps of the
+copy and of the original are timed in turns.  Called by ``make bench``; writes ``bench/results/ablations.json``.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from machine import description
+from tqdm import tqdm
+
+HERE = Path(__file__).resolve().parent
+JIT, FUSED, NETWORK = "kernels/cpu/jit.py", "kernels/cpu/fused.py", "emop3d_np/network.py"
+
+VARIANTS = {
+    "as it is": [],
+    "layer by layer": [(NETWORK, "if self._fused and not input_gradient:", "if False:")],
+    "arrays might overlap": [(JIT, "flags.noalias = True", "pass")],
+    "slices are counted as references": [(JIT, "flags.nrt = False", "pass")],
+    "one frame at a time": [
+        (
+            FUSED,
+            """            p0[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
+            p1[q] =""",
+            """            p0[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
+        for q in range(w0.size):
+            p1[q] =""",
+        ),
+        (
+            FUSED,
+            """        dw0[q] += x0[q] * g0[q] + x1[q] * g1[q]
+        dw1[q] += x1[q] * g0[q] + x2[q] * g1[q]
+        dw2[q] += x2[q] * g0[q] + x3[q] * g1[q]""",
+            """        dw0[q] += x0[q] * g0[q]
+        dw1[q] += x1[q] * g0[q]
+        dw2[q] += x2[q] * g0[q]
+    for q in range(dw0.size):
+        dw0[q] += x1[q] * g1[q]
+        dw1[q] += x2[q] * g1[q]
+        dw2[q] += x3[q] * g1[q]""",
+        ),
+    ],
+    "normalised before the maximum": [
+        (
+            FUSED,
+            """        _pool_plane(a, width, m)
+        _normalize(m, mean, scale, m)""",
+            """        _normalize(a, mean, scale, scratch.dn)
+        _pool_plane(scratch.dn, width, m)""",
+        )
+    ],
+    "first maps recomputed in backward": [
+        (FUSED, "kept.a1[f, d] if training else scratch.a", "scratch.a"),
+        (
+            FUSED,
+            """        dm, a, dn, dz = kept.dn1[f, d], kept.a1[f, d], scratch.dn, scratch.dz
+""",
+            """        dm, a, dn, dz = kept.dn1[f, d], scratch.a, scratch.dn, scratch.dz
+        if d == first:
+            _pair_of_products(kept.x, first, net.w1[f], scratch.p)
+        _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
+""",
+        ),
+    ],
+    "arrays begin anywhere": [(FUSED, "values[start : start + rows * length]", "values[start + 1 :][: rows * length]")],
+    "sums in the order as written": [(JIT, '{"nsz", "arcp", "contract", "afn", "reassoc"}', "()")],
+}
+"""File, text in it that must be there once, and what replaces it."""
+
+WORKER = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from timing import Step, check, seconds
+check()
+step = Step(100)
+step.train()
+print("ready", flush=True)
+for line in sys.stdin:
+    print(min(seconds(step.train, 5)), flush=True)
+"""
+
+
+class Variant:
+    """A copy of the package with some lines replaced, and a process that times its step when asked."""
+
+    def __init__(self, name, folder):
+        root = Path(folder) / name.replace(" ", "-")
+        for part in ("kernels", "emop3d_np"):
+            shutil.copytree(HERE.parent / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(HERE / "timing.py", root)
+        for file, old, new in VARIANTS[name]:
+            replace_once(root / file, old, new)
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(root / "cache")}
+        command = [sys.executable, "-c", WORKER, str(root), str(root)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=root
+        )
+        if self.process.stdout.readline() != "ready\n":
+            sys.exit(f"{name}: does not compute the right gradients")
+
+    def time(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def replace_once(path, old, new):
+    text = path.read_text()
+    if text.count(old) != 1:
+        sys.exit(f"{path.name} has {text.count(old)} times, not once: {old!r}")
+    path.write_text(text.replace(old, new))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        variants = {name: Variant(name, folder) for name in tqdm(VARIANTS, desc="compiling", unit="variant")}
+        times = {name: [] for name in VARIANTS}
+        for _ in tqdm(range(given.rounds), desc="timing", unit="round"):
+            for name, variant in variants.items():
+                times[name].append(variant.time())
+        for variant in variants.values():
+            variant.close()
+    asis = times["as it is"]
+    result = {
+        "machine": description("numpy", "numba"),
+        "rounds": given.rounds,
+        "seconds": {name: statistics.median(found) for name, found in times.items()},
+        "times_as_it_is": {
+            name: statistics.median(a / b for a, b in zip(found, asis, strict=True)) for name, found in times.items()
+        },
+    }
+    path = HERE / "results" / "ablations.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
