@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 
-.PHONY: demo test test-compiled test-interpreted test-cuda lint docs pictures bench-gradients bench-peers clean
+.PHONY: demo test test-compiled test-interpreted test-cuda lint docs pictures bench bench-gradients bench-peers clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -32,6 +32,11 @@ docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network
 pictures: $(VENV)/dev  ## the pictures of README
 	$(BIN)/python -m emop3d_np faces docs/faces.png
 
+bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gave: into docs/speed.md; ten minutes
+	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/ablations.py
+	$(BIN)/python bench/tables.py
+
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
 
@@ -41,7 +46,7 @@ bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch
 
 $(PEERS)/ready:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu
 	touch $@
 
 $(VENV)/python:

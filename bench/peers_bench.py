@@ -31,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 
 PROGRAMS = {
     "this package": ("ours", "", ("numpy", "numba", "scipy", "tqdm")),
+    "TensorFlow, the original's operations": ("tf_peer", "", ("tensorflow-cpu", "numpy")),
     "PyTorch, eager": ("torch_peer", "eager", ("torch", "numpy")),
     "PyTorch, torch.compile": ("torch_peer", "compiled", ("torch", "numpy")),
     "PyTorch, torch.compile, 2 clips at a time": ("torch_peer", "compiled 2", ("torch", "numpy")),
@@ -154,7 +155,7 @@ def main():
     given = parser.parse_args()
     names = [OURS] + [name for name in given.only if name != OURS]
     result = {
-        "machine": description("numpy", "numba", "torch", "jax", "onnxruntime"),
+        "machine": description("numpy", "numba", "torch", "jax", "onnxruntime", "tensorflow-cpu"),
         "threads": given.threads,
         "clips": given.clips,
         "rounds": given.rounds,
