@@ -35,7 +35,8 @@ def _second(widths, net, own, kept, scratch, logits):
 
 @njit
 def _last(widths, net, own, kept, scratch, logits):
-    fused._dense(kept.n5.reshape(-1), net, logits)
+    for k in range(logits.size):
+        logits[k] = fused._logit(k, kept.n5.reshape(-1), net)
 
 
 @njit

@@ -100,25 +100,25 @@ class Fused:
         self.kept = _aligned(self.kept_places, dtype, 0)
         self.scratch = _aligned(self.scratch_places, dtype, 0)
         self.no_labels = np.empty(0, np.int64)
+        self.seen = None  # what the last forward pass was given
 
     def forward(self, x, parameters):
         """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
-        self._prepare(parameters)
+        self._prepare(parameters, unless_seen=True)
         logits, finite = np.empty((len(x), self.classes), self.dtype), np.ones(len(x), np.bool_)
         nothing = np.empty(0, self.dtype)
-        if len(x) == 1:
-            # One clip is shared out by pairs of planes, layer by layer; all is kept with the first thread's maps.
-            places = dict(zip(Kept._fields, self.kept_places, strict=True))
-            maps = places["n1"][2]
-            pairs = [(places[name][3] + 1) // 2 for name in ("n1", "n3", "n5")]
-            finite = np.ones(maps * pairs[0], np.bool_)
-            jobs = (GATHER, PAIRS_1, PAIRS_3, PAIRS_5, DENSE)
-            tasks = (places["x"][2:4].prod(), *(maps * each for each in pairs), 1)
-            for job, count in zip(jobs, tasks, strict=True):
-                self._run(job, count, x, self.no_labels, nothing, logits, finite)
-            return logits, finite.all(keepdims=True)
-        self._run(FORWARD, len(x), x, self.no_labels, nothing, logits, finite)
-        return logits, finite
+        if len(x) > 1:
+            self._run([(FORWARD, len(x))], x, self.no_labels, nothing, logits, finite)
+            return logits, finite
+        # One clip is shared out by pairs of planes, layer by layer; all is kept with the first thread's maps.
+        places = dict(zip(Kept._fields, self.kept_places, strict=True))
+        maps = places["n1"][2]
+        pairs = [maps * -(-places[name][3] // 2) for name in ("n1", "n3", "n5")]
+        finite = np.ones(pairs[0], np.bool_)
+        tasks = places["x"][2] * places["x"][3], *pairs, self.classes
+        jobs = list(zip((GATHER, PAIRS_1, PAIRS_3, PAIRS_5, CLASSES), tasks, strict=True))
+        self._run(jobs, x, self.no_labels, nothing, logits, finite)
+        return logits, finite.all(keepdims=True)
 
     def training_pass(self, x, labels, parameters, gradients):
         """Forward and backward.
@@ -139,22 +139,27 @@ class Fused:
             self.gradients = _aligned(self.packed, self.dtype, chunks)
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
         finite = np.ones(len(x), np.bool_)
-        self._run(TRAIN, chunks, x, labels, losses, logits, finite)
+        self._run([(TRAIN, chunks)], x, labels, losses, logits, finite)
         _add_up(self.gradients[:chunks])
         _unpack(self.gradients[0], self.packed, self.plane_widths, self.ends, self._as_planes(gradients))
         return losses, logits, finite
 
-    def _run(self, job, tasks, x, labels, losses, logits, finite):
+    def _run(self, jobs, x, labels, losses, logits, finite):
+        """Do jobs, pairs of one and how many tasks it has, one after the other."""
         x = x.view()
         x.flags.writeable = False  # as it may be: one compiled kernel for either
         _run_tasks(
-            _task_runner(self.dtype), job, tasks, x, labels, self.widths, self.packed, self.kept_places,
+            _task_runner(self.dtype), np.array(jobs), x, labels, self.widths, self.packed, self.kept_places,
             self.scratch_places, self.parameters, self.gradients, self.kept, self.scratch, losses, logits, finite,
         )  # fmt: skip
 
-    def _prepare(self, parameters):
-        parameters = self._as_planes(map(np.ascontiguousarray, parameters))
-        _pack(parameters, self.packed, self.plane_widths, self.ends, self.parameters)
+    def _prepare(self, parameters, unless_seen=False):
+        """Put the parameters into planes; ``unless_seen``: they are compared with the last ones first."""
+        parameters = [np.ascontiguousarray(values) for values in parameters]
+        flat = tuple(values.reshape(-1) for values in parameters)
+        if not (unless_seen and self.seen and _same(flat, self.seen)):
+            _pack(self._as_planes(parameters), self.packed, self.plane_widths, self.ends, self.parameters)
+            self.seen = tuple(values.copy() for values in flat) if unless_seen else None
         threads = get_num_threads()
         if len(self.kept) < threads:
             self.kept = _aligned(self.kept_places, self.dtype, threads)
@@ -227,19 +232,20 @@ def _scratch_places(h, w, classes):
 # --- What runs side by side.
 
 # One driver for all jobs.
-TRAIN, FORWARD, GATHER, PAIRS_1, PAIRS_3, PAIRS_5, DENSE = range(7)
+TRAIN, FORWARD, GATHER, PAIRS_1, PAIRS_3, PAIRS_5, CLASSES = range(7)
 
 
 @parallel
 def _run_tasks(
-    run_task, job, tasks, x, labels, widths, packed, kept_places, scratch_places,
+    run_task, jobs, x, labels, widths, packed, kept_places, scratch_places,
     parameters, gradients, kept, scratch, losses, logits, finite,
 ):  # fmt: skip
-    for task in prange(tasks):
-        run_task(
-            job, np.int64(task), tasks, x, labels, widths, packed, kept_places, scratch_places,
-            parameters, gradients, kept, scratch, losses, logits, finite, np.int64(get_thread_id()),
-        )  # fmt: skip
+    for job, tasks in jobs:
+        for task in prange(tasks):
+            run_task(
+                job, np.int64(task), tasks, x, labels, widths, packed, kept_places, scratch_places,
+                parameters, gradients, kept, scratch, losses, logits, finite, np.int64(get_thread_id()),
+            )  # fmt: skip
 
 
 @cache
@@ -286,7 +292,7 @@ def _run_task(
     elif job == PAIRS_5:
         _forward_5(d, f, widths[1], net, maps, work)
     else:
-        _dense(maps.n5.reshape(-1), net, logits[0])
+        logits[0, task] = _logit(task, maps.n5.reshape(-1), net)
 
 
 @borrowing
@@ -354,7 +360,8 @@ def _forward_clip(x, training, widths, net, kept, scratch, logits):
     for f in range(maps):
         for d in range(0, frames1 - 4, 2):
             _forward_5(d, f, widths[1], net, kept, scratch)
-    _dense(kept.n5.reshape(-1), net, logits)
+    for k in range(logits.size):
+        logits[k] = _logit(k, kept.n5.reshape(-1), net)
     return finite
 
 
@@ -398,9 +405,9 @@ def _forward_5(first, f, width, net, kept, scratch):
 
 
 @borrowing
-def _dense(features, net, logits):
-    for k in range(logits.size):
-        logits[k] = net.b7[k, 0, 0, 0] + _dot(features, net.w7[k].reshape(-1))
+def _logit(k, features, net):
+    """FC_OUT: one class."""
+    return net.b7[k, 0, 0, 0] + _dot(features, net.w7[k].reshape(-1))
 
 
 @serial
@@ -841,6 +848,25 @@ def _row_of_task(values, ends, task):
         which += 1
     height = values[which].shape[1]
     return which, (task - begin) // height, (task - begin) % height
+
+
+@parallel
+def _same(values, others):
+    """Whether all values of flat arrays are equal, array by array."""
+    different = 0
+    for which in range(len(values)):
+        a, b = values[which], others[which]
+        for part in prange((a.size + PART - 1) // PART):
+            different += _differences(a[part * PART : (part + 1) * PART], b[part * PART : (part + 1) * PART])
+    return different == 0
+
+
+@loop
+def _differences(a, b):
+    count = 0
+    for q in range(a.size):
+        count += a[q] != b[q]
+    return count
 
 
 @parallel
