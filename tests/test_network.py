@@ -140,6 +140,47 @@ def test_maps_that_overflow_are_zero_in_both_editions(backend):
         assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
 
 
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+@pytest.mark.parametrize("count", [1, 3])
+def test_parameters_changed_in_place_are_seen(backend, count):
+    """Forward passes remember the parameters' planes; a single value that differs must undo that."""
+    net, x = emo.EmoP3D(**TINY, backend=backend), None
+    x, labels = batch(net, count)
+    for name, values in net.parameters.items():
+        before = net.forward(x)
+        assert np.array_equal(net.forward(x), before)
+        where = tuple(length // 2 for length in values.shape)
+        values[where] += 0.5
+        after = net.forward(x)
+        assert not np.array_equal(after, before), name
+        fresh = emo.EmoP3D(**TINY, backend=backend)
+        fresh.load_parameters({each: np.asarray(array) for each, array in net.parameters.items()})
+        assert np.array_equal(fresh.forward(x), after), name
+        net.loss_and_gradients(x, labels)
+        assert np.array_equal(net.forward(x), after), name
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_maps_with_a_large_offset(backend):
+    """Maps of 10,000 +- 1 in float32 are normalised to within 1e-3; of constant ones all that is left is 0."""
+    shape, rng = (7, 40, 40, 1), np.random.default_rng(5)
+    nets = [emo.EmoP3D(shape, 2, 3, *kind) for kind in (("float32", backend), ("float64", "reference"))]
+    bias = np.float32(10_000 + rng.uniform(-1, 1, nets[0].parameters["L1WS/bias"].shape))
+    bias[..., 1] = 10_000.3
+    for net in nets:
+        net.parameters["L1WS/weights"][...] = 0
+        net.parameters["L1WS/bias"][...] = bias
+        net.load_parameters({name: np.float32(np.asarray(values)) for name, values in net.parameters.items()})
+    x = np.zeros((2, *shape), np.float32)
+    found, expected = (np.asarray(net.activations(x)["NORM_2"]) for net in nets)
+    assert np.abs(found - expected).max() < 1e-3
+    assert not found[..., 1].any()
+    assert np.allclose(nets[0].forward(x), nets[1].forward(x), rtol=2e-3, atol=2e-3)
+    before = nets[0].forward(x)
+    nets[0].parameters["L1WS/bias"][..., 1] = -77.7
+    assert np.array_equal(nets[0].forward(x), before), "another constant is another map of zeros"
+
+
 def test_gradient_arrays_can_be_used_again():
     net = emo.EmoP3D(**TINY)
     x, labels = batch(net, 9)
