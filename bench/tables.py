@@ -1,4 +1,4 @@
-"""Put the measured figures of ``bench/results`` into README, between its markers.
+"""Put the measured figures of ``bench/results`` into README, between its markers, and into ``docs/speed.md``.
 
 python bench/tables.py
 """
@@ -7,10 +7,12 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 from machine import sentence
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
+SPEED = HERE.parent / "docs" / "speed.md"
 
 
 def peers(result):
@@ -46,11 +48,114 @@ def put(text, name, table):
 
 def written(text):
     """README's ``text`` with the tables that the results give."""
-    return put(text, "peers", peers(json.loads((HERE / "results" / "peers.json").read_text())))
+    return put(text, "peers", peers(read("peers")))
+
+
+def read(name):
+    """The results that a script of this folder wrote."""
+    return json.loads((HERE / "results" / f"{name}.json").read_text())
+
+
+def table(header, rows):
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (header, ["---"] * len(header), *rows))
+
+
+def away_from_line(points):
+    """The line ``seconds = a + b operations`` nearest to the points, in shares of each, and how far the worst is."""
+    _, seconds, operations = np.array(points).T
+    a, b = np.linalg.lstsq(np.column_stack([1 / seconds, operations / seconds]), np.ones(len(points)), rcond=None)[0]
+    return a, b, np.abs((a + b * operations) / seconds - 1).max()
+
+
+def speed_page(speed, ablations):
+    """The page of ``make bench``."""
+    threads, limits = speed["threads"], speed["limits"]
+    rows = [
+        [f"{count} thread{'s' * (count != 1)}"]
+        + [f"{limits[str(count)][name]:.0f}" for name in ("memory_read", "memory_triad", "cache_read", "sgemm")]
+        for count in sorted({1, threads})
+    ]
+    parts = [
+        f"# How fast it is on one machine\n\nWritten by `make bench`; do not edit. {sentence(speed['machine'])}.",
+        "## What the machine can do",
+        table(["", "memory read, GB/s", "triad, GB/s", "cache read, GB/s", "matrix product, GFLOP/s"], rows),
+    ]
+    names = {
+        "step": "training step, 100 clips",
+        "forward": "forward, 100 clips",
+        "single": "forward, one clip",
+    }
+    rows = [
+        [
+            names[job],
+            f"{_milliseconds(row['seconds'])} ms",
+            f"{(1 if job == 'single' else 100) / row['seconds']:,.0f}",
+            f"{row['gflops']:.0f}",
+            f"{_milliseconds(row['seconds_one_thread'])} ms",
+            f"{row['times_one_thread']:.2f}",
+        ]
+        for job, row in speed["speed"].items()
+    ]
+    head = ["", f"{threads} threads", "clips a second", "GFLOP/s", "one thread", "one thread / all"]
+    parts += ["## Steps and passes", table(head, rows)]
+    parts.append(
+        f"Compiling all kernels of a training run, once: {speed['compile_seconds']:.0f} s. From the start of a process "
+        f"to the end of its first step on 100 clips, compiled before: {speed['first_step_seconds']:.1f} s. "
+        "Memory of a training run on a memory-mapped set at batch 100, validation included, over what the imports "
+        f"take: {speed['run_megabytes']:.0f} MB at most."
+    )
+    rows = [
+        [
+            name,
+            f"{1e6 * row['seconds']:.0f}",
+            f"{row['operations'] / 1e6:.1f}",
+            f"{row['bytes'] / 1e6:.1f}",
+            f"{row['gflops']:.0f}",
+            f"{row['gbytes']:.0f}",
+            f"{row['times_limit']:.1f}",
+        ]
+        for name, row in speed["parts"].items()
+    ]
+    head = ["part, one clip, one thread", "µs", "million operations", "MB", "GFLOP/s", "GB/s", "times the limit"]
+    parts += [
+        "## Every part against the limit",
+        "Operations are those of the form that takes products first (`bench/work.py`); MB are the numbers that a part "
+        "must read or write at least once. The limit is the longer of the two: operations at the rate of the matrix "
+        "product, MB at the rate of the cache.",
+        table(head, rows),
+        '{= figure("roofline", "Every part under the roof of this machine: its arithmetic per byte, and what it '
+        'reaches of it") =}',
+    ]
+    rows = []
+    for what, points in speed["growth"].items():
+        a, b, worst = away_from_line(points)
+        rows.append(
+            [what, f"{points[0][0]} to {points[-1][0]}", f"{1e3 * a:.2f}", f"{1 / b / 1e9:.0f}", f"{100 * worst:.0f} %"]
+        )
+    head = ["varied", "from, to", "ms a step, whatever the size", "GFLOP/s of the rest", "farthest from that line"]
+    parts += [
+        "## Growth",
+        "Time of a training step along one size, the others at their default (16 clips where the batch is not varied), "
+        "against its operations. A line is laid through the points.",
+        table(head, rows),
+    ]
+    rows = [
+        [name, f"{_milliseconds(ablations['seconds'][name])} ms", f"{times:.2f}"]
+        for name, times in ablations["times_as_it_is"].items()
+    ]
+    parts += [
+        "## What each idea gives",
+        "A training step on 100 clips, with one idea taken back in a copy of the package (`bench/ablations.py`), "
+        f"beside the step as it is; median of {ablations['rounds']} rounds in turns. What the ideas are: "
+        f"[How the fast kernels work](fast_kernels.md).",
+        table(["variant", "step", "times the step as it is"], rows),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def main():
     README.write_text(written(README.read_text()))
+    SPEED.write_text(speed_page(read("speed"), read("ablations")))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,17 @@ import tables
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
+def test_a_line_through_points():
+    line = [[None, 0.5 + 2 * operations, operations] for operations in (1, 2, 7, 30)]
+    assert tables.away_from_line(line) == pytest.approx((0.5, 2, 0), abs=1e-9)
+    line[2][1] *= 1.5
+    assert tables.away_from_line(line)[2] > 0.15
+
+
+def test_page_of_speed_holds_the_measured_figures():
+    assert tables.SPEED.read_text() == tables.speed_page(tables.read("speed"), tables.read("ablations"))
+
+
 def test_readme_holds_the_measured_figures():
     text = README.read_text()
     assert tables.written(text) == text

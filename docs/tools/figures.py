@@ -5,6 +5,7 @@
 A picture is a function here, under the name that the pages call it by; the site's build draws it anew each time.
 """
 
+import json
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -355,6 +356,28 @@ def learned_plane():
 
 
 # --- The network.
+
+
+@picture
+def roofline():
+    """Of ``bench/results/speed.json``: one thread."""
+    measured = json.loads((Path(__file__).resolve().parents[2] / "bench" / "results" / "speed.json").read_text())
+    limits, parts = measured["limits"]["1"], measured["parts"]
+    fig, ax = plt.subplots(figsize=(7, 4))
+    x = np.geomspace(0.2, 20, 100)
+    for rate, name, style in (("cache_read", "cache", "-"), ("memory_read", "memory", "--")):
+        ax.plot(x, np.minimum(limits["sgemm"], limits[rate] * x), style, color=GREY, zorder=0)
+        ax.annotate(f"{name}, {limits[rate]:.0f} GB/s", (0.22, limits[rate] * 0.22 * 1.15), rotation=32, fontsize=8)
+    ax.annotate(f"matrix product, {limits['sgemm']:.0f} GFLOP/s", (6, limits["sgemm"] * 1.06), fontsize=8)
+    for number, (name, part) in enumerate(parts.items(), 1):
+        at = part["operations"] / part["bytes"], part["gflops"]
+        color = ORANGE if name.endswith("backward") else TEAL
+        ax.plot(*at, "o", color=color, markersize=4 + 60 * np.sqrt(part["seconds"]))
+        ax.annotate(number, at, xytext=(7, -10), textcoords="offset points", fontsize=8)
+        ax.plot([], [], " ", label=f"{number}  {name}")
+    ax.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s, one thread", ylim=(10, 200))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, handlelength=0, handletextpad=0)
+    return fig
 
 
 @picture

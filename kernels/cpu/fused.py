@@ -10,7 +10,9 @@ The same arithmetic as the functions beside it, in another order.  What it rests
 - *Pairs.*  Two frames go together: of the four frames that their windows see, each is read once for both.
 - *The maximum before the normalisation.*  A positive scale and a shift do not change which value is largest, so only
   the pooled quarter is normalised.
-- *Recomputed.*  Backward computes the maps of the first layer again: quicker than to store and to read them.
+- *Clip by clip.*  A clip goes forward and backward at once, so that its maps are still in the cache.
+- *Promises to the compiler.*  The loops' arrays do not overlap, and functions that only cut arrays count no references
+  (``loop`` and ``borrowing`` in ``jit.py``).
 
 A batch is cut into ``CHUNKS`` chunks, whatever the threads; each adds up gradients of its own, and these are added in
 their order.  So the bits do not depend on the number of threads.
@@ -44,7 +46,8 @@ channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 Kept = namedtuple("Kept", "x a1 n1 mean1 scale1 n3 scale3 a5 n5 mean5 scale5 dn1 dn3 dn5")
 """A clip as planes (c, d, q), and its maps (f, d, q).
 
-``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a5`` is not yet.  Where a layer's output has an odd
+``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a1``, which only training keeps, and ``a5`` are not
+yet.  Where a layer's output has an odd
 number of frames, ``x``, ``n3`` and ``dn3`` have a frame more, so that all frames of outputs are pairs: its values are 0
 in ``x`` and ``n3`` and mean nothing in ``dn3``.
 """
@@ -489,7 +492,6 @@ def _backward_3(d, f, net, gradients, kept):
 @borrowing
 def _backward_1(first, f, width, net, gradients, kept, scratch):
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to the gradients."""
-    # Recomputed: a = leaky ReLU(z)
     scratch.g[1] = 0  # if there is no second frame
     for d in range(first, min(first + 2, kept.n1.shape[1])):
         dm, a, dn, dz = kept.dn1[f, d], kept.a1[f, d], scratch.dn, scratch.dz
