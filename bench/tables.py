@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import sentence
+from scipy.optimize import nnls
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
@@ -61,9 +62,10 @@ def table(header, rows):
 
 
 def away_from_line(points):
-    """The line ``seconds = a + b operations`` nearest to the points, in shares of each, and how far the worst is."""
+    """The line ``seconds = a + b operations``, neither below 0, nearest to the points, in shares of each; and how far
+    the farthest is from it."""
     _, seconds, operations = np.array(points).T
-    a, b = np.linalg.lstsq(np.column_stack([1 / seconds, operations / seconds]), np.ones(len(points)), rcond=None)[0]
+    (a, b), _ = nnls(np.column_stack([1 / seconds, operations / seconds]), np.ones(len(points)))
     return a, b, np.abs((a + b * operations) / seconds - 1).max()
 
 
@@ -106,6 +108,7 @@ def speed_page(speed, ablations):
     )
     rows = [
         [
+            number,
             name,
             f"{1e6 * row['seconds']:.0f}",
             f"{row['operations'] / 1e6:.1f}",
@@ -114,17 +117,17 @@ def speed_page(speed, ablations):
             f"{row['gbytes']:.0f}",
             f"{row['times_limit']:.1f}",
         ]
-        for name, row in speed["parts"].items()
+        for number, (name, row) in enumerate(speed["parts"].items(), 1)
     ]
-    head = ["part, one clip, one thread", "µs", "million operations", "MB", "GFLOP/s", "GB/s", "times the limit"]
+    head = ["", "part, one clip, one thread", "µs", "million operations", "MB", "GFLOP/s", "GB/s", "times the limit"]
     parts += [
         "## Every part against the limit",
         "Operations are those of the form that takes products first (`bench/work.py`); MB are the numbers that a part "
         "must read or write at least once. The limit is the longer of the two: operations at the rate of the matrix "
         "product, MB at the rate of the cache.",
         table(head, rows),
-        '{= figure("roofline", "Every part under the roof of this machine: its arithmetic per byte, and what it '
-        'reaches of it") =}',
+        '{= figure("roofline", "The parts, numbered as in the table, under the roof of this machine; a larger disc '
+        'takes longer, orange is backward") =}',
     ]
     rows = []
     for what, points in speed["growth"].items():

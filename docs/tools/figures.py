@@ -363,20 +363,21 @@ def roofline():
     """Of ``bench/results/speed.json``: one thread."""
     measured = json.loads((Path(__file__).resolve().parents[2] / "bench" / "results" / "speed.json").read_text())
     limits, parts = measured["limits"]["1"], measured["parts"]
-    fig, ax = plt.subplots(figsize=(7, 4))
-    x = np.geomspace(0.2, 20, 100)
+    fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    x = np.geomspace(0.2, 8, 100)
     for rate, name, style in (("cache_read", "cache", "-"), ("memory_read", "memory", "--")):
-        ax.plot(x, np.minimum(limits["sgemm"], limits[rate] * x), style, color=GREY, zorder=0)
-        ax.annotate(f"{name}, {limits[rate]:.0f} GB/s", (0.22, limits[rate] * 0.22 * 1.15), rotation=32, fontsize=8)
-    ax.annotate(f"matrix product, {limits['sgemm']:.0f} GFLOP/s", (6, limits["sgemm"] * 1.06), fontsize=8)
+        ax.plot(x, np.minimum(limits["sgemm"], limits[rate] * x), style, color=GREY, zorder=0, label=name)
+    ax.annotate(f"matrix product, {limits['sgemm']:.0f} GFLOP/s", (3.2, limits["sgemm"] * 1.07), fontsize=8)
     for number, (name, part) in enumerate(parts.items(), 1):
         at = part["operations"] / part["bytes"], part["gflops"]
         color = ORANGE if name.endswith("backward") else TEAL
-        ax.plot(*at, "o", color=color, markersize=4 + 60 * np.sqrt(part["seconds"]))
-        ax.annotate(number, at, xytext=(7, -10), textcoords="offset points", fontsize=8)
-        ax.plot([], [], " ", label=f"{number}  {name}")
-    ax.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s, one thread", ylim=(10, 200))
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, handlelength=0, handletextpad=0)
+        ax.plot(*at, "o", color=color, alpha=0.8, markersize=3 + 600 * np.sqrt(part["seconds"]), markeredgewidth=0)
+        ax.annotate(number, at, ha="center", va="center", fontsize=7, color="white")
+    ax.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s, one thread", ylim=(15, 200))
+    for axis, ticks in ((ax.xaxis, [0.25, 0.5, 1, 2, 4, 8]), (ax.yaxis, [20, 50, 100, 200])):
+        axis.set_ticks(ticks, labels=map(str, ticks))
+        axis.set_ticks([], minor=True)
+    ax.legend(loc="lower right", title="read from", fontsize=8)
     return fig
 
 
