@@ -49,15 +49,17 @@ def train(given):
     evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
     milestones = {max(1, round(epoch * steps_per_epoch)) for epoch in settings.test_milestones or []} | {last_step}
     optimizer = runs.build_optimizer(settings, steps_per_epoch)
-    tally = Tally()
+    tally, patience = Tally(), runs.Patience(settings.patience)
+    if settings.patience and not validation:
+        raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")
 
     # --- Where the run was, if it is resumed.
     if resumed:
-        runs.restore(resumed, net, optimizer, tally, len(training))
+        runs.restore(resumed, net, optimizer, tally, patience, len(training))
         run = runs.RunFolder(path.parent, path.name)
         run.rewind(optimizer.step)
         print(f"resumed {path} at step {optimizer.step}")
-        if optimizer.step >= last_step:
+        if optimizer.step >= last_step or patience.over:
             print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
             return 0
     else:
@@ -71,8 +73,8 @@ def train(given):
     runs.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
-    def save():
-        run.save(runs.snapshot(settings, net, optimizer, tally, len(training), steps_per_epoch))
+    def save(path=None):
+        run.save(runs.snapshot(settings, net, optimizer, tally, patience, len(training), steps_per_epoch), path)
 
     @contextmanager
     def training_kept():
@@ -89,7 +91,9 @@ def train(given):
         datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)
         for step in range(optimizer.step, last_step)
     )
-    batches = training.batches(order, net.kernels, net.dtype, settings.normalize)
+    augmentation = datasets.Augmentation(settings.shift, settings.flip or "", settings.brightness, settings.seed)
+    changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
+    batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
     decay, gradients, validated = settings.weight_decay or 0.0, None, {}
     started = time.perf_counter()
     with (
@@ -124,8 +128,14 @@ def train(given):
                 run.append("history.jsonl", row)
                 tqdm.write(line)
                 tally = Tally()
+                if validation and patience.improved(result.loss) and settings.patience:
+                    save(run.best)
                 if settings.save_checkpoint:
                     save()
+                if patience.over:
+                    tqdm.write(f"no lower validation loss for {patience.waited} evaluations; the best is in {run.best}")
+                    last_step = step
+                    milestones.add(step)
 
             if validation and step in milestones:
                 with training_kept():

@@ -43,6 +43,20 @@ def strokes(given):
     print(f"written; to train: python run.py {files} --num_classes {len(description['classes'])}")
 
 
+def evaluate(given):
+    """test a trained network on a set of clips: accuracy, AUC, confusion matrix"""
+    import json
+
+    from .evaluation import evaluate as test
+
+    result = test(given.checkpoint, given.clips, given.labels, given.part)
+    print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
+    print(result.pop("table"))
+    print(f"accuracy {100 * result['accuracy']:.1f} %, AUC {result['auc']:.3f}, loss {result['loss']:.4f}")
+    if given.json:
+        Path(given.json).write_text(json.dumps(result, indent=2) + "\n")
+
+
 def gradcheck(given):
     """check gradients: the network's in every edition, functions in a file, or a port's vectors"""
     from .gradcheck.command import run
@@ -179,6 +193,13 @@ ARGUMENTS = {
         "archive": {"help": "zip archive of stroke files, or the folder it unpacks to"},
         "out": {"help": "folder to write the clips, labels and drawers to"},
         "--held_out": {"type": numbers, "default": [1, 2], "help": "drawers to validate on (default 1,2)"},
+    },
+    evaluate: {
+        "checkpoint": {"help": "folder of a run (its best network, where it has one), or a checkpoint"},
+        "clips": {"help": "clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz"},
+        "--labels": {"help": "labels of an .npy"},
+        "--part": {"choices": ["train", "val", "test"], "default": "test", "help": "split of a MedMNIST set (test)"},
+        "--json": {"help": "write the result to this file"},
     },
     gradcheck: {
         "what": {

@@ -158,19 +158,43 @@ def _all_finite(values):
     return (summable and np.isfinite(values.sum())) or np.isfinite(values).all()
 
 
-def snapshot(settings, net, optimizer, tally, clip_count, steps_per_epoch):
+class Patience:
+    """Ends a training whose validation loss no longer falls.
+
+    Args:
+        most: evaluations without a lower loss that end it; None: never.
+    """
+
+    def __init__(self, most):
+        self.most = most
+        self.lowest = None
+        self.waited = 0
+
+    def improved(self, loss):
+        """Count an evaluation; whether its loss is the lowest so far."""
+        better = self.lowest is None or loss < self.lowest
+        self.lowest, self.waited = (loss, 0) if better else (self.lowest, self.waited + 1)
+        return better
+
+    @property
+    def over(self):
+        return self.most is not None and self.waited >= self.most
+
+
+def snapshot(settings, net, optimizer, tally, patience, clip_count, steps_per_epoch):
     """The run as it stands, to be saved; ``restore`` is the opposite."""
     epoch, batch = divmod(optimizer.step, steps_per_epoch)
     progress = {
         "tally": vars(tally),
+        "patience": {"lowest": patience.lowest, "waited": patience.waited},
         "training_clips": clip_count,
         "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
     }
     return checkpoint.Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress)
 
 
-def restore(state, net, optimizer, tally, clip_count):
-    """Put a checkpoint's state into the network, the optimiser and the tally.
+def restore(state, net, optimizer, tally, patience, clip_count):
+    """Put a checkpoint's state into the network, the optimiser, the tally and the patience.
 
     Raises:
         InputError: it was written by a network of another shape, another optimiser, or on another training set.
@@ -189,6 +213,7 @@ def restore(state, net, optimizer, tally, clip_count):
     except InputError as error:
         raise InputError(f"the checkpoint does not fit these settings: {error}") from None
     vars(tally).update(state.progress["tally"])
+    vars(patience).update(state.progress.get("patience", {}))
 
 
 class RunFolder:
@@ -202,6 +227,7 @@ class RunFolder:
     def __init__(self, path, checkpoint_name):
         self.path = Path(path)
         self.checkpoint = self.path / checkpoint_name
+        self.best = self.path / f"best-{checkpoint_name}"
 
     @classmethod
     def create(cls, save_path, checkpoint_name, name=None):
@@ -248,19 +274,24 @@ class RunFolder:
                 rows = [line for line in path.read_text().splitlines() if line and _step_of(line) <= step]
                 self._write(path, "".join(line + "\n" for line in rows).encode())
 
-    def save(self, state):
-        """Write the checkpoint; where the disk is full, to the system's temporary folder, and end the run saying so."""
+    def save(self, state, path=None):
+        """Write the checkpoint, or ``path``; where the disk is full, to the system's temporary folder, and say so.
+
+        Raises:
+            InputError: it could not be written where it belongs.
+        """
+        path = path or self.checkpoint
         try:
-            checkpoint.save(self.checkpoint, state)
+            checkpoint.save(path, state)
         except OSError as error:
-            os.path.exists(f"{self.checkpoint}.unfinished") and os.remove(f"{self.checkpoint}.unfinished")
-            rescue = Path(tempfile.gettempdir()) / f"{self.path.name}-{self.checkpoint.name}"
+            os.path.exists(f"{path}.unfinished") and os.remove(f"{path}.unfinished")
+            rescue = Path(tempfile.gettempdir()) / f"{self.path.name}-{path.name}"
             try:
                 checkpoint.save(rescue, state)
                 where = f"this step's is in {rescue}; python run.py --resume {rescue} goes on"
             except OSError:
                 where = self.words_to_resume()
-            raise InputError(f"checkpoint {self.checkpoint} cannot be written: {error.strerror}; {where}") from None
+            raise InputError(f"checkpoint {path} cannot be written: {error.strerror}; {where}") from None
 
     def words_to_resume(self):
         """How to go on from the last checkpoint, if there is one."""

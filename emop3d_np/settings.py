@@ -68,6 +68,11 @@ OPTIONAL_FOLDS = Kind(_optional(_checked(int, lambda value: value >= 2)), "a who
 OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a number of at least 0, or None")
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
 TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
+SHIFTS = Kind(
+    _checked(_numbers(int), lambda values: len(values) == 3 and min(values) >= 0), "three whole numbers like 0,4,4"
+)
+AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
+SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
 FILE_NAME = Kind(
     _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\\"}), "a file name, no folders"
 )
@@ -108,10 +113,14 @@ SETTINGS = {
         Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair"),
         Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
         Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
+        Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
+        Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
+        Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
         Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
     ),
     "Evaluation": (
         Setting("evaluate_every", 1.0, POSITIVE, "epochs between two evaluations (decimals allowed)"),
+        Setting("patience", None, OPTIONAL_COUNT, "stop after so many evaluations without a lower validation loss"),
         Setting("evaluate_clips", 500, COUNT, "validation clips of an evaluation, evenly spaced, at most"),
         Setting(
             "test_milestones", [15.0, 25.0, 50.0], MILESTONES, "epochs after which all of the validation set is tested"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class ClipSet:
             for row in progress(self._rows(np.arange(len(self)))):
                 self._require_finite(row, self.clips[row])
 
-    def batches(self, index_lists, kernels, dtype, normalized=True):
+    def batches(self, index_lists, kernels, dtype, normalized=True, changes=()):
         """Gather batches, each read from disk while the one before is in use.
 
         Args:
@@ -61,6 +62,7 @@ class ClipSet:
             kernels: edition that normalises.
             dtype: of the batches.
             normalized: True (default) applies :func:`normalize`; False only casts.
+            changes: functions, one a batch, that may change its clips in place before that; default none.
 
         Yields:
             ``x, labels``: ndarrays of shape (b, d, h, w, c) and (b,).  ``x`` is written anew for the next batch.
@@ -71,7 +73,7 @@ class ClipSet:
         # The thread only copies: kernels stay in the caller's thread, since not all of Numba's layers allow two.
         with ThreadPoolExecutor(1) as reader:
             spare, x = [], None
-            wanted = iter(index_lists)
+            wanted = zip(index_lists, chain(changes, repeat(None)), strict=False)
             coming = self._read_next(wanted, reader, spare)
             while coming:
                 indices, rows, future = coming
@@ -90,15 +92,15 @@ class ClipSet:
                 yield x, self.labels[indices]
 
     def _read_next(self, wanted, reader, spare):
-        indices = next(wanted, None)
+        indices, change = next(wanted, (None, None))
         if indices is None:
             return None
         rows = self._rows(indices)
         if self.draw:
             self.draw(rows)
-        return indices, rows, reader.submit(self._read, rows, spare)
+        return indices, rows, reader.submit(self._read, rows, change, spare)
 
-    def _read(self, rows, spare):
+    def _read(self, rows, change, spare):
         """Copy the clips at ``rows`` into an array that is no longer used, or a new one."""
         shape = (len(rows), *self.clips.shape[1:])
         raw = next((spare.pop(i) for i, array in enumerate(spare) if array.shape == shape), None)
@@ -106,6 +108,8 @@ class ClipSet:
             raw = np.empty(shape, self.clips.dtype.newbyteorder("="))
         for row, clip in zip(rows, raw, strict=True):
             clip[...] = self.clips[row]
+        if change:
+            change(raw)
         return raw
 
     def _require_finite(self, row, clip):

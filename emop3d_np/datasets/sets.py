@@ -9,6 +9,7 @@ from ..errors import InputError
 from .arrays import load_npy
 from .clips import ClipSet
 from .folds import group_folds, linked_groups
+from .medmnist import load_medmnist
 from .prepared import load_prepared
 
 
@@ -38,6 +39,8 @@ def load_sets(settings):
         return load_all(settings), _drawn_set("drawn faces of other people", VALIDATION_FACES, settings)
     training = _open_set(settings, "train")
     if not (settings.val_path or settings.val_labels_path):
+        if _is_medmnist(settings.train_path):
+            return training, open_set(settings.train_path, None, settings, "train", "val")
         return training, None
     validation = _open_set(settings, "val")
     if validation.index and training.index and validation.class_names != training.class_names:
@@ -95,15 +98,41 @@ def _open_set(settings, part):
     """The set of the flags that begin with ``part``."""
     flags = f"{part}_path", f"{part}_labels_path"
     clips, labels = (getattr(settings, flag) for flag in flags)
-    shape = _shape(settings)
-    if clips and Path(clips).is_dir():
-        if labels:
-            raise InputError(f"--{flags[1]} {labels}: leave it out, --{flags[0]} {clips} is a prepared folder")
-        return load_prepared(clips, shape, settings.num_classes, flags[0])
     for flag in flags:
-        if not getattr(settings, flag):
+        if not getattr(settings, flag) and not (clips and (Path(clips).is_dir() or _is_medmnist(clips))):
             raise InputError(f"--{flag} is missing; --{_given(settings)[0]} needs it")
-    return load_npy(clips, labels, shape, settings.num_classes, flags)
+    return open_set(clips, labels, settings, part, part)
+
+
+def open_set(clips, labels, settings, flag, part):
+    """Open one set of clips.
+
+    Args:
+        clips: path of an .npy, of a prepared folder, or of a 3D set of MedMNIST, .npz.
+        labels: path of an .npy for the first, None for the others.
+        settings: whose shape of clips and number of classes it must have.
+        flag: in messages, what the paths are called is this with ``_path`` and ``_labels_path``.
+        part: which split of a set of MedMNIST: "train", "val" or "test".
+
+    Returns:
+        ClipSet.
+
+    Raises:
+        InputError: a file that does not fit, or labels where none are needed.
+    """
+    flags = f"{flag}_path", f"{flag}_labels_path"
+    shape, classes = _shape(settings), settings.num_classes
+    if labels and (Path(clips).is_dir() or _is_medmnist(clips)):
+        raise InputError(f"--{flags[1]} {labels}: leave it out, the labels are in {clips}")
+    if Path(clips).is_dir():
+        return load_prepared(clips, shape, classes, flags[0])
+    if _is_medmnist(clips):
+        return load_medmnist(clips, part, shape, classes, flags[0])
+    return load_npy(clips, labels, shape, classes, flags)
+
+
+def _is_medmnist(path):
+    return Path(path).suffix == ".npz"
 
 
 def _shape(settings):

@@ -1,0 +1,63 @@
+"""Volumes of MedMNIST v2 (Yang et al., Scientific Data 2023), read from its .npz files as they are."""
+
+import zipfile
+
+import numpy as np
+
+from ..errors import InputError
+from .clips import ClipSet
+
+PARTS = ("train", "val", "test")
+
+
+def load_medmnist(path, part, shape, num_classes, flag="train_path"):
+    """One of the official splits of a 3D set as clips: slices are frames.
+
+    Args:
+        path: .npz with ``train_images`` (n, d, h, w), ``train_labels`` (n, 1), and the same of ``val`` and ``test``.
+        part: "train", "val" or "test".
+        shape: ``(d, h, w, c)`` that a clip must have; c is 1.
+        num_classes: labels must be ``0 ... num_classes - 1``.
+        flag: what the path is called in messages.
+
+    Returns:
+        ClipSet: in memory; classes are named by their numbers.
+
+    Raises:
+        InputError: the file is missing, damaged, no such set, or does not fit the settings.
+    """
+    where = f"{flag} {path}"
+    images, labels = _arrays(path, where, (f"{part}_images", f"{part}_labels"))
+    if images.ndim != 4 or labels.shape != (len(images), 1) or images.dtype.kind not in "fiu":
+        raise InputError(
+            f"{where}: {part}_images have shape {images.shape} and dtype {images.dtype}, {part}_labels {labels.shape}; "
+            f"a 3D set of MedMNIST has numbers of shape (n, d, h, w), and labels (n, 1)"
+        )
+    if (*images.shape[1:], 1) != tuple(shape):
+        d, h, w = images.shape[1:]
+        raise InputError(
+            f"{where}: volumes have (d, h, w) = {(d, h, w)}, the flags say {tuple(shape)}: "
+            f"give --depth_frames {d} --height {h} --width {w} --in_channels 1"
+        )
+    labels = labels[:, 0].astype(np.int64)
+    if labels.size == 0 or labels.min() < 0 or labels.max() >= num_classes:
+        seen = f"labels run from {labels.min()} to {labels.max()}" if labels.size else "there are no volumes"
+        raise InputError(f"{where}: {part}: {seen}, --num_classes is {num_classes}")
+    return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, tuple(map(str, range(num_classes))))
+
+
+def _arrays(path, where, names):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{where}: is no .npz archive")
+            missing = [name for name in names if name not in archive.files]
+            if missing:
+                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {', '.join(archive.files)}")
+            return [archive[name] for name in names]
+    except FileNotFoundError:
+        raise InputError(f"{where}: there is no such file") from None
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{where}: cannot be read as a set of MedMNIST ({error})") from None
