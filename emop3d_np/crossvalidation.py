@@ -193,6 +193,11 @@ def _check(settings):
         raise InputError("--resume goes on with one run; a cross-validation goes on when its command is repeated")
     if settings.val_path or settings.val_labels_path:
         raise InputError("--folds takes its test clips from --train_path; leave out --val_path and --val_labels_path")
+    if settings.patience:
+        raise InputError(
+            f"--patience {settings.patience} cannot be used with --folds: the clips that test a fold would choose its "
+            f"network; find a good --max_steps on other data"
+        )
     if settings.fold and settings.fold > settings.folds:
         raise InputError(f"--fold is {settings.fold}, --folds {settings.folds}; folds are 1 ... {settings.folds}")
 

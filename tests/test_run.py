@@ -105,10 +105,30 @@ def test_one_batch_can_be_overfitted(task):
     assert rows(the_run(task) / "history.jsonl")[-1]["train_loss"] < 1e-2
 
 
+def test_patience_ends_a_run_and_keeps_its_best(task, capsys):
+    """Validation labels that are all wrong: the better it learns, the higher is their loss."""
+    np.save(task["val_labels_path"], (np.load(task["val_labels_path"]) + 1) % 3)
+    task |= {"patience": 2, "max_steps": 40, "test_milestones": "None", "save_checkpoint": True}
+    assert run.main(arguments(task)) == 0
+    assert "no lower validation loss for 2 evaluations; the best is in" in capsys.readouterr().out
+    folder = the_run(task)
+    losses = [row["val_loss"] for row in rows(folder / "history.jsonl")]
+    assert len(losses) < 40
+    assert np.argmin(losses) == len(losses) - 3
+    best = checkpoint.load(folder / "best-3dpyranet.ckpt")
+    assert best.step == rows(folder / "history.jsonl")[-3]["step"]
+    assert best.progress["patience"] == {"lowest": min(losses), "waited": 0}
+    assert [row["step"] for row in rows(folder / "tests.jsonl")] == [rows(folder / "history.jsonl")[-1]["step"]]
+    assert run.main(["--resume", str(folder)]) == 0
+    assert "nothing is left to do" in capsys.readouterr().out
+    assert len(rows(folder / "history.jsonl")) == len(losses)
+
+
 @pytest.mark.parametrize("optimizer", ["GD", "MOMENTUM", "ADAM"])
 def test_interrupted_and_resumed_is_uninterrupted(task, tmp_path, monkeypatch, capsys, optimizer):
     """Ctrl-C in the middle of an epoch, then --resume: the same bits and the same history."""
     task |= {"optimizer": optimizer, "save_checkpoint": True, "decay_steps": 1, "weight_decay": 0.01}
+    task |= {"shift": "0,1,1", "flip": "w", "brightness": 0.2, "patience": 9}
     whole = task | {"save_path": tmp_path / "whole"}
     assert run.main(arguments(whole)) == 0
 
@@ -219,6 +239,11 @@ def failing(capsys, words, *more):
         (["--resume", "nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
         (["--train_labels_path", "x.npy"], "--train_path is missing; --train_labels_path needs it"),
         (["--train_path", "x.npy"], "--train_labels_path is missing; --train_path needs it"),
+        (["--shift", "1,2"], "--shift is '1,2'; it must be three whole numbers like 0,4,4"),
+        (["--shift", "0,-1,0"], "--shift is '0,-1,0'"),
+        (["--flip", "x"], "--flip is 'x'; it must be letters of dhw, or None"),
+        (["--brightness", "1"], "--brightness is '1'; it must be a number from 0 to below 1"),
+        (["--folds", "2", "--patience", "3"], "--patience 3 cannot be used with --folds"),
         (["--checkpoint_name", "a/b"], "--checkpoint_name is 'a/b'; it must be a file name, no folders"),
     ],
 )

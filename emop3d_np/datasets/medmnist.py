@@ -48,9 +48,10 @@ def load_medmnist(path, part, shape, num_classes, flag="train_path"):
 
 def _arrays(path, where, names):
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{where}: is no .npz archive")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputError(f"{where}: is no .npz archive")
+        with archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {', '.join(archive.files)}")
