@@ -35,12 +35,10 @@ def strokes(given):
     """turn an archive of pen drawings with time stamps into clips to train on"""
     from .datasets.strokes import prepare_strokes
 
-    description = prepare_strokes(given.archive, given.out, given.held_out)
-    files = " ".join(
-        f"--{part}_path {given.out}/{part}_clips.npy --{part}_labels_path {given.out}/{part}_labels.npy"
-        for part in ("train", "val")
-    )
-    print(f"written; to train: python run.py {files} --num_classes {len(description['classes'])}")
+    classes, counts = prepare_strokes(given.archive, given.out, given.held_out)
+    flags = " ".join(f"--{part}_path {folder}" for part, folder in zip(("train", "val"), counts, strict=False))
+    folds = "" if given.held_out else " --folds 10"
+    print(f"written; to train: python run.py {flags} --num_classes {len(classes)}{folds}")
 
 
 def evaluate(given):
@@ -191,8 +189,8 @@ ARGUMENTS = {
     report: {"run_folder": {"help": "folder of a run"}, "picture": {"help": "file to write"}},
     strokes: {
         "archive": {"help": "zip archive of stroke files, or the folder it unpacks to"},
-        "out": {"help": "folder to write the clips, labels and drawers to"},
-        "--held_out": {"type": numbers, "default": [1, 2], "help": "drawers to validate on (default 1,2)"},
+        "out": {"help": "prepared folder to make; with --held_out, folder of two, train and val"},
+        "--held_out": {"type": numbers, "help": "drawers to validate on, like 1,2 (none: all go into one folder)"},
     },
     evaluate: {
         "checkpoint": {"help": "folder of a run (its best network, where it has one), or a checkpoint"},

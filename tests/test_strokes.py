@@ -1,6 +1,5 @@
 """Pen drawings: reading the archive, drawing the clips, dealing them out by drawer."""
 
-import json
 import re
 import zipfile
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import JIT
 
-from emop3d_np.datasets import strokes
+from emop3d_np.datasets import load_prepared, strokes
 from emop3d_np.errors import InputError
 
 SHAPE = (5, 12, 10, 1)
@@ -196,25 +195,24 @@ def test_same_bits_on_any_number_of_threads(rng):
     assert all(np.array_equal(clips, found[0]) for clips in found)
 
 
-def test_prepared_sets_share_no_drawer(archive, tmp_path, capfd):
-    source = archive(LETTERS)
+def test_prepared_folders(archive, tmp_path, capfd):
+    """All drawings in one folder, or the drawers held out in one of their own; read back by who trains on them."""
+    source, drawings = archive(LETTERS), strokes.read_strokes(archive(LETTERS))
     out = tmp_path / "new" / "set"
-    description = strokes.prepare_strokes(source, str(out), held_out=(2, np.int64(3)), shape=SHAPE)
+    classes, counts = strokes.prepare_strokes(source, str(out), (2, np.int64(3)), SHAPE)
     assert "drawing" in capfd.readouterr().err
-    assert description == json.loads((out / "classes.json").read_text())
-    assert description == {
-        "classes": ["Alpha", "Zeta"],
-        "source": "letters.zip",
-        "held_out": [2, 3],
-        "shape": list(SHAPE),
-        "clips": {"train": 3, "val": 6},
-    }
-    drawings = strokes.read_strokes(source)
-    for side, drawers in (("train", (1,)), ("val", (2, 3))):
+    assert classes == ["Alpha", "Zeta"]
+    assert counts == {str(out / "train"): 3, str(out / "val"): 6}
+    _, whole = strokes.prepare_strokes(source, tmp_path / "whole", None, SHAPE, progress=False)
+    assert whole == {str(tmp_path / "whole"): 9}
+    for folder, drawers in ((out / "train", (1,)), (out / "val", (2, 3)), (tmp_path / "whole", (1, 2, 3))):
         chosen = [each for each in drawings if each.drawer in drawers]
-        assert np.array_equal(np.load(out / f"{side}_clips.npy"), strokes.draw_strokes(chosen, SHAPE))
-        assert np.load(out / f"{side}_drawers.npy").tolist() == [each.drawer for each in chosen]
-        assert np.load(out / f"{side}_labels.npy").tolist() == [int(each.alphabet == "Zeta") for each in chosen]
+        clips = load_prepared(folder, SHAPE, 2)
+        assert np.array_equal(clips.clips, strokes.draw_strokes(chosen, SHAPE))
+        assert clips.class_names == ("Alpha", "Zeta")
+        assert clips.labels.tolist() == [int(each.alphabet == "Zeta") for each in chosen]
+        assert clips.index["subject"].tolist() == [str(each.drawer) for each in chosen]
+        assert len(set(clips.index["source"])) == len(chosen)
     assert sorted(path.name for path in out.parent.iterdir()) == ["set"]
 
 
@@ -224,8 +222,8 @@ def test_clips_are_written_a_few_at_a_time(archive, tmp_path, monkeypatch, capfd
     monkeypatch.setattr(strokes, "CLIPS_AT_A_TIME", 4)
     strokes.prepare_strokes(source, tmp_path / "in_parts", (1,), SHAPE, progress=False)
     assert capfd.readouterr().err == ""
-    for path in (tmp_path / "at_once").iterdir():
-        assert path.read_bytes() == (tmp_path / "in_parts" / path.name).read_bytes()
+    for path in (tmp_path / "at_once").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "in_parts" / path.relative_to(tmp_path / "at_once")).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -254,7 +252,7 @@ def test_places_that_cannot_be_written(archive, tmp_path):
         strokes.prepare_strokes(source, source / "out", (1,), SHAPE)
     (tmp_path / "empty").mkdir()
     strokes.prepare_strokes(source, tmp_path / "empty", (1,), SHAPE, progress=False)
-    assert len(list((tmp_path / "empty").iterdir())) == 7
+    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["train", "val"]
 
 
 @pytest.mark.parametrize(

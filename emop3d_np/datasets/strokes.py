@@ -10,10 +10,10 @@ do not count: the points are taken in their order, whatever their time stamps.  
 network has weights of its own for every position, and a letter drawn a little aside should meet nearly the same ones.
 Ink fades as it ages, so that a frame shows which way the pen went, but it never vanishes.
 
-These choices were made on drawers 3 to 20; drawers 1 and 2, held out by default, took no part.
+These choices were made on drawers 3 to 20; drawers 1 and 2 took no part.
 """
 
-import json
+import csv
 import lzma
 import os
 import re
@@ -30,6 +30,7 @@ from tqdm import tqdm
 from kernels.cpu.jit import parallel, serial
 
 from ..errors import InputError
+from .prepared import COLUMNS
 
 BOX = 105
 """Side of the square that was drawn in; it becomes the smaller side of a frame."""
@@ -115,58 +116,62 @@ def draw_strokes(drawings, shape=(16, 100, 100, 1)):
     return np.repeat(grey[..., np.newaxis], c, axis=-1)
 
 
-def prepare_strokes(source, out, held_out=(1, 2), shape=(16, 100, 100, 1), progress=True):
-    """Turn an archive of drawings into a training and a validation set on disk, by different people.
+def prepare_strokes(source, out, held_out=None, shape=(16, 100, 100, 1), progress=True):
+    """Turn an archive of drawings into prepared folders, as :func:`emop3d_np.datasets.load_prepared` reads them.
 
     Args:
         source: as ``path`` of :func:`read_strokes`.
-        out: folder to make: ``train_clips.npy``, ``train_labels.npy``, ``train_drawers.npy``, the same for ``val``, and
-            ``classes.json``.  It is there once it is complete, or not at all.
-        held_out: numbers of the drawers whose clips are for validation, and only for that; default (1, 2).
+        out: folder to make, with all drawings; with ``held_out``, of two, ``train`` and ``val``.  Subjects are the
+            drawers, classes the alphabets, sorted.  It is there once it is complete, or not at all.
+        held_out: numbers of the drawers whose clips are for validation, and only for that; default None.
         shape: as of :func:`draw_strokes`.
         progress: True (default) shows a bar.
 
     Returns:
-        dict, what ``classes.json`` holds: "classes" (the alphabets, sorted; labels are indices into it), "source",
-        "held_out", "shape", and "clips", their number on either side.
+        ``classes, counts``: list of names, and dict of the folders, as str, with how many clips each has.
 
     Raises:
         InputError: as :func:`read_strokes` and :func:`draw_strokes`; or ``held_out`` names nobody, somebody else, or
             everybody; or ``out`` exists already or cannot be written.
     """
-    source, out = Path(source).resolve(), Path(out).resolve()
+    source, out = Path(source).resolve(), Path(out)
     shape = _checked_shape(shape)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: exists already; name a new folder, or remove it first")
     drawings = read_strokes(source)
-    held_out = _checked_drawers(held_out, sorted({drawing.drawer for drawing in drawings}), source)
+    folders = {".": drawings}
+    if held_out is not None:
+        held_out = _checked_drawers(held_out, sorted({drawing.drawer for drawing in drawings}), source)
+        folders = {
+            "train": [drawing for drawing in drawings if drawing.drawer not in held_out],
+            "val": [drawing for drawing in drawings if drawing.drawer in held_out],
+        }
     classes = sorted({drawing.alphabet for drawing in drawings})
-    sides = {
-        "train": [drawing for drawing in drawings if drawing.drawer not in held_out],
-        "val": [drawing for drawing in drawings if drawing.drawer in held_out],
-    }
-    description = {
-        "classes": classes,
-        "source": source.name,
-        "held_out": held_out,
-        "shape": list(shape),
-        "clips": {side: len(chosen) for side, chosen in sides.items()},
-    }
     unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
     try:
-        unfinished.mkdir(parents=True)
         with tqdm(total=len(drawings), desc="drawing", unit="clip", disable=not progress) as bar:
-            for side, chosen in sides.items():
-                np.save(unfinished / f"{side}_labels.npy", [classes.index(drawing.alphabet) for drawing in chosen])
-                np.save(unfinished / f"{side}_drawers.npy", [drawing.drawer for drawing in chosen])
-                _write_clips(unfinished / f"{side}_clips.npy", chosen, shape, bar)
-        (unfinished / "classes.json").write_text(json.dumps(description, indent=2) + "\n")
+            for folder, chosen in folders.items():
+                (unfinished / folder).mkdir(parents=True)
+                _write_folder(unfinished / folder, chosen, classes, shape, bar)
         unfinished.replace(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return description
+    return classes, {str(out / folder): len(chosen) for folder, chosen in folders.items()}
+
+
+def _write_folder(folder, drawings, classes, shape, bar):
+    labels = [classes.index(drawing.alphabet) for drawing in drawings]
+    np.save(folder / "labels.npy", labels)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for clip, (drawing, label) in enumerate(zip(drawings, labels, strict=True)):
+            name = f"{drawing.alphabet}/{drawing.character}/{drawing.drawer:02}"
+            writer.writerow([clip, name, 0, drawing.drawer, label])
+    _write_clips(folder / "Training.npy", drawings, shape, bar)
 
 
 def _texts_of_folder(path):
