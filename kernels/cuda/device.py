@@ -43,7 +43,7 @@ class Launch(NamedTuple):
     """One launch, as :func:`recorded` keeps it."""
 
     kernel: object
-    blocks: int
+    tasks: int
     threads: tuple
     shared_bytes: int
     arguments: tuple
@@ -70,10 +70,10 @@ class Kernel:
                 f"backend cuda: {self.name} needs {shared:,} bytes of shared memory a block for clips and windows of "
                 f"this width, a device has {MOST_SHARED:,}; use backend cpu, or smaller windows or strides"
             )
-        blocks = max(1, min(tasks, LAUNCH.blocks))
         if _recorded:
-            _recorded[-1].append(Launch(self, blocks, threads, shared, arguments))
+            _recorded[-1].append(Launch(self, tasks, threads, shared, arguments))
         else:
+            blocks = max(1, min(tasks, LAUNCH.blocks))
             self.compiled[blocks, threads, stream(), shared](*arguments)
 
     def over_elements(self, size, *arguments):
