@@ -11,7 +11,10 @@ from .average_pool import (
     average_pool_space_backward,
 )
 from .dense import dense, dense_backward
+from .device import finish as finish
+from .device import pinned as pinned
 from .device import to_device as to_device
+from .device import upload as upload
 from .fused import fuse
 from .leaky_relu import leaky_relu, leaky_relu_backward
 from .max_pool import max_pool_frames, max_pool_frames_backward, max_pool_space, max_pool_space_backward

@@ -16,6 +16,8 @@ A block of the backward kernel owns one tile of one map's weights, so nothing is
 atomics.  For a network that :func:`fuse` does not cover, the layers call the functions beside this file.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from ..reference.leaky_relu import ALPHA
@@ -28,6 +30,7 @@ from .device import (
     DeviceArray,
     cuda,
     inline,
+    kept,
     kernel,
     memory,
     require_room,
@@ -79,15 +82,18 @@ class Fused:
     def __init__(self, input_shape, maps, classes, dtype):
         self.d, self.h, self.w, self.c = input_shape
         self.maps, self.classes, self.dtype = maps, classes, np.dtype(dtype)
+        self._kept = {}
 
     def forward(self, x, parameters):
         """Logits (n, k) of clips (n, d, h, w, c), and for each clip whether its first maps are finite."""
-        net = self._planes(parameters)
-        parts = [x[start : start + CLIPS_AT_A_TIME] for start in range(0, len(x), CLIPS_AT_A_TIME)]
-        self._require_room(len(parts[0]), training=False)
-        results = [self._forward(self._clips(part), *net) for part in parts]
-        logits = np.concatenate([np.asarray(DeviceArray(result[-1])) for result in results])
-        return logits, np.concatenate([self._finite(result[1]) for result in results])
+        results = []
+        for start in range(0, len(x), CLIPS_AT_A_TIME):
+            part = x[start : start + CLIPS_AT_A_TIME]
+            with self._memory(len(part), training=False):
+                _, scale, *_, logits = self._forward(self._clips(part), *self._planes(parameters))
+                results.append((np.asarray(DeviceArray(logits)), self._finite(scale)))
+        logits, finite = zip(*results, strict=True)
+        return np.concatenate(logits), np.concatenate(finite)
 
     def training_pass(self, x, labels, parameters, gradients):
         """Forward and backward.
@@ -105,8 +111,11 @@ class Fused:
         Raises:
             InputError: the batch does not fit into the device's memory; the bytes are named.
         """
+        with self._memory(len(labels), training=True):
+            return self._training_pass(x, labels, parameters, gradients)
+
+    def _training_pass(self, x, labels, parameters, gradients):
         n = len(labels)
-        self._require_room(n, training=True)
         net = w1, b1, w3, _, w5, _, w7, _ = self._planes(parameters)
         x, labels = self._clips(x), to_device(labels)
         n1, scale1, mean1, y3, n3, scale3, y5, n5, scale5, logits = self._forward(x, *net)
@@ -218,9 +227,18 @@ class Fused:
         shapes[6] = (d, h, w, f, self.classes)
         return shapes
 
-    def _require_room(self, n, training):
-        needed = n * self.bytes_per_clip(training)
-        require_room(needed, f"a batch of {n} clips", hint="lower --batch_size")
+    @contextmanager
+    def _memory(self, n, training):
+        """The memory of a pass, kept for the next one over as many clips."""
+        arrays = self._kept.get((training, n))
+        if arrays is None:
+            for key in [key for key in self._kept if key[0] == training]:
+                del self._kept[key]
+            each = self.bytes_per_clip(training)
+            require_room(n * each, f"a batch of {n:,} clips", hint=f"lower --batch_size; a clip takes {each:,}")
+            arrays = self._kept[training, n] = []
+        with kept(arrays):
+            yield
 
     def bytes_per_clip(self, training=True):
         """Memory that a clip takes on its way, without what a batch takes once."""

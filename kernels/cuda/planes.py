@@ -48,6 +48,8 @@ def _planes(data, batch, positions, channels):
 
 def _spread(planes, batch, positions, channels, shape, out=None):
     """(batch, channels, positions) to (batch, positions, channels)."""
+    if out is None and (positions == 1 or channels == 1):
+        return planes.reshape(shape)
     out = memory(shape, planes.dtype) if out is None else out.data
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
