@@ -45,7 +45,8 @@ class Optimizer:
     def update(self, parameters, gradients):
         """Make one step: change every array of ``parameters`` in place, by the array of its name in ``gradients``."""
         for slot in self.slot_names:
-            self.slots.setdefault(slot, {name: np.zeros_like(values) for name, values in parameters.items()})
+            if slot not in self.slots:
+                self.slots[slot] = {name: np.zeros_like(values) for name, values in parameters.items()}
         for name, w in parameters.items():
             arrays = gradients[name], *(self.slots[slot][name] for slot in self.slot_names)
             if isinstance(w, np.ndarray):

@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from conftest import SIMULATED
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import cuda_step
+
 import emop3d_np as emo
 import kernels
 import run
@@ -63,7 +66,7 @@ def test_the_command_ends_with_a_message_not_a_traceback(tmp_path):
     assert "Traceback" not in ended.stderr
 
 
-simulated = pytest.mark.skipif(not SIMULATED, reason="needs the simulator: make test-cuda")
+there = pytest.mark.skipif("cuda" not in kernels.EDITIONS, reason="needs a device, or the simulator: make test-cuda")
 TINY = {"input_shape": (8, 14, 16, 1), "feature_maps": 2, "num_classes": 3}
 
 
@@ -72,7 +75,7 @@ def batch(net, count, seed=0):
     return rng.standard_normal((count, *net.input_shape)).astype(net.dtype), rng.integers(0, net.num_classes, count)
 
 
-@simulated
+@there
 @pytest.mark.parametrize(
     "settings", [{}, {"receptive_field": (2, 3, 3), "pooling": "average"}], ids=["fused", "layers"]
 )
@@ -92,7 +95,7 @@ def test_any_launch_is_right(monkeypatch, threads, block, blocks, settings):
         assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
 
 
-@simulated
+@there
 @pytest.mark.parametrize("rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam])
 def test_three_steps_from_one_seed(rule):
     """In float32, the default: the reference's losses, to 1e-5."""
@@ -109,7 +112,7 @@ def test_three_steps_from_one_seed(rule):
     assert len(set(losses["cuda"])) == 3
 
 
-@simulated
+@there
 def test_a_run_is_the_reference_run(tmp_path):
     """run.py from files: the batches go to the simulated device while a step is under way; the history is the same."""
     rng = np.random.default_rng(0)
@@ -129,7 +132,7 @@ def test_a_run_is_the_reference_run(tmp_path):
         assert rows["cuda"][figure] == pytest.approx(rows["reference"][figure], rel=1e-5), figure
 
 
-@simulated
+@there
 def test_a_step_moves_the_batch_and_little_else(monkeypatch):
     """Up go the clips as they are stored, and the labels; down come losses, logits and what is finite."""
     moved = {"up": [], "down": []}
@@ -156,7 +159,7 @@ def test_a_step_moves_the_batch_and_little_else(monkeypatch):
     assert found == expected  # of the second round, when parameters and optimiser are there
 
 
-@simulated
+@there
 def test_float_clips_that_are_not_finite(monkeypatch):
     stored = np.zeros((4, *TINY["input_shape"]), np.float32)
     stored[3, 2, 5, 6, 0] = np.nan
@@ -170,7 +173,7 @@ def test_float_clips_that_are_not_finite(monkeypatch):
 # --- Wrong use.
 
 
-@simulated
+@there
 def test_arrays_on_two_sides():
     cuda = kernels.edition("cuda")
     dz, m = np.zeros((1, 2, 3, 4, 5)), cuda.to_device(np.zeros((1, 2, 3, 4, 5)))
@@ -180,7 +183,7 @@ def test_arrays_on_two_sides():
         cuda.scale_shift_backward(dz, m, cuda.to_device(np.zeros((1, 3, 4, 5))))
 
 
-@simulated
+@there
 def test_a_numpy_array_for_a_kernel():
     a = device.memory((5,), np.float64)
     with pytest.raises(
@@ -189,7 +192,7 @@ def test_a_numpy_array_for_a_kernel():
         elements.combine.over_elements(5, a, np.zeros(5), 1.0, 1.0, a)
 
 
-@simulated
+@there
 def test_a_gradient_on_the_host_for_parameters_on_the_device():
     net = emo.EmoP3D(**TINY, backend="cuda")
     gradients = {name: np.zeros(values.shape, values.dtype) for name, values in net.parameters.items()}
@@ -197,7 +200,7 @@ def test_a_gradient_on_the_host_for_parameters_on_the_device():
         emo.optimizers.Momentum(0.1).update(net.parameters, gradients)
 
 
-@simulated
+@there
 def test_the_other_editions_read_what_is_on_the_device():
     """The other way round nothing is refused: whatever takes NumPy arrays gets a copy."""
     rng = np.random.default_rng(0)
@@ -213,7 +216,7 @@ def test_the_other_editions_read_what_is_on_the_device():
     assert np.array_equal(w["a"], twin["a"])
 
 
-@simulated
+@there
 def test_a_batch_that_is_too_large(monkeypatch):
     """Refused by the estimate, before anything is launched."""
     net = emo.EmoP3D(**TINY, backend="cuda")
@@ -232,7 +235,7 @@ def test_a_batch_that_is_too_large(monkeypatch):
         net.forward(x)
 
 
-@simulated
+@there
 def test_an_array_that_is_too_large(monkeypatch):
     monkeypatch.setattr(device, "free_bytes", lambda: 100)
     with pytest.raises(InputError, match="this array needs 800 bytes on the device, 100 are free"):
@@ -254,3 +257,29 @@ def test_the_estimate_is_what_a_batch_takes(monkeypatch, channels):
             net.training_pass(*batch(net, n), gradients=gradients)
             bytes_of[n] = sum(taken)
     assert bytes_of[9] - bytes_of[8] == pytest.approx(net._fused.bytes_per_clip(), rel=0.03)
+
+
+# --- bench/cuda_step.py.
+
+
+@there
+def test_the_step_is_checked_and_measured(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cuda_step.py", "--shape", "7,13,13,1", "--batch", "1", "--repeats", "1"])
+    cuda_step.main()
+    said = capsys.readouterr().out
+    assert said.count("all gradients are the reference edition's") == 4
+    names = {line.split()[0] for line in said.splitlines()}
+    assert {"first_forward", "first_backward", "momentum"} <= names
+    assert ("simulated: the times mean nothing" in said) == SIMULATED
+
+
+@there
+def test_nothing_is_measured_when_a_gradient_is_wrong(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cuda_step.py", "--shape", "7,13,13,1"])
+    monkeypatch.setattr(
+        elements.sum_slabs,
+        "over_elements",
+        lambda size, slabs, out: elements.fill.over_elements(size, out.dtype.type(0), out),
+    )
+    with pytest.raises(SystemExit, match=r"wrong in float64: .* is off by 1, allowed is 1e-10"):
+        cuda_step.main()

@@ -1,7 +1,8 @@
 """The edition for NVIDIA devices: the functions of ``kernels.reference`` through numba.cuda, float32 and float64.
 
 NumPy arrays are copied to the device and results back; with arrays of :func:`to_device` everything stays there.  Every
-sum has one owner that adds in a fixed order: no atomics, and the same bits every run.
+sum has one owner that adds in a fixed order: no atomics, and the same bits every run.  Where a kernel had other
+versions, the head of its file lists them and says why the last one is kept; the others have had one.
 """
 
 from .average_pool import (

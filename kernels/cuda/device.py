@@ -22,6 +22,19 @@ except ImportError:  # a Numba without its own target, and no numba-cuda
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
+called_cuda = cuda
+"""``cuda`` for functions that kernels of other modules call."""
+
+if SIMULATED:
+    # The simulator lends its own to the module of a kernel alone.
+    from numba.cuda.simulator.kernel import _get_kernel_context
+
+    class _Current:
+        def __getattr__(self, name):
+            return getattr(_get_kernel_context(), name)
+
+    called_cuda = _Current()
+
 LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
     block=(2, 1) if SIMULATED else (32, 8),

@@ -42,7 +42,7 @@ from .planes import activation_planes, parameter, parameter_planes
 from .scale_shift import sum_frames
 from .softmax_cross_entropy import cross_entropies, cross_entropies_backward
 from .standardize import normalize, reciprocal_deviation
-from .threads import cell, sum_over_block, tiles
+from .threads import cell, least, most, sum_over_block, tiles
 from .weighted_sum import sum_windows, sum_windows_backward
 
 FIELD, STRIDES, POOL = (3, 4, 4), (1, 1, 1), (3, 2, 2)
@@ -304,7 +304,7 @@ def first_forward(x, weights, bias, alpha, pooled, moments):
         left, top = task % across * COLUMNS, task // across % down * ROWS
         plane = task // (across * down)
         d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        rows, columns = min(ROWS, height - top), min(COLUMNS, width - left)
+        rows, columns = least(ROWS, height - top), least(COLUMNS, width - left)
         _products(x, weights, n, f, d, top, left, ROWS + 3, COLUMNS + 3, products)
         _sum_rows(products, ROWS, COLUMNS + 3, sums)
         for r in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
@@ -329,11 +329,11 @@ def first_forward(x, weights, bias, alpha, pooled, moments):
             moments[plane, task % (across * down), 0] = first + mean
             moments[plane, task % (across * down), 1] = total
 
-        for r in range(cuda.threadIdx.y, min(ROWS // 2, pooled_rows - top // 2), cuda.blockDim.y):
-            for q in range(cuda.threadIdx.x, min(COLUMNS // 2, pooled_columns - left // 2), cuda.blockDim.x):
-                upper = max(outputs[2 * r, 2 * q], outputs[2 * r, 2 * q + 1])
-                lower = max(outputs[2 * r + 1, 2 * q], outputs[2 * r + 1, 2 * q + 1])
-                pooled[n, f, d, top // 2 + r, left // 2 + q] = max(upper, lower)
+        for r in range(cuda.threadIdx.y, least(ROWS // 2, pooled_rows - top // 2), cuda.blockDim.y):
+            for q in range(cuda.threadIdx.x, least(COLUMNS // 2, pooled_columns - left // 2), cuda.blockDim.x):
+                upper = most(outputs[2 * r, 2 * q], outputs[2 * r, 2 * q + 1])
+                lower = most(outputs[2 * r + 1, 2 * q], outputs[2 * r + 1, 2 * q + 1])
+                pooled[n, f, d, top // 2 + r, left // 2 + q] = most(upper, lower)
         cuda.syncthreads()
 
 
@@ -349,7 +349,9 @@ def normalize_pooled(moments, height, width, epsilon, mean, scale, pooled):
         if cuda.threadIdx.x == 0 and cuda.threadIdx.y == 0:
             count, average, squares = one(0), moments[plane, 0, 0], one(0)
             for piece in range(pieces):
-                more = one(min(ROWS, height - piece // across * ROWS) * min(COLUMNS, width - piece % across * COLUMNS))
+                more = one(
+                    least(ROWS, height - piece // across * ROWS) * least(COLUMNS, width - piece % across * COLUMNS)
+                )
                 # Chan, Golub and LeVeque: moments of two parts together
                 step = moments[plane, piece, 0] - average
                 share = more / (count + more)
@@ -442,8 +444,8 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
                                 gradients[r + 3, q] + gradients[r + 4, q]
                             )
                     cuda.syncthreads()
-                    for r in range(cuda.threadIdx.y, min(ROWS, height - top), cuda.blockDim.y):
-                        for q in range(cuda.threadIdx.x, min(COLUMNS, width - left), cuda.blockDim.x):
+                    for r in range(cuda.threadIdx.y, least(ROWS, height - top), cuda.blockDim.y):
+                        for q in range(cuda.threadIdx.x, least(COLUMNS, width - left), cuda.blockDim.x):
                             g = (sums[r, q + 1] + sums[r, q + 2]) + (sums[r, q + 3] + sums[r, q + 4])
                             # dW[i,h,w] = sum_{n,d'} x[n, d'+i, h, w] G[n,d',h,w]
                             for i in range(3):
@@ -451,12 +453,12 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
                             of_bias[r, q] += gradients[r + 4, q + 4]
                     cuda.syncthreads()
             if c == 0:
-                for r in range(cuda.threadIdx.y, min(ROWS, bias.shape[2] - top), cuda.blockDim.y):
-                    for q in range(cuda.threadIdx.x, min(COLUMNS, bias.shape[3] - left), cuda.blockDim.x):
+                for r in range(cuda.threadIdx.y, least(ROWS, bias.shape[2] - top), cuda.blockDim.y):
+                    for q in range(cuda.threadIdx.x, least(COLUMNS, bias.shape[3] - left), cuda.blockDim.x):
                         dbias[slab, f, d, top + r, left + q] = of_bias[r, q]
         for i in range(3):
-            for r in range(cuda.threadIdx.y, min(ROWS, height - top), cuda.blockDim.y):
-                for q in range(cuda.threadIdx.x, min(COLUMNS, width - left), cuda.blockDim.x):
+            for r in range(cuda.threadIdx.y, least(ROWS, height - top), cuda.blockDim.y):
+                for q in range(cuda.threadIdx.x, least(COLUMNS, width - left), cuda.blockDim.x):
                     dweights[slab, c, f, i, top + r, left + q] = of_weights[i, r, q]
 
 
@@ -514,7 +516,7 @@ def frames_backward(dz, x, weights, dx):
         d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
         if h < rows and w < columns:
             total = dx.dtype.type(0)
-            for start in range(max(0, d - 2), min(d, frames - 3) + 1):
+            for start in range(most(0, d - 2), least(d, frames - 3) + 1):
                 if start + first_largest_frame(x, n, f, start, h, w, 3) == d:
                     total += dz[n, f, start, h, w]
             dx[n, f, d, h, w] = total * weights[f, h, w]

@@ -6,6 +6,7 @@ through shared memory, so that the reads and the writes are both in rows.
 """
 
 from .device import LAUNCH, DeviceArray, cuda, kernel, memory
+from .threads import least
 
 TILE = 1024
 """Numbers that a block turns at a time."""
@@ -82,7 +83,7 @@ def gather_planes(x, together, run, planes):
         u0 = task % groups * together
         s0 = task // groups % runs * run
         n = task // (groups * runs)
-        wide, long = min(together, channels - u0), min(run, positions - s0)
+        wide, long = least(together, channels - u0), least(run, positions - s0)
         for q in range(thread, long * wide, threads):
             tile[q] = x[n, s0 + q // wide, u0 + q % wide]
         cuda.syncthreads()
@@ -103,7 +104,7 @@ def spread_planes(planes, together, run, x):
         u0 = task % groups * together
         s0 = task // groups % runs * run
         n = task // (groups * runs)
-        wide, long = min(together, channels - u0), min(run, positions - s0)
+        wide, long = least(together, channels - u0), least(run, positions - s0)
         for u in range(wide):
             for s in range(thread, long, threads):
                 tile[s * wide + u] = planes[n, u0 + u, s0 + s]
