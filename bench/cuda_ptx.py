@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -164,6 +165,7 @@ def table(launches, say=print):
     return "\n".join(lines), wrong
 
 
+@cache
 def launches_to_compile():
     """One launch of every kernel and types, that of the training step at batch 100 where there is one."""
     found = {}

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import SIMULATED
+from planting import planted
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import cuda_step
@@ -22,9 +23,10 @@ import kernels
 import run
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
-from kernels.cuda import device, elements
+from kernels.cuda import device, elements, threads
 
 ROOT = Path(__file__).resolve().parents[1]
+weighted_sum = sys.modules["kernels.cuda.weighted_sum"]  # the package's attribute is the function
 
 
 @pytest.fixture
@@ -168,6 +170,34 @@ def test_float_clips_that_are_not_finite(monkeypatch):
     next(batches)
     with pytest.raises(InputError, match=r"clips: clip 3 holds nan at \(d, h, w, c\) = \(2, 5, 6, 0\)"):
         next(batches)
+
+
+BARRIER = "cuda.syncthreads()"
+
+
+@pytest.mark.skipif(not SIMULATED, reason="the simulator shows it every time, a device might not")
+@pytest.mark.parametrize(
+    ("module", "name", "barriers"),
+    [(weighted_sum, "weigh_and_sum", 2), (weighted_sum, "spread_windows", 2), (threads, "block_sum", 3)],
+)
+def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers):
+    nets = [emo.EmoP3D(**TINY, dtype="float64", backend=backend) for backend in ("cuda", "reference")]
+    x, labels = batch(nets[0], 2)
+    right = getattr(module, name)
+    function = getattr(right, "function", right)
+    expected = nets[1].loss_and_gradients(x, labels)[1]["L5WS/weights"]
+
+    def is_right():
+        try:
+            found = nets[0].loss_and_gradients(x, labels)[1]["L5WS/weights"]
+        except ValueError:  # the root of a variance below 0
+            return False
+        return np.allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+    assert is_right()
+    for place in range(barriers):
+        monkeypatch.setattr(module, name, planted(function, BARRIER, "pass", place))
+        assert not is_right(), place
 
 
 # --- Wrong use.

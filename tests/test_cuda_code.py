@@ -3,12 +3,12 @@
 import inspect
 import re
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import JIT, SIMULATED
+from planting import planted
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import cuda_launches
@@ -35,15 +35,6 @@ def distinct(launches):
 
 LAUNCHES = distinct(cuda_launches.of_every_kernel(batch=2, shape=(7, 20, 40, 1)))
 """Planes of more than a tile across and down, and none that are whole tiles."""
-
-
-def planted(kernel, old, new):
-    """``kernel`` with a mistake in it: ``old`` in its source is ``new``."""
-    source = textwrap.dedent(inspect.getsource(kernel.function))
-    assert old in source
-    names = {}
-    exec(source.replace(old, new), kernel.function.__globals__, names)
-    return names[kernel.function.__name__]
 
 
 def launched(kernel, instead=None):
@@ -106,7 +97,7 @@ def test_a_planted_scattered_index_is_found():
     wrong = "plane, w, h = cell(task, columns, rows)"
     for name in ("multiply", "inputs_backward"):
         kernel = KERNELS[name]
-        launch = launched(kernel, planted(kernel, right, wrong))
+        launch = launched(kernel, planted(kernel.function, right, wrong))
         trace = cuda_trace.trace(launch)
         assert {array for array, _ in scattered(launch, trace)} >= {"weights", *trace.owners}
 
@@ -114,18 +105,18 @@ def test_a_planted_scattered_index_is_found():
 def test_a_planted_second_owner_is_found():
     kernel = elements.sum_slabs
     for mistake in ("out[0] = total", "out[q - q % 2] = total"):
-        launch = launched(kernel, planted(kernel, "out[q] = total", mistake))
+        launch = launched(kernel, planted(kernel.function, "out[q] = total", mistake))
         assert shared_cells(launch, cuda_trace.trace(launch)) == {"out"}
 
 
 def test_a_planted_reader_of_other_threads_cells_is_found():
     kernel = update.gradient_descent
-    launch = launched(kernel, planted(kernel, "rate * g[q]", "rate * g[q] * w[0]"))
+    launch = launched(kernel, planted(kernel.function, "rate * g[q]", "rate * g[q] * w[0]"))
     assert shared_cells(launch, cuda_trace.trace(launch)) == {"w"}
 
 
 def test_an_index_beyond_the_array_is_found():
-    launch = launched(elements.fill, planted(elements.fill, "a[q] = value", "a[q - 1] = value"))
+    launch = launched(elements.fill, planted(elements.fill.function, "a[q] = value", "a[q - 1] = value"))
     with pytest.raises(IndexError, match=r"fill: a\[\(-1,\)\] is beyond"):
         cuda_trace.trace(launch)
 
@@ -183,7 +174,7 @@ LOCAL = "turned = cuda.local.array(9, 'f4'); turned[q % 9] = value; a[q] = turne
 def test_planted_code_is_found(compiler, kernel, old, new, fault):
     launch = launched(kernel)
     assert compiler.faults(compiler.ptx(kernel, launch.arguments, (9, 0))) == {}
-    text = compiler.ptx(planted(kernel, old, new), launch.arguments, (9, 0))
+    text = compiler.ptx(planted(kernel.function, old, new), launch.arguments, (9, 0))
     assert list(compiler.faults(text)) == [fault]
 
 
