@@ -82,7 +82,7 @@ def trace(launch, blocks=None):
 
 class _Running:
     def __init__(self, launch):
-        self.launch, self.trace = launch, Trace()
+        self.launch, self.trace, self.places = launch, Trace(), {}
         self.function = launch.kernel.function
         names = self.function.__code__.co_varnames[: self.function.__code__.co_argcount]
         self.arguments = [self._stand_in(name, value) for name, value in zip(names, launch.arguments, strict=True)]
@@ -137,7 +137,12 @@ class _Running:
     def touch(self, array, cell, written):
         """Note an access; those of a warp in the same turns of all loops, by the same instruction, are one request."""
         frame = sys._getframe(2)
-        instruction = frame.f_code, frame.f_lasti
+        code = frame.f_code
+        if id(code) not in self.places:
+            # an instruction that the interpreter has adapted may stand elsewhere, but keeps its place in the source
+            known = hasattr(code, "co_positions")  # from Python 3.11 on, and so is adapting
+            self.places[id(code)] = list(code.co_positions()) if known else range(len(code.co_code) // 2)
+        instruction = id(code), self.places[id(code)][frame.f_lasti // 2]
         key = instruction, (self.thread // WARP, *self.turns), array.name, frame.f_lineno, written, array.itemsize
         self.cells.setdefault(key, []).append(cell)
         book = self.trace.owners if written else self.trace.readers

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,8 @@ import kernels
 import run
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
-from kernels.cuda import device, elements, threads
+from kernels.cuda import device, elements
+from kernels.cuda import threads as together
 
 ROOT = Path(__file__).resolve().parents[1]
 weighted_sum = sys.modules["kernels.cuda.weighted_sum"]  # the package's attribute is the function
@@ -162,6 +164,22 @@ def test_a_step_moves_the_batch_and_little_else(monkeypatch):
 
 
 @there
+def test_clips_go_up_while_kernels_run(monkeypatch):
+    """By another thread, on a stream that kernels do not wait for."""
+    copied, ways = device._copied, []
+    monkeypatch.setattr(
+        device,
+        "_copied",
+        lambda a, into, copying: ways.append((threading.get_ident(), copying)) or copied(a, into, copying),
+    )
+    clips = ClipSet("clips", np.zeros((4, *TINY["input_shape"]), np.uint8), np.zeros(4, np.int64), ("a",))
+    list(clips.batches(np.arange(4).reshape(2, 2), kernels.edition("cuda"), np.float32))
+    assert len(ways) == 2
+    assert all(thread != threading.get_ident() and copying is device.upload_stream for thread, copying in ways)
+    assert device.upload_stream() is not device.stream()
+
+
+@there
 def test_float_clips_that_are_not_finite(monkeypatch):
     stored = np.zeros((4, *TINY["input_shape"]), np.float32)
     stored[3, 2, 5, 6, 0] = np.nan
@@ -178,7 +196,7 @@ BARRIER = "cuda.syncthreads()"
 @pytest.mark.skipif(not SIMULATED, reason="the simulator shows it every time, a device might not")
 @pytest.mark.parametrize(
     ("module", "name", "barriers"),
-    [(weighted_sum, "weigh_and_sum", 2), (weighted_sum, "spread_windows", 2), (threads, "block_sum", 3)],
+    [(weighted_sum, "weigh_and_sum", 2), (weighted_sum, "spread_windows", 2), (together, "block_sum", 3)],
 )
 def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers):
     nets = [emo.EmoP3D(**TINY, dtype="float64", backend=backend) for backend in ("cuda", "reference")]

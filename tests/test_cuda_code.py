@@ -12,6 +12,7 @@ from planting import planted
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import cuda_launches
+import cuda_model
 import cuda_trace
 
 from kernels.cuda import device, elements, update
@@ -130,6 +131,34 @@ def test_operations_are_counted():
     trace = cuda_trace.trace(launches[0])
     assert trace.operations == 4 * size
     assert {name: len(cells) for name, cells in trace.readers.items()} == {"w": size, "g": size, "a": size}
+
+
+# --- The bound on paper.
+
+
+def test_the_bound_of_a_launch():
+    """Momentum on four blocks: it reads three arrays and writes two."""
+    size = 4 * 256
+    with device.recorded() as launches:
+        arrays = [np.zeros(size, np.float32) for _ in range(3)]
+        update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
+    cost = cuda_model.cost(launches[0], np.random.default_rng(0))
+    assert (cost.launches, cost.traffic, cost.asked, cost.operations) == (1, 20 * size, 20 * size, 4 * size)
+    a100, h100 = cost.seconds
+    assert a100 == pytest.approx(20 * size / 2.0e12)
+    assert h100 == pytest.approx(20 * size / 3.35e12)
+
+
+def test_the_page_has_the_launches_and_bytes_of_a_step():
+    counts = {}
+    for launch in cuda_launches.of_a_step(100):
+        count, moved = counts.get(launch.kernel.name, (0, 0))
+        counts[launch.kernel.name] = count + 1, moved + cuda_model.traffic(launch)
+    page = (Path(__file__).resolve().parents[1] / "docs" / "cuda.md").read_text()
+    table = page.split("<!-- bound")[1].split("<!-- end of bound")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| ([\d,.]+) \|", table, re.MULTILINE)
+    expected = {name: (str(count), f"{moved / 1e6:,.1f}") for name, (count, moved) in counts.items()}
+    assert {name: tuple(cells) for name, *cells in rows} == expected
 
 
 # --- What they compile to.
