@@ -23,8 +23,9 @@ test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds rea
 test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator, which says what is computed, not how fast
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
-test-ptx: $(CUDA)/ready  ## its kernels, compiled for devices without a device, in their own environment
+test-ptx: $(CUDA)/ready  ## its kernels, compiled for devices without a device, and numba-cuda's own simulator
 	$(CUDA)/bin/python -m pytest -q tests/test_cuda_code.py -k "machine or planted or occupancy"
+	NUMBA_ENABLE_CUDASIM=1 $(CUDA)/bin/python -m pytest -q tests/test_cuda.py
 
 SMALL_STEP = bench/cuda_step.py --shape 8,40,44,2 --batch 9 --repeats 1
 
