@@ -22,6 +22,12 @@ except ImportError:  # a Numba without its own target, and no numba-cuda
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
+if cuda and not SIMULATED:
+    from numba.cuda import dispatcher
+
+    # A small sum has few blocks; that is no cause for a warning.
+    dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
 called_cuda = cuda
 """``cuda`` for functions that kernels of other modules call."""
 
