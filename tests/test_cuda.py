@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import operations
 import pytest
 from conftest import SIMULATED
 from planting import planted
@@ -97,6 +98,27 @@ def test_any_launch_is_right(monkeypatch, threads, block, blocks, settings):
     assert loss == pytest.approx(expected_loss, rel=1e-12)
     for name, gradient in gradients.items():
         assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
+
+
+SIZES = operations.Sizes(
+    n=2, c=2, f=3, field=(2, 3, 4), strides=(1, 2, 1), windows=(2, 3, 7), spare=(0, 1, 0), pool=(2, 2, 3)
+)
+
+
+@there
+@pytest.mark.parametrize("op", operations.OPERATIONS, ids=lambda op: op.name)
+@pytest.mark.parametrize(("threads", "block", "blocks"), [(3, (3, 2), 5), (7, (5, 1), 2)], ids=["six", "seven"])
+def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, blocks):
+    for name, value in {"threads": threads, "block": block, "blocks": blocks}.items():
+        monkeypatch.setattr(device.LAUNCH, name, value)
+    cuda, reference = map(kernels.edition, ("cuda", "reference"))
+    rng = np.random.default_rng(0)
+    arrays = op.inputs(rng, SIZES)
+    expected = op.forward(reference, arrays, SIZES)
+    assert np.allclose(op.forward(cuda, arrays, SIZES), expected, rtol=1e-10, atol=1e-12)
+    dy = rng.standard_normal(expected.shape)
+    pairs = zip(op.backward(cuda, dy, arrays, SIZES), op.backward(reference, dy, arrays, SIZES), strict=True)
+    assert all(np.allclose(ours, theirs, rtol=1e-10, atol=1e-12) for ours, theirs in pairs)
 
 
 @there
