@@ -278,7 +278,8 @@ def test_the_other_editions_read_what_is_on_the_device():
     on_device = kernels.edition("cuda").to_device(x)
     for name in ("reference", "cpu"):
         edition = kernels.edition(name)
-        assert np.array_equal(edition.standardize_backward(dx, on_device), edition.standardize_backward(dx, x))
+        # a read-only copy is compiled for anew, and may be rounded otherwise
+        assert np.allclose(edition.standardize_backward(dx, on_device), edition.standardize_backward(dx, x), rtol=1e-12)
     w, twin = {"a": x.copy()}, {"a": x.copy()}
     emo.optimizers.GradientDescent(0.5).update(w, {"a": on_device})
     emo.optimizers.GradientDescent(0.5).update(twin, {"a": x})
