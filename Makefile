@@ -4,13 +4,15 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
+CUDA ?= .venv-cuda
+GPU ?= .venv-gpu
 
-.PHONY: demo test test-compiled test-interpreted test-cuda lint docs pictures bench bench-gradients bench-peers clean
+.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-gpu lint docs pictures bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
 
-test: lint test-compiled test-interpreted  ## everything CI runs
+test: lint test-compiled test-interpreted test-cuda test-ptx  ## everything CI runs
 
 test-compiled: $(VENV)/dev
 	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest; code=$$?; rm -r $$cache; exit $$code
@@ -18,8 +20,20 @@ test-compiled: $(VENV)/dev
 test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds reads and races of order show here
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
 
-test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator: slow, and no word on any device
+test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator, which says what is computed, not how fast
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
+
+test-ptx: $(CUDA)/ready  ## its kernels, compiled for devices without a device, and numba-cuda's own simulator
+	$(CUDA)/bin/python -m pytest -q tests/test_cuda_code.py -k "machine or planted or occupancy"
+	NUMBA_ENABLE_CUDASIM=1 $(CUDA)/bin/python -m pytest -q tests/test_cuda.py
+
+SMALL_STEP = bench/cuda_step.py --shape 8,40,44,2 --batch 9 --repeats 1
+
+test-gpu: $(GPU)/ready  ## to run first where there is an NVIDIA device: right, free of races, how fast; nobody has run it yet
+	$(GPU)/bin/python bench/cuda_step.py
+	EMOP3D_DEVICE=1 $(GPU)/bin/python -m pytest -q -k cuda
+	for tool in memcheck racecheck initcheck synccheck; do \
+	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU)/bin/python $(SMALL_STEP) || exit 1; done
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -44,6 +58,20 @@ bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch
 	$(PEERS)/bin/python bench/peers_bench.py
 	$(PEERS)/bin/python bench/tables.py
 
+bench-cuda-ptx: $(CUDA)/ready  ## the kernels for NVIDIA devices: registers, occupancy, bound on paper, into docs/cuda.md
+	$(CUDA)/bin/python bench/cuda_ptx.py --page docs/cuda.md
+	$(CUDA)/bin/python bench/cuda_model.py --page docs/cuda.md
+
+$(CUDA)/ready: setup.cfg
+	$(PYTHON) -m venv $(CUDA)
+	$(CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ptx]' pytest hypothesis
+	touch $@
+
+$(GPU)/ready: setup.cfg
+	$(PYTHON) -m venv $(GPU)
+	$(GPU)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]' pytest hypothesis
+	touch $@
+
 $(PEERS)/ready:
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu
@@ -62,5 +90,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(CUDA) $(GPU) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,5 +1,7 @@
 """Put the measured figures of ``bench/results`` into README, between its markers, and into ``docs/speed.md``.
 
+``put`` serves other pages with markers too.
+
 python bench/tables.py
 """
 
@@ -43,7 +45,7 @@ def put(text, name, table):
     """``text`` with what stands between the markers of ``name`` replaced."""
     marked = rf"(<!-- {name}: .*? -->\n).*?(\n<!-- end of {name} -->)"
     if not re.search(marked, text, re.DOTALL):
-        raise SystemExit(f"{README.name} has no markers of {name}")
+        raise SystemExit(f"the page has no markers of {name}")
     return re.sub(marked, lambda found: found[1] + table + found[2], text, flags=re.DOTALL)
 
 

@@ -115,6 +115,7 @@ class EmoP3D:
         self._place = getattr(self.kernels, "to_device", lambda values: values)
         initial = initial_parameters(self.layers, self.dtype, seed)
         self.parameters = {name: self._place(values) for name, values in initial.items()}
+        self._array = type(self.parameters["L1WS/bias"])
         # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; then
         # the layers' own kernels are used for the rest: the input's gradient, single activations.
         first, pool = self.layers[0], self.layers[2]
@@ -157,7 +158,8 @@ class EmoP3D:
         """Logits of a batch of clips.
 
         Args:
-            x: array of shape (n, d, h, w, c), ``n >= 1``; cast to the network's dtype.
+            x: array of shape (n, d, h, w, c), ``n >= 1``; cast to the network's dtype.  With the backend "cuda" it may
+                be on the device already.
 
         Returns:
             ndarray of shape (n, k).
@@ -243,7 +245,7 @@ class EmoP3D:
             gradient[...] = 0
         if input_gradient:
             self._require_memory(x, f"the gradient by {len(x):,} clips")
-            gradients["input"] = np.empty_like(x)
+            gradients["input"] = np.empty(x.shape, x.dtype)
         for part in _parts(len(x)):
             y, saved = self._place(x[part]), []
             for layer in self.layers:
@@ -283,15 +285,15 @@ class EmoP3D:
         return [name for name in self.parameters if name.endswith("/weights")]
 
     def _checked_clips(self, x):
-        x = np.asarray(x)
+        x = x if isinstance(x, self._array) else np.asarray(x)
         if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
             hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
             raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
         if x.dtype.kind not in "fiu":
             raise InputError(f"clips have dtype {x.dtype}; they must be real numbers")
-        if x.dtype != self.dtype or not x.flags.c_contiguous:
+        if isinstance(x, np.ndarray) and (x.dtype != self.dtype or not x.flags.c_contiguous):
             self._require_memory(x, f"a copy of {len(x):,} clips as {self.dtype}")
-        return np.ascontiguousarray(x, self.dtype)
+        return np.ascontiguousarray(x, self.dtype) if isinstance(x, np.ndarray) or x.dtype != self.dtype else x
 
     def _require_memory(self, x, what):
         """Refuse another array like the clips ``x`` if it does not fit."""

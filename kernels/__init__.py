@@ -15,8 +15,9 @@ from types import ModuleType
 
 BACKENDS = ("reference", "cpu", "cuda")
 
-EDITIONS = BACKENDS if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" else BACKENDS[:2]
-"""The editions that run on every machine, on which the tests run; with Numba's simulator that is all of them."""
+EDITIONS = BACKENDS if "1" in map(os.environ.get, ("NUMBA_ENABLE_CUDASIM", "EMOP3D_DEVICE")) else BACKENDS[:2]
+"""The editions that run on every machine, on which the tests run; with Numba's simulator, or where EMOP3D_DEVICE=1 says
+that there is a device, that is all of them."""
 
 
 def edition(name: str) -> ModuleType:

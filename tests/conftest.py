@@ -1,8 +1,6 @@
 """Fixtures and settings that all tests share."""
 
 import os
-import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,29 +19,11 @@ settings.load_profile("emop3d")
 
 # Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
 as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-SIMULATED = "cuda" in kernels.EDITIONS
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 if SIMULATED:
-    # The simulator waits for threads that wait for the interpreter.
-    sys.setswitchinterval(1e-5)
+    import simulator
 
-    from numba.core import types
-    from numba.cuda.simulator.kernelapi import FakeCUDAShared
-    from numba.np.numpy_support import as_dtype
-
-    allocating, dynamic_array = threading.Lock(), FakeCUDAShared.array
-
-    def shared_array(self, shape, dtype):
-        """One array a line of a kernel, as the simulator has it, which takes no lock: two threads might get two."""
-        if shape == 0:
-            return dynamic_array(self, shape, dtype)
-        caller = sys._getframe(1)
-        line = caller.f_code.co_filename, caller.f_lineno
-        with allocating:
-            if line not in self._allocations:
-                self._allocations[line] = np.empty(shape, as_dtype(dtype) if isinstance(dtype, types.Type) else dtype)
-            return self._allocations[line]
-
-    FakeCUDAShared.array = shared_array
+    simulator.take_turns()
 
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 SHARED = Path(__file__).resolve().parents[2] / "shared"

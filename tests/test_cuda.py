@@ -1,18 +1,35 @@
-"""What the edition for NVIDIA devices says where it cannot run; its kernels are in the tests of every edition."""
+"""The edition for NVIDIA devices: what it says where it cannot run, and on the simulator what is true of it alone.
 
+Its kernels are in the tests of every edition, and ``test_cuda_code.py`` looks at their code.
+"""
+
+import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import operations
 import pytest
+from conftest import SIMULATED
+from planting import planted
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import cuda_step
+
+import emop3d_np as emo
+import kernels
+import run
+from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
-from kernels.cuda import device
+from kernels.cuda import device, elements
+from kernels.cuda import threads as together
 
 ROOT = Path(__file__).resolve().parents[1]
+weighted_sum = sys.modules["kernels.cuda.weighted_sum"]  # the package's attribute is the function
 
 
 @pytest.fixture
@@ -23,10 +40,10 @@ def without(monkeypatch):
         monkeypatch.setattr(device, "SIMULATED", False)
         monkeypatch.setattr(device, "cuda", cuda)
         monkeypatch.setattr(device, "_compiler_found", lambda: compiler)
-        device.require.cache_clear()
+        device._require_device.cache_clear()
 
     yield set_up
-    device.require.cache_clear()
+    device._require_device.cache_clear()
 
 
 def test_no_driver(without):
@@ -52,3 +69,288 @@ def test_the_command_ends_with_a_message_not_a_traceback(tmp_path):
     assert ended.returncode == 2
     assert "backend cuda: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+there = pytest.mark.skipif("cuda" not in kernels.EDITIONS, reason="needs a device, or the simulator: make test-cuda")
+TINY = {"input_shape": (8, 14, 16, 1), "feature_maps": 2, "num_classes": 3}
+
+
+def batch(net, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, *net.input_shape)).astype(net.dtype), rng.integers(0, net.num_classes, count)
+
+
+@there
+@pytest.mark.parametrize(
+    "settings", [{}, {"receptive_field": (2, 3, 3), "pooling": "average"}], ids=["fused", "layers"]
+)
+@pytest.mark.parametrize(
+    ("threads", "block", "blocks"), [(1, (1, 1), 1), (3, (3, 2), 5), (7, (5, 1), 2)], ids=["one", "six", "seven"]
+)
+def test_any_launch_is_right(monkeypatch, threads, block, blocks, settings):
+    """Odd numbers of threads and blocks, more and fewer than there is to do: nothing is left out or done twice."""
+    for name, value in {"threads": threads, "block": block, "blocks": blocks}.items():
+        monkeypatch.setattr(device.LAUNCH, name, value)
+    ours, reference = (emo.EmoP3D(**TINY, **settings, dtype="float64", backend=name) for name in ("cuda", "reference"))
+    x, labels = batch(ours, 2)
+    loss, gradients = ours.loss_and_gradients(x, labels, weight_decay=0.1)
+    expected_loss, expected = reference.loss_and_gradients(x, labels, weight_decay=0.1)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    for name, gradient in gradients.items():
+        assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
+
+
+SIZES = operations.Sizes(
+    n=2, c=2, f=3, field=(2, 3, 4), strides=(1, 2, 1), windows=(2, 3, 7), spare=(0, 1, 0), pool=(2, 2, 3)
+)
+
+
+@there
+@pytest.mark.parametrize("op", operations.OPERATIONS, ids=lambda op: op.name)
+@pytest.mark.parametrize(("threads", "block", "blocks"), [(3, (3, 2), 5), (7, (5, 1), 2)], ids=["six", "seven"])
+def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, blocks):
+    for name, value in {"threads": threads, "block": block, "blocks": blocks}.items():
+        monkeypatch.setattr(device.LAUNCH, name, value)
+    cuda, reference = map(kernels.edition, ("cuda", "reference"))
+    rng = np.random.default_rng(0)
+    arrays = op.inputs(rng, SIZES)
+    expected = op.forward(reference, arrays, SIZES)
+    assert np.allclose(op.forward(cuda, arrays, SIZES), expected, rtol=1e-10, atol=1e-12)
+    dy = rng.standard_normal(expected.shape)
+    pairs = zip(op.backward(cuda, dy, arrays, SIZES), op.backward(reference, dy, arrays, SIZES), strict=True)
+    assert all(np.allclose(ours, theirs, rtol=1e-10, atol=1e-12) for ours, theirs in pairs)
+
+
+@there
+@pytest.mark.parametrize("rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam])
+def test_three_steps_from_one_seed(rule):
+    """In float32, the default: the reference's losses, to 1e-5."""
+    losses = {}
+    for backend in ("reference", "cuda"):
+        net, optimizer = emo.EmoP3D(**TINY, backend=backend, seed=5), rule(0.01)
+        x, labels = batch(net, 3)
+        losses[backend] = []
+        for _ in range(3):
+            loss, gradients = net.loss_and_gradients(x, labels)
+            losses[backend].append(loss)
+            optimizer.update(net.parameters, gradients)
+    assert losses["cuda"] == pytest.approx(losses["reference"], rel=1e-5)
+    assert len(set(losses["cuda"])) == 3
+
+
+@there
+def test_a_run_is_the_reference_run(tmp_path):
+    """run.py from files: the batches go to the simulated device while a step is under way; the history is the same."""
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.integers(0, 256, (7, *TINY["input_shape"]), np.uint8))
+    np.save(tmp_path / "y.npy", np.arange(7) % 3)
+    sizes = zip(("--depth_frames", "--height", "--width", "--in_channels"), TINY["input_shape"], strict=True)
+    flags = [str(part) for pair in sizes for part in pair] + ["--num_classes", "3", "--feature_maps", "2"]
+    for side in ("train", "val"):
+        flags += [f"--{side}_path", str(tmp_path / "x.npy"), f"--{side}_labels_path", str(tmp_path / "y.npy")]
+    rows = {}
+    for backend in ("reference", "cuda"):
+        where = ["--save_path", str(tmp_path / backend), "--backend", backend]
+        assert run.main([*flags, *where, "--batch_size", "3", "--max_steps", "1", "--learning_rate", "0.01"]) == 0
+        (history,) = (tmp_path / backend).glob("*/history.jsonl")
+        rows[backend] = json.loads(history.read_text().splitlines()[-1])
+    for figure in ("train_loss", "val_loss", "val_accuracy"):
+        assert rows["cuda"][figure] == pytest.approx(rows["reference"][figure], rel=1e-5), figure
+
+
+@there
+def test_a_step_moves_the_batch_and_little_else(monkeypatch):
+    """Up go the clips as they are stored, and the labels; down come losses, logits and what is finite."""
+    moved = {"up": [], "down": []}
+    copied, host = device._copied, device._host
+    monkeypatch.setattr(
+        device, "_copied", lambda a, *rest: moved["up"].append(np.asarray(a).nbytes) or copied(a, *rest)
+    )
+    monkeypatch.setattr(device, "_host", lambda a: moved["down"].append(a.size * a.dtype.itemsize) or host(a))
+    net, optimizer = emo.EmoP3D(**TINY, backend="cuda"), emo.optimizers.Momentum(0.01)
+    n, (d, *_) = 3, net.input_shape
+    stored = np.random.default_rng(0).integers(0, 256, (3 * n, *net.input_shape), np.uint8)
+    clips = ClipSet("clips", stored, np.arange(3 * n) % 3, ("a", "b", "c"))
+    gradients = None
+    for _ in range(2):
+        batches = clips.batches(iter(np.arange(3 * n).reshape(3, n)), net.kernels, net.dtype)
+        for x, labels in batches:
+            assert isinstance(x, device.DeviceArray)
+            _, gradients, _ = net.training_pass(x, labels, gradients=gradients)
+            optimizer.update(net.parameters, gradients)
+        expected = {"up": 3 * (stored[:n].nbytes + 8 * n), "down": 3 * 4 * n * (1 + 3 + 2 * (d - 2))}
+        found = {way: sum(sizes) for way, sizes in moved.items()}
+        moved["up"].clear()
+        moved["down"].clear()
+    assert found == expected  # of the second round, when parameters and optimiser are there
+
+
+@there
+def test_clips_go_up_while_kernels_run(monkeypatch):
+    """By another thread, on a stream that kernels do not wait for."""
+    copied, ways = device._copied, []
+    monkeypatch.setattr(
+        device,
+        "_copied",
+        lambda a, into, copying: ways.append((threading.get_ident(), copying)) or copied(a, into, copying),
+    )
+    clips = ClipSet("clips", np.zeros((4, *TINY["input_shape"]), np.uint8), np.zeros(4, np.int64), ("a",))
+    list(clips.batches(np.arange(4).reshape(2, 2), kernels.edition("cuda"), np.float32))
+    assert len(ways) == 2
+    assert all(thread != threading.get_ident() and copying is device.upload_stream for thread, copying in ways)
+    assert device.upload_stream() is not device.stream()
+
+
+@there
+def test_float_clips_that_are_not_finite(monkeypatch):
+    stored = np.zeros((4, *TINY["input_shape"]), np.float32)
+    stored[3, 2, 5, 6, 0] = np.nan
+    clips = ClipSet("clips", stored, np.zeros(4, np.int64), ("a",))
+    batches = clips.batches([np.array([0, 1]), np.array([2, 3])], kernels.edition("cuda"), np.float32, normalized=False)
+    next(batches)
+    with pytest.raises(InputError, match=r"clips: clip 3 holds nan at \(d, h, w, c\) = \(2, 5, 6, 0\)"):
+        next(batches)
+
+
+BARRIER = "cuda.syncthreads()"
+
+
+@pytest.mark.skipif(not SIMULATED, reason="the simulator shows it every time, a device might not")
+@pytest.mark.parametrize(
+    ("module", "name", "barriers"),
+    [(weighted_sum, "weigh_and_sum", 2), (weighted_sum, "spread_windows", 2), (together, "block_sum", 3)],
+)
+def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers):
+    nets = [emo.EmoP3D(**TINY, dtype="float64", backend=backend) for backend in ("cuda", "reference")]
+    x, labels = batch(nets[0], 2)
+    right = getattr(module, name)
+    function = getattr(right, "function", right)
+    expected = nets[1].loss_and_gradients(x, labels)[1]["L5WS/weights"]
+
+    def is_right():
+        try:
+            found = nets[0].loss_and_gradients(x, labels)[1]["L5WS/weights"]
+        except ValueError:  # the root of a variance below 0
+            return False
+        return np.allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+    assert is_right()
+    for place in range(barriers):
+        monkeypatch.setattr(module, name, planted(function, BARRIER, "pass", place))
+        assert not is_right(), place
+
+
+# --- Wrong use.
+
+
+@there
+def test_arrays_on_two_sides():
+    cuda = kernels.edition("cuda")
+    dz, m = np.zeros((1, 2, 3, 4, 5)), cuda.to_device(np.zeros((1, 2, 3, 4, 5)))
+    with pytest.raises(
+        InputError, match=r"on the host: dz \(1, 2, 3, 4, 5\) of 960 bytes; the other arrays are on the"
+    ):
+        cuda.scale_shift_backward(dz, m, cuda.to_device(np.zeros((1, 3, 4, 5))))
+
+
+@there
+def test_a_numpy_array_for_a_kernel():
+    a = device.memory((5,), np.float64)
+    with pytest.raises(
+        InputError, match=r"combine works on .*on the host are: b \(5,\) of 40 bytes; kernels.cuda.to_dev"
+    ):
+        elements.combine.over_elements(5, a, np.zeros(5), 1.0, 1.0, a)
+
+
+@there
+def test_a_gradient_on_the_host_for_parameters_on_the_device():
+    net = emo.EmoP3D(**TINY, backend="cuda")
+    gradients = {name: np.zeros(values.shape, values.dtype) for name, values in net.parameters.items()}
+    with pytest.raises(InputError, match=r"on the host: gradient \(3, 14, 16, 1, 2\) of 5,376 bytes; the other arrays"):
+        emo.optimizers.Momentum(0.1).update(net.parameters, gradients)
+
+
+@there
+def test_the_other_editions_read_what_is_on_the_device():
+    """The other way round nothing is refused: whatever takes NumPy arrays gets a copy."""
+    rng = np.random.default_rng(0)
+    x, dx = rng.standard_normal((2, 1, 2, 3, 2, 4))
+    on_device = kernels.edition("cuda").to_device(x)
+    for name in ("reference", "cpu"):
+        edition = kernels.edition(name)
+        # a read-only copy is compiled for anew, and may be rounded otherwise
+        assert np.allclose(edition.standardize_backward(dx, on_device), edition.standardize_backward(dx, x), rtol=1e-12)
+    w, twin = {"a": x.copy()}, {"a": x.copy()}
+    emo.optimizers.GradientDescent(0.5).update(w, {"a": on_device})
+    emo.optimizers.GradientDescent(0.5).update(twin, {"a": x})
+    assert isinstance(w["a"], np.ndarray)
+    assert np.array_equal(w["a"], twin["a"])
+
+
+@there
+def test_a_batch_that_is_too_large(monkeypatch):
+    """Refused by the estimate, before anything is launched."""
+    net = emo.EmoP3D(**TINY, backend="cuda")
+    x, labels = batch(net, 4)
+    each = net._fused.bytes_per_clip()
+    monkeypatch.setattr(device, "free_bytes", lambda: 3 * each)
+    monkeypatch.setattr(device.Kernel, "__call__", None)
+    with pytest.raises(
+        InputError, match=rf"a batch of 4 clips needs {4 * each:,} bytes on the device, {3 * each:,} are"
+    ):
+        net.training_pass(x, labels, gradients=dict(net.parameters))
+    monkeypatch.setattr(device, "free_bytes", lambda: 1000)
+    with pytest.raises(
+        InputError, match=r"needs [\d,]+ bytes.*1,000 are free; lower --batch_size; a clip takes [\d,]+$"
+    ):
+        net.forward(x)
+
+
+@there
+def test_an_array_that_is_too_large(monkeypatch):
+    monkeypatch.setattr(device, "free_bytes", lambda: 100)
+    with pytest.raises(InputError, match="this array needs 800 bytes on the device, 100 are free"):
+        kernels.edition("cuda").to_device(np.zeros(100))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_estimate_is_what_a_batch_takes(monkeypatch, channels):
+    """The memory that one clip more takes, but for losses, moments and labels."""
+    new, taken = device._new_memory, []
+    monkeypatch.setattr(device, "_new_memory", lambda *like: taken.append(new(*like).nbytes) or new(*like))
+    bytes_of = {}
+    with device.recorded():
+        net = emo.EmoP3D((8, 30, 28, channels), 2, 3, backend="cuda")
+        for n in (8, 9):
+            _, gradients = net.loss_and_gradients(*batch(net, n))
+            taken.clear()
+            net._fused._kept.clear()
+            net.training_pass(*batch(net, n), gradients=gradients)
+            bytes_of[n] = sum(taken)
+    assert bytes_of[9] - bytes_of[8] == pytest.approx(net._fused.bytes_per_clip(), rel=0.03)
+
+
+# --- bench/cuda_step.py.
+
+
+@there
+def test_the_step_is_checked_and_measured(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cuda_step.py", "--shape", "7,13,13,1", "--batch", "1", "--repeats", "1"])
+    cuda_step.main()
+    said = capsys.readouterr().out
+    assert said.count("all gradients are the reference edition's") == 4
+    names = {line.split()[0] for line in said.splitlines()}
+    assert {"first_forward", "first_backward", "momentum"} <= names
+    assert ("simulated: the times mean nothing" in said) == SIMULATED
+
+
+@there
+def test_nothing_is_measured_when_a_gradient_is_wrong(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cuda_step.py", "--shape", "7,13,13,1"])
+    monkeypatch.setattr(
+        elements.sum_slabs,
+        "over_elements",
+        lambda size, slabs, out: elements.fill.over_elements(size, out.dtype.type(0), out),
+    )
+    with pytest.raises(SystemExit, match=r"wrong in float64: .* is off by 1, allowed is 1e-10"):
+        cuda_step.main()

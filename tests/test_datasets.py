@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from conftest import as_compiled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def test_columns_and_whole_floats_are_labels(files, rng):
     assert found.labels.dtype == np.int64
 
 
+@as_compiled
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_found(files, rng, edition, value):
     clips = clips_like(rng, "f4")

@@ -3,7 +3,7 @@
 import numpy as np
 import operations
 import pytest
-from conftest import JIT, as_compiled
+from conftest import JIT, SIMULATED, as_compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,19 +129,20 @@ LARGE = operations.Sizes(
 
 @pytest.mark.skipif(not JIT, reason="races are in compiled code; the interpreter has none and takes hours here")
 @operation
+@pytest.mark.parametrize("name", ["cpu"] if SIMULATED else kernels.EDITIONS[1:])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_no_races_on_large_shapes(op, dtype):
+def test_no_races_on_large_shapes(op, name, dtype):
     """Small shapes never show a race: a large one, often, bit for bit, and against the reference."""
-    cpu = kernels.edition("cpu")
+    edition = kernels.edition(name)
     arrays, dy = case(op, LARGE, 0, dtype)
-    first = [op.forward(cpu, arrays, LARGE), *op.backward(cpu, dy, arrays, LARGE)]
+    first = [op.forward(edition, arrays, LARGE), *op.backward(edition, dy, arrays, LARGE)]
     reference = kernels.edition("reference")
     expected = [op.forward(reference, arrays, LARGE), *op.backward(reference, dy, arrays, LARGE)]
     allowed = 1e-4 if dtype == np.float32 else 1e-11
     for ours, theirs in zip(first, expected, strict=True):
         assert relative_error(ours, theirs) <= allowed
     for _ in range(30):
-        again = [op.forward(cpu, arrays, LARGE), *op.backward(cpu, dy, arrays, LARGE)]
+        again = [op.forward(edition, arrays, LARGE), *op.backward(edition, dy, arrays, LARGE)]
         assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
 
 

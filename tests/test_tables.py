@@ -29,5 +29,5 @@ def test_readme_holds_the_measured_figures():
 
 
 def test_markers_that_are_missing():
-    with pytest.raises(SystemExit, match=r"README\.md has no markers of peers"):
+    with pytest.raises(SystemExit, match="the page has no markers of peers"):
         tables.put("", "peers", "")

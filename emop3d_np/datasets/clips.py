@@ -59,58 +59,64 @@ class ClipSet:
 
         Args:
             index_lists: iterable of arrays of clip numbers, one a batch.
-            kernels: edition that normalises.
+            kernels: edition that normalises; one that has the arrays elsewhere is given each batch while the one before
+                is in use.
             dtype: of the batches.
             normalized: True (default) applies :func:`normalize`; False only casts.
             changes: functions, one a batch, that may change its clips in place before that; default none.
 
         Yields:
-            ``x, labels``: ndarrays of shape (b, d, h, w, c) and (b,).  ``x`` is written anew for the next batch.
+            ``x, labels``: of shape (b, d, h, w, c), an ndarray or the edition's own kind of array, and an ndarray (b,).
+            ``x`` is written anew for the next batch.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
         """
         # The thread only copies: kernels stay in the caller's thread, since not all of Numba's layers allow two.
+        elsewhere = hasattr(kernels, "upload")
+        empty, upload = (kernels.pinned, kernels.upload) if elsewhere else (np.empty, lambda raw, _: raw)
         with ThreadPoolExecutor(1) as reader:
             spare, x = [], None
             wanted = zip(index_lists, chain(changes, repeat(None)), strict=False)
-            coming = self._read_next(wanted, reader, spare)
+            coming = self._read_next(wanted, reader, spare, empty, upload)
             while coming:
                 indices, rows, future = coming
-                raw = future.result()
-                coming = self._read_next(wanted, reader, spare)
+                raw, placed = future.result()
+                coming = self._read_next(wanted, reader, spare, empty, upload)
                 if x is None or x.shape != raw.shape:
-                    x = np.empty(raw.shape, dtype)
-                if raw.dtype.kind == "f":
+                    x = np.empty_like(placed, dtype=dtype)
+                if raw.dtype.kind == "f" and not (elsewhere and np.isfinite(placed).all()):
                     for row, clip in zip(rows, raw, strict=True):
                         self._require_finite(row, clip)
                 if normalized:
-                    normalize(raw, kernels, x)
+                    normalize(placed, kernels, x)
                 else:
-                    x[...] = raw
-                spare.append(raw)
+                    x[...] = placed
+                if elsewhere:
+                    kernels.finish()
+                spare.append((raw, placed))
                 yield x, self.labels[indices]
 
-    def _read_next(self, wanted, reader, spare):
+    def _read_next(self, wanted, reader, spare, empty, upload):
         indices, change = next(wanted, (None, None))
         if indices is None:
             return None
         rows = self._rows(indices)
         if self.draw:
             self.draw(rows)
-        return indices, rows, reader.submit(self._read, rows, change, spare)
+        return indices, rows, reader.submit(self._read, rows, change, spare, empty, upload)
 
-    def _read(self, rows, change, spare):
-        """Copy the clips at ``rows`` into an array that is no longer used, or a new one."""
+    def _read(self, rows, change, spare, empty, upload):
+        """Copy the clips at ``rows`` into arrays that are no longer used, or new ones: here, and where kernels work."""
         shape = (len(rows), *self.clips.shape[1:])
-        raw = next((spare.pop(i) for i, array in enumerate(spare) if array.shape == shape), None)
+        raw, placed = next((spare.pop(i) for i, (array, _) in enumerate(spare) if array.shape == shape), (None, None))
         if raw is None:
-            raw = np.empty(shape, self.clips.dtype.newbyteorder("="))
+            raw = empty(shape, self.clips.dtype.newbyteorder("="))
         for row, clip in zip(rows, raw, strict=True):
             clip[...] = self.clips[row]
         if change:
             change(raw)
-        return raw
+        return raw, upload(raw, placed)
 
     def _require_finite(self, row, clip):
         # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.

@@ -1,7 +1,8 @@
 """The edition for NVIDIA devices: the functions of ``kernels.reference`` through numba.cuda, float32 and float64.
 
 NumPy arrays are copied to the device and results back; with arrays of :func:`to_device` everything stays there.  Every
-sum has one owner that adds in a fixed order: no atomics, and the same bits every run.
+sum has one owner that adds in a fixed order: no atomics, and the same bits every run.  Where a kernel had other
+versions, the head of its file lists them and says why the last one is kept; the others have had one.
 """
 
 from .average_pool import (
@@ -11,7 +12,10 @@ from .average_pool import (
     average_pool_space_backward,
 )
 from .dense import dense, dense_backward
+from .device import finish as finish
+from .device import pinned as pinned
 from .device import to_device as to_device
+from .device import upload as upload
 from .fused import fuse
 from .leaky_relu import leaky_relu, leaky_relu_backward
 from .max_pool import max_pool_frames, max_pool_frames_backward, max_pool_space, max_pool_space_backward

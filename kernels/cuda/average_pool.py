@@ -2,7 +2,7 @@
 
 from .device import cuda, kernel, memory, operation
 from .planes import activation_planes, activations
-from .threads import cell, tiles
+from .threads import cell, least, most, tiles
 
 
 @operation(arrays=1)
@@ -98,6 +98,6 @@ def to_all_frames(dm, run, dx):
         if h < rows and w < columns:
             # m[n,d'] = sum_i x[n,d'+i] / rd
             total = one(0)
-            for start in range(max(0, d - run + 1), min(d, frames - run) + 1):
+            for start in range(most(0, d - run + 1), least(d, frames - run) + 1):
                 total += dm[n, f, start, h, w]
             dx[n, f, d, h, w] = total / one(run)

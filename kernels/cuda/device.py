@@ -5,6 +5,7 @@ is used.  ``NUMBA_ENABLE_CUDASIM=1`` runs everything on Numba's simulator, in pl
 """
 
 import os
+import threading
 from contextlib import contextmanager
 from functools import cache, wraps
 from types import SimpleNamespace
@@ -20,6 +21,25 @@ except ImportError:  # a Numba without its own target, and no numba-cuda
     cuda = None
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+if cuda and not SIMULATED:
+    from numba.cuda import dispatcher
+
+    # A small sum has few blocks; that is no cause for a warning.
+    dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
+called_cuda = cuda
+"""``cuda`` for functions that kernels of other modules call."""
+
+if SIMULATED:
+    # The simulator lends its own to the module of a kernel alone.
+    from numba.cuda.simulator.kernel import _get_kernel_context
+
+    class _Current:
+        def __getattr__(self, name):
+            return getattr(_get_kernel_context(), name)
+
+    called_cuda = _Current()
 
 LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
@@ -43,7 +63,7 @@ class Launch(NamedTuple):
     """One launch, as :func:`recorded` keeps it."""
 
     kernel: object
-    blocks: int
+    tasks: int
     threads: tuple
     shared_bytes: int
     arguments: tuple
@@ -70,11 +90,24 @@ class Kernel:
                 f"backend cuda: {self.name} needs {shared:,} bytes of shared memory a block for clips and windows of "
                 f"this width, a device has {MOST_SHARED:,}; use backend cpu, or smaller windows or strides"
             )
-        blocks = max(1, min(tasks, LAUNCH.blocks))
         if _recorded:
-            _recorded[-1].append(Launch(self, blocks, threads, shared, arguments))
+            _recorded[-1].append(Launch(self, tasks, threads, shared, arguments))
         else:
+            self._require_device(arguments)
+            blocks = max(1, min(tasks, LAUNCH.blocks))
             self.compiled[blocks, threads, stream(), shared](*arguments)
+
+    def _require_device(self, arguments):
+        # numba would copy such an array there and back, at every launch
+        names = self.function.__code__.co_varnames[: len(arguments)]
+        on_host = [
+            f"{name} {a.shape} of {a.nbytes:,} bytes" for name, a in zip(names, arguments, strict=True) if _is_host(a)
+        ]
+        if on_host:
+            raise InputError(
+                f"backend cuda: {self.name} works on arrays on the device, and on the host are: {'; '.join(on_host)}; "
+                f"kernels.cuda.to_device moves them"
+            )
 
     def over_elements(self, size, *arguments):
         """Launch over ``size`` elements in a row."""
@@ -118,15 +151,18 @@ def recorded():
         _recorded.pop()
 
 
-@cache
 def require():
     """Refuse to go on without a device.
 
     Raises:
         InputError: it says which is missing, the package or the driver, and how to get it.
     """
-    if SIMULATED or _recorded:
-        return
+    if not (SIMULATED or _recorded):
+        _require_device()
+
+
+@cache
+def _require_device():
     if cuda is None or not _compiler_found():
         raise InputError(
             "backend cuda: the package numba-cuda with its compiler is missing; pip install 'emop3d-np[cuda]' gets it "
@@ -156,6 +192,19 @@ def stream():
     return cuda.stream()
 
 
+@cache
+def upload_stream():
+    """The stream of :func:`upload`: it copies while the kernels of :func:`stream` run."""
+    return cuda.stream()
+
+
+def finish():
+    """Wait until all that was launched is done."""
+    require()
+    if not _recorded:
+        stream().synchronize()
+
+
 def memory(shape, dtype):
     """Uninitialised memory of the device, as a contiguous array.
 
@@ -163,10 +212,42 @@ def memory(shape, dtype):
         InputError: there is no device, or it has no room; the bytes are named.
     """
     require()
+    arrays = getattr(_kept, "arrays", None)
+    if arrays is None:
+        return _new_memory(shape, dtype)
+    place = _kept.used
+    _kept.used += 1
+    if place == len(arrays):
+        arrays.append(_new_memory(shape, dtype))
+    elif (tuple(arrays[place].shape), arrays[place].dtype) != (tuple(np.atleast_1d(shape)), dtype):
+        arrays[place] = _new_memory(shape, dtype)
+    return arrays[place]
+
+
+def _new_memory(shape, dtype):
     if _recorded:
         return np.empty(shape, dtype)
     require_room(int(np.prod(shape)) * np.dtype(dtype).itemsize)
     return cuda.device_array(shape, dtype)
+
+
+_kept = threading.local()
+"""Of this thread: ``arrays`` that :func:`memory` hands out, and how many it has ``used``."""
+
+
+@contextmanager
+def kept(arrays):
+    """Within, :func:`memory` hands out the arrays of the last time, in their order; to get and free them takes long.
+
+    Args:
+        arrays: list, at first empty.  What is done within should ask for the same shapes every time, and leave nothing
+            in these arrays that is wanted later.
+    """
+    _kept.arrays, _kept.used = arrays, 0
+    try:
+        yield
+    finally:
+        _kept.arrays = None
 
 
 def require_room(needed, what="this array", hint=""):
@@ -178,6 +259,10 @@ def require_room(needed, what="this array", hint=""):
     if _recorded:
         return
     free = free_bytes()
+    if needed > free and not SIMULATED:
+        # numba frees arrays that are no longer used a few at a time
+        cuda.current_context().deallocations.clear()
+        free = free_bytes()
     if needed > free:
         raise InputError(
             f"backend cuda: {what} needs {needed:,} bytes on the device, {int(free):,} are free{hint and '; ' + hint}"
@@ -190,23 +275,42 @@ def free_bytes():
     return cuda.current_context().get_memory_info().free
 
 
-def to_device(values, upload_stream=None):
+def to_device(values):
     """Copy an array to the device.
 
     Args:
-        values: array of any shape.
-        upload_stream: stream of the copy, which is waited for; default :func:`stream`.
+        values: array of any shape; a DeviceArray is returned as it is.
 
     Returns:
         DeviceArray of the same shape and dtype.
     """
-    values = np.ascontiguousarray(values).reshape(np.shape(values))
-    data = memory(values.shape, values.dtype)
+    if isinstance(values, DeviceArray):
+        return values
+    return _copied(values, DeviceArray.empty(np.shape(values), np.asarray(values).dtype), stream)
+
+
+def upload(values, into=None):
+    """:func:`to_device` for a thread that fetches the next batch: kernels go on while it copies, and waits.
+
+    Args:
+        values: ndarray, best of :func:`pinned`.
+        into: DeviceArray of the same shape and dtype that no kernel uses any longer; default a new one.
+    """
+    return _copied(values, into or DeviceArray.empty(values.shape, values.dtype), upload_stream)
+
+
+def _copied(values, into, copying):
+    require()
     if not _recorded:
-        upload_stream = upload_stream or stream()
-        data.copy_to_device(values, stream=upload_stream)
-        upload_stream.synchronize()
-    return DeviceArray(data)
+        into.data.copy_to_device(np.ascontiguousarray(values).reshape(into.shape), stream=copying())
+        copying().synchronize()
+    return into
+
+
+def pinned(shape, dtype):
+    """ndarray on the host, uninitialised, in memory that the device can copy from without the processor."""
+    require()
+    return np.empty(shape, dtype) if _recorded else cuda.pinned_array(shape, dtype)
 
 
 class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -278,6 +382,9 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return host if dtype is None else host.astype(dtype, copy=False)
 
     def __getitem__(self, key):
+        """Of clips in a row, an array on the device, of the same memory; else of a copy on the host."""
+        if isinstance(key, slice) and key.step is None:
+            return DeviceArray(self.data[key])
         return np.asarray(self)[key]
 
     def __setitem__(self, key, value):
@@ -308,7 +415,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         if method == "__call__" and not options:
             if ufunc is np.isfinite and self._all_finite():
                 return np.broadcast_to(True, self.shape)
-            if out in (None, (self,)):
+            if out is None or out[0] is self:
                 result = self._combined(ufunc, inputs, self if out else None)
                 if result is not None:
                     return result
@@ -336,8 +443,8 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return out
 
     def __array_function__(self, function, types, arguments, options):
-        if function in (np.empty_like, np.zeros_like) and len(arguments) == 1 and not options:
-            like = DeviceArray.empty(self.shape, self.dtype)
+        if function in (np.empty_like, np.zeros_like) and len(arguments) == 1 and not options.keys() - {"dtype"}:
+            like = DeviceArray.empty(self.shape, np.dtype(options.get("dtype", self.dtype)))
             if function is np.zeros_like:
                 like[...] = 0
             return like
@@ -353,6 +460,10 @@ def _host(data):
     host = data.copy_to_host(stream=stream())
     stream().synchronize()
     return host
+
+
+def _is_host(value):
+    return isinstance(value, np.ndarray) and value.ndim > 0
 
 
 def _readable(value):

@@ -16,6 +16,8 @@ A block of the backward kernel owns one tile of one map's weights, so nothing is
 atomics.  For a network that :func:`fuse` does not cover, the layers call the functions beside this file.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from ..reference.leaky_relu import ALPHA
@@ -28,6 +30,7 @@ from .device import (
     DeviceArray,
     cuda,
     inline,
+    kept,
     kernel,
     memory,
     require_room,
@@ -39,7 +42,7 @@ from .planes import activation_planes, parameter, parameter_planes
 from .scale_shift import sum_frames
 from .softmax_cross_entropy import cross_entropies, cross_entropies_backward
 from .standardize import normalize, reciprocal_deviation
-from .threads import cell, sum_over_block, tiles
+from .threads import cell, least, most, sum_over_block, tiles
 from .weighted_sum import sum_windows, sum_windows_backward
 
 FIELD, STRIDES, POOL = (3, 4, 4), (1, 1, 1), (3, 2, 2)
@@ -79,15 +82,18 @@ class Fused:
     def __init__(self, input_shape, maps, classes, dtype):
         self.d, self.h, self.w, self.c = input_shape
         self.maps, self.classes, self.dtype = maps, classes, np.dtype(dtype)
+        self._kept = {}
 
     def forward(self, x, parameters):
         """Logits (n, k) of clips (n, d, h, w, c), and for each clip whether its first maps are finite."""
-        net = self._planes(parameters)
-        parts = [x[start : start + CLIPS_AT_A_TIME] for start in range(0, len(x), CLIPS_AT_A_TIME)]
-        self._require_room(len(parts[0]), training=False)
-        results = [self._forward(self._clips(part), *net) for part in parts]
-        logits = np.concatenate([np.asarray(DeviceArray(result[-1])) for result in results])
-        return logits, np.concatenate([self._finite(result[1]) for result in results])
+        results = []
+        for start in range(0, len(x), CLIPS_AT_A_TIME):
+            part = x[start : start + CLIPS_AT_A_TIME]
+            with self._memory(len(part), training=False):
+                _, scale, *_, logits = self._forward(self._clips(part), *self._planes(parameters))
+                results.append((np.asarray(DeviceArray(logits)), self._finite(scale)))
+        logits, finite = zip(*results, strict=True)
+        return np.concatenate(logits), np.concatenate(finite)
 
     def training_pass(self, x, labels, parameters, gradients):
         """Forward and backward.
@@ -105,8 +111,11 @@ class Fused:
         Raises:
             InputError: the batch does not fit into the device's memory; the bytes are named.
         """
+        with self._memory(len(labels), training=True):
+            return self._training_pass(x, labels, parameters, gradients)
+
+    def _training_pass(self, x, labels, parameters, gradients):
         n = len(labels)
-        self._require_room(n, training=True)
         net = w1, b1, w3, _, w5, _, w7, _ = self._planes(parameters)
         x, labels = self._clips(x), to_device(labels)
         n1, scale1, mean1, y3, n3, scale3, y5, n5, scale5, logits = self._forward(x, *net)
@@ -218,9 +227,18 @@ class Fused:
         shapes[6] = (d, h, w, f, self.classes)
         return shapes
 
-    def _require_room(self, n, training):
-        needed = n * self.bytes_per_clip(training)
-        require_room(needed, f"a batch of {n} clips", hint="lower --batch_size")
+    @contextmanager
+    def _memory(self, n, training):
+        """The memory of a pass, kept for the next one over as many clips."""
+        arrays = self._kept.get((training, n))
+        if arrays is None:
+            for key in [key for key in self._kept if key[0] == training]:
+                del self._kept[key]
+            each = self.bytes_per_clip(training)
+            require_room(n * each, f"a batch of {n:,} clips", hint=f"lower --batch_size; a clip takes {each:,}")
+            arrays = self._kept[training, n] = []
+        with kept(arrays):
+            yield
 
     def bytes_per_clip(self, training=True):
         """Memory that a clip takes on its way, without what a batch takes once."""
@@ -286,7 +304,7 @@ def first_forward(x, weights, bias, alpha, pooled, moments):
         left, top = task % across * COLUMNS, task // across % down * ROWS
         plane = task // (across * down)
         d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        rows, columns = min(ROWS, height - top), min(COLUMNS, width - left)
+        rows, columns = least(ROWS, height - top), least(COLUMNS, width - left)
         _products(x, weights, n, f, d, top, left, ROWS + 3, COLUMNS + 3, products)
         _sum_rows(products, ROWS, COLUMNS + 3, sums)
         for r in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
@@ -311,11 +329,11 @@ def first_forward(x, weights, bias, alpha, pooled, moments):
             moments[plane, task % (across * down), 0] = first + mean
             moments[plane, task % (across * down), 1] = total
 
-        for r in range(cuda.threadIdx.y, min(ROWS // 2, pooled_rows - top // 2), cuda.blockDim.y):
-            for q in range(cuda.threadIdx.x, min(COLUMNS // 2, pooled_columns - left // 2), cuda.blockDim.x):
-                upper = max(outputs[2 * r, 2 * q], outputs[2 * r, 2 * q + 1])
-                lower = max(outputs[2 * r + 1, 2 * q], outputs[2 * r + 1, 2 * q + 1])
-                pooled[n, f, d, top // 2 + r, left // 2 + q] = max(upper, lower)
+        for r in range(cuda.threadIdx.y, least(ROWS // 2, pooled_rows - top // 2), cuda.blockDim.y):
+            for q in range(cuda.threadIdx.x, least(COLUMNS // 2, pooled_columns - left // 2), cuda.blockDim.x):
+                upper = most(outputs[2 * r, 2 * q], outputs[2 * r, 2 * q + 1])
+                lower = most(outputs[2 * r + 1, 2 * q], outputs[2 * r + 1, 2 * q + 1])
+                pooled[n, f, d, top // 2 + r, left // 2 + q] = most(upper, lower)
         cuda.syncthreads()
 
 
@@ -331,7 +349,9 @@ def normalize_pooled(moments, height, width, epsilon, mean, scale, pooled):
         if cuda.threadIdx.x == 0 and cuda.threadIdx.y == 0:
             count, average, squares = one(0), moments[plane, 0, 0], one(0)
             for piece in range(pieces):
-                more = one(min(ROWS, height - piece // across * ROWS) * min(COLUMNS, width - piece % across * COLUMNS))
+                more = one(
+                    least(ROWS, height - piece // across * ROWS) * least(COLUMNS, width - piece % across * COLUMNS)
+                )
                 # Chan, Golub and LeVeque: moments of two parts together
                 step = moments[plane, piece, 0] - average
                 share = more / (count + more)
@@ -424,8 +444,8 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
                                 gradients[r + 3, q] + gradients[r + 4, q]
                             )
                     cuda.syncthreads()
-                    for r in range(cuda.threadIdx.y, min(ROWS, height - top), cuda.blockDim.y):
-                        for q in range(cuda.threadIdx.x, min(COLUMNS, width - left), cuda.blockDim.x):
+                    for r in range(cuda.threadIdx.y, least(ROWS, height - top), cuda.blockDim.y):
+                        for q in range(cuda.threadIdx.x, least(COLUMNS, width - left), cuda.blockDim.x):
                             g = (sums[r, q + 1] + sums[r, q + 2]) + (sums[r, q + 3] + sums[r, q + 4])
                             # dW[i,h,w] = sum_{n,d'} x[n, d'+i, h, w] G[n,d',h,w]
                             for i in range(3):
@@ -433,12 +453,12 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
                             of_bias[r, q] += gradients[r + 4, q + 4]
                     cuda.syncthreads()
             if c == 0:
-                for r in range(cuda.threadIdx.y, min(ROWS, bias.shape[2] - top), cuda.blockDim.y):
-                    for q in range(cuda.threadIdx.x, min(COLUMNS, bias.shape[3] - left), cuda.blockDim.x):
+                for r in range(cuda.threadIdx.y, least(ROWS, bias.shape[2] - top), cuda.blockDim.y):
+                    for q in range(cuda.threadIdx.x, least(COLUMNS, bias.shape[3] - left), cuda.blockDim.x):
                         dbias[slab, f, d, top + r, left + q] = of_bias[r, q]
         for i in range(3):
-            for r in range(cuda.threadIdx.y, min(ROWS, height - top), cuda.blockDim.y):
-                for q in range(cuda.threadIdx.x, min(COLUMNS, width - left), cuda.blockDim.x):
+            for r in range(cuda.threadIdx.y, least(ROWS, height - top), cuda.blockDim.y):
+                for q in range(cuda.threadIdx.x, least(COLUMNS, width - left), cuda.blockDim.x):
                     dweights[slab, c, f, i, top + r, left + q] = of_weights[i, r, q]
 
 
@@ -496,7 +516,7 @@ def frames_backward(dz, x, weights, dx):
         d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
         if h < rows and w < columns:
             total = dx.dtype.type(0)
-            for start in range(max(0, d - 2), min(d, frames - 3) + 1):
+            for start in range(most(0, d - 2), least(d, frames - 3) + 1):
                 if start + first_largest_frame(x, n, f, start, h, w, 3) == d:
                     total += dz[n, f, start, h, w]
             dx[n, f, d, h, w] = total * weights[f, h, w]

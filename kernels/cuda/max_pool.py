@@ -2,7 +2,7 @@
 
 from .device import cuda, inline, kernel, memory, operation
 from .planes import activation_planes, activations
-from .threads import cell, tiles
+from .threads import cell, least, most, tiles
 
 
 @operation(arrays=1)
@@ -92,7 +92,7 @@ def to_chosen_frames(dm, x, run, dx):
         if h < rows and w < columns:
             # m[n,d'] = max_i x[n,d'+i]: dx[n,d] collects dm of every run that chose frame d
             total = dx.dtype.type(0)
-            for start in range(max(0, d - run + 1), min(d, frames - run) + 1):
+            for start in range(most(0, d - run + 1), least(d, frames - run) + 1):
                 if start + first_largest_frame(x, n, f, start, h, w, run) == d:
                     total += dm[n, f, start, h, w]
             dx[n, f, d, h, w] = total

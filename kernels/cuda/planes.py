@@ -6,6 +6,7 @@ through shared memory, so that the reads and the writes are both in rows.
 """
 
 from .device import LAUNCH, DeviceArray, cuda, kernel, memory
+from .threads import least
 
 TILE = 1024
 """Numbers that a block turns at a time."""
@@ -48,6 +49,8 @@ def _planes(data, batch, positions, channels):
 
 def _spread(planes, batch, positions, channels, shape, out=None):
     """(batch, channels, positions) to (batch, positions, channels)."""
+    if out is None and (positions == 1 or channels == 1):
+        return planes.reshape(shape)
     out = memory(shape, planes.dtype) if out is None else out.data
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
@@ -80,7 +83,7 @@ def gather_planes(x, together, run, planes):
         u0 = task % groups * together
         s0 = task // groups % runs * run
         n = task // (groups * runs)
-        wide, long = min(together, channels - u0), min(run, positions - s0)
+        wide, long = least(together, channels - u0), least(run, positions - s0)
         for q in range(thread, long * wide, threads):
             tile[q] = x[n, s0 + q // wide, u0 + q % wide]
         cuda.syncthreads()
@@ -101,7 +104,7 @@ def spread_planes(planes, together, run, x):
         u0 = task % groups * together
         s0 = task // groups % runs * run
         n = task // (groups * runs)
-        wide, long = min(together, channels - u0), min(run, positions - s0)
+        wide, long = least(together, channels - u0), least(run, positions - s0)
         for u in range(wide):
             for s in range(thread, long, threads):
                 tile[s * wide + u] = planes[n, u0 + u, s0 + s]

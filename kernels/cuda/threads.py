@@ -1,16 +1,7 @@
-"""What the threads of a block do together."""
+"""What the threads of a block do together, and what all of them need."""
 
-from .device import SIMULATED, cuda, inline
-
-if SIMULATED:
-    # The simulator lends its ``cuda`` to the module of a kernel alone; what other modules' kernels call asks for it.
-    from numba.cuda.simulator.kernel import _get_kernel_context
-
-    class _Current:
-        def __getattr__(self, name):
-            return getattr(_get_kernel_context(), name)
-
-    cuda = _Current()
+from .device import called_cuda as cuda
+from .device import inline
 
 
 @inline
@@ -50,3 +41,15 @@ def sum_over_block(shared, value):
     """:func:`block_sum` of a block of columns and rows."""
     thread = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
     return block_sum(shared, thread, cuda.blockDim.x * cuda.blockDim.y, value)
+
+
+@inline
+def least(a, b):
+    """``min(a, b)``, which Numba's own target does not compile any more."""
+    return b if b < a else a
+
+
+@inline
+def most(a, b):
+    """``max(a, b)``, likewise."""
+    return b if b > a else a

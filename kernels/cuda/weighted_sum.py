@@ -18,7 +18,7 @@ every run.
 from .device import LAUNCH, cuda, kernel, memory, operation
 from .elements import sum_slabs
 from .planes import activation_planes, activations, parameter, parameter_planes
-from .threads import cell, tiles
+from .threads import cell, least, most, tiles
 
 SLABS = 8
 """Groups of samples with weight gradients of their own, at most."""
@@ -128,8 +128,8 @@ def spread_windows(dz, rh, rw, sh, sw, halo, g):
         plane, h, w = cell(task, rows, columns)
         d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
         # windows h' with sh h' <= h < sh h' + rh, and the same of columns
-        upper, lower = max(0, (h - rh + sh) // sh), min(rows_out - 1, h // sh)
-        first = max(0, (w - cuda.threadIdx.x - rw + sw) // sw)
+        upper, lower = most(0, (h - rh + sh) // sh), least(rows_out - 1, h // sh)
+        first = most(0, (w - cuda.threadIdx.x - rw + sw) // sw)
         for q in range(cuda.threadIdx.x, halo, cuda.blockDim.x):
             total = zero
             if h < rows and first + q < columns_out:
@@ -139,7 +139,7 @@ def spread_windows(dz, rh, rw, sh, sw, halo, g):
         cuda.syncthreads()
         if h < rows and w < columns:
             total = zero
-            for k in range(max(0, (w - rw + sw) // sw), min(columns_out - 1, w // sw) + 1):
+            for k in range(most(0, (w - rw + sw) // sw), least(columns_out - 1, w // sw) + 1):
                 total += sums[mine + k - first]
             g[n, f, d, h, w] = total
         cuda.syncthreads()
@@ -173,7 +173,7 @@ def inputs_backward(g, weights, sd, dx):
         d, c, n = plane % frames, plane // frames % channels, plane // (frames * channels)
         if h < rows and w < columns:
             total = dx.dtype.type(0)
-            for start in range(max(0, (d - field_frames + sd) // sd), min(frames_out - 1, d // sd) + 1):
+            for start in range(most(0, (d - field_frames + sd) // sd), least(frames_out - 1, d // sd) + 1):
                 for f in range(maps):
                     total += weights[c, f, d - sd * start, h, w] * g[n, f, start, h, w]
             dx[n, c, d, h, w] = total

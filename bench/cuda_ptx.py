@@ -1,0 +1,195 @@
+"""Compile every kernel of ``kernels/cuda`` to machine code, without a device: registers, shared memory, occupancy.
+
+    python bench/cuda_ptx.py [--page docs/cuda.md]
+
+Needs the packages of the extra ``ptx``.  Each kernel is compiled in float32, with the launch sizes of a training step
+at batch 100 (or, where that has no such kernel, of small networks of all kinds).  Spilled registers, local memory and
+instructions in float64 end the script with exit code 1.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import cuda_launches
+import tables
+from machine import description, sentence
+from numba import cuda, typeof, types
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Architecture(NamedTuple):
+    """Limits of a multiprocessor: NVIDIA's CUDA C++ Programming Guide, "Technical Specifications per Compute
+    Capability"; how registers and shared memory are dealt out: NVIDIA's occupancy calculator."""
+
+    cc: tuple
+    warps: int
+    blocks: int
+    shared_bytes: int
+    shared_step: int
+    shared_reserved: int
+
+    @property
+    def name(self):
+        return f"sm_{self.cc[0]}{self.cc[1]}"
+
+
+ARCHITECTURES = (
+    Architecture((7, 5), 32, 16, 65_536, 256, 0),
+    Architecture((8, 0), 64, 32, 167_936, 128, 1024),
+    Architecture((9, 0), 64, 32, 233_472, 128, 1024),
+    Architecture((10, 0), 64, 32, 233_472, 128, 1024),
+)
+REGISTERS, REGISTERS_STEP, WARPS_STEP = 65_536, 256, 4
+"""Of a multiprocessor; a warp takes a multiple of the second, a multiprocessor holds a multiple of the third."""
+
+
+class Code(NamedTuple):
+    """What ``ptxas`` says of a kernel."""
+
+    registers: int
+    shared_bytes: int
+    stack_bytes: int
+    spilled_bytes: int
+
+
+def ptx(kernel, arguments, cc):
+    """A kernel as PTX.
+
+    Args:
+        kernel: ``kernels.cuda.device.Kernel``.
+        arguments: what it is launched with: arrays and numbers, on the host.
+        cc: compute capability, ``(major, minor)``.
+    """
+    signature = types.void(*map(typeof, arguments))
+    with _device_of(cc):
+        return cuda.compile_ptx(kernel.function, signature, cc=cc)[0]
+
+
+@contextmanager
+def _device_of(cc):
+    """Numba asks the device for its capability to type what a kernel calls; here it is told."""
+    from numba.cuda import dispatcher
+
+    asked = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = asked
+
+
+def faults(text):
+    """What a kernel in float32 must not do, each with a line of its PTX; an empty dict is well."""
+    patterns = {
+        "float64": r"^.*\.f64\b.*$",
+        "local memory": r"^.*\.local\b.*$",
+        "atomics": r"^.*(?<!bar\.)\b(?:atom|red)\..*$",
+    }
+    found = {name: re.search(pattern, text, re.MULTILINE) for name, pattern in patterns.items()}
+    return {name: line.group().strip() for name, line in found.items() if line}
+
+
+def assembler():
+    """Path of ``ptxas``: the package's, or the system's; None where there is neither."""
+    packaged = Path(sysconfig.get_paths()["purelib"], "nvidia", "cu13", "bin", "ptxas")
+    return str(packaged) if packaged.exists() else shutil.which("ptxas")
+
+
+def assemble(text, cc):
+    """PTX to machine code: what ``ptxas`` says of it, as Code."""
+    run = subprocess.run(
+        [assembler(), "-v", f"-arch=sm_{cc[0]}{cc[1]}", "-o", "/dev/null", "-"],
+        input=text, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode:
+        raise SystemExit(run.stderr)
+
+    def number(pattern):
+        found = re.search(pattern, run.stderr)
+        return int(found.group(1)) if found else 0
+
+    spilled = number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads")
+    return Code(
+        number(r"Used (\d+) registers"), number(r"(\d+) bytes smem"), number(r"(\d+) bytes stack frame"), spilled
+    )
+
+
+def occupancy(architecture, threads, registers, shared_bytes):
+    """Share of a multiprocessor's warps that blocks of such a kernel can fill."""
+    warps = _up(threads, 32) // 32
+    by_registers = REGISTERS // _up(32 * registers, REGISTERS_STEP) // WARPS_STEP * WARPS_STEP // warps
+    shared = _up(shared_bytes + architecture.shared_reserved, architecture.shared_step)
+    by_shared = architecture.shared_bytes // shared if shared else architecture.blocks
+    blocks = min(architecture.blocks, architecture.warps // warps, by_registers, by_shared)
+    return blocks * warps / architecture.warps
+
+
+def _up(number, step):
+    return -(-number // step) * step
+
+
+def table(launches, say=print):
+    """The table of all kernels, and the faults found, lines of text."""
+    lines = [
+        "| kernel | threads | shared memory | " + " | ".join(a.name for a in ARCHITECTURES) + " | spilled |",
+        "|---|---|---|" + "---|" * len(ARCHITECTURES) + "---|",
+    ]
+    wrong = []
+    for launch in launches:
+        columns, rows = launch.threads if isinstance(launch.threads, tuple) else (launch.threads, 1)
+        cells, spilled, shared = [], 0, 0
+        for architecture in ARCHITECTURES:
+            text = ptx(launch.kernel, launch.arguments, architecture.cc)
+            code = assemble(text, architecture.cc)
+            shared = code.shared_bytes + launch.shared_bytes
+            filled = occupancy(architecture, columns * rows, code.registers, shared)
+            cells.append(f"{code.registers} · {100 * filled:.0f} %")
+            spilled += code.spilled_bytes
+            if code.spilled_bytes or code.stack_bytes:
+                wrong.append(f"{launch.kernel.name}, {architecture.name}: {code}")
+            wrong += [f"{launch.kernel.name}: {fault}: {line}" for fault, line in faults(text).items()]
+        file = Path(launch.kernel.function.__code__.co_filename).name
+        name = f"`{launch.kernel.name}` ({file})"
+        lines.append(f"| {name} | {columns} × {rows} | {shared:,} | " + " | ".join(cells) + f" | {spilled} |")
+        say(lines[-1], flush=True)
+    return "\n".join(lines), wrong
+
+
+@cache
+def launches_to_compile():
+    """One launch of every kernel and types, that of the training step at batch 100 where there is one."""
+    found = {}
+    for launch in cuda_launches.of_a_step() + cuda_launches.of_every_kernel():
+        found.setdefault((launch.kernel.name, *map(typeof, launch.arguments)), launch)
+    return sorted(found.values(), key=lambda launch: (launch.kernel.function.__module__, launch.kernel.name))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--page", type=Path, help="write the table between the markers of this page")
+    given = parser.parse_args()
+    if not assembler():
+        raise SystemExit("ptxas was not found; pip install 'emop3d-np[ptx]' gets it")
+    text, wrong = table(launches_to_compile())
+    said = subprocess.run([assembler(), "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.search(r"release .* V(\S+)", said)[1]
+    machine = description("numba", "numba-cuda", "nvidia-nvvm") | {"ptxas": version}
+    text += f"\n\n({sentence(machine)})"
+    if given.page:
+        given.page.write_text(tables.put(given.page.read_text(), "registers", text))
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

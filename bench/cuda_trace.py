@@ -1,0 +1,229 @@
+"""What the threads of a kernel of ``kernels/cuda`` ask of memory, and how much they compute, without a device.
+
+The kernel's Python function is run thread by thread, on arrays that keep no values but note which cells are touched.
+Barriers do nothing, so nothing right is computed; addresses and counts are right all the same, since a kernel here
+touches the same cells whatever the values are, but for the choice of one among a few neighbours in a maximum.
+"""
+
+import builtins
+import math
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+WARP = 32
+SECTOR = 32
+"""Bytes that memory gives at least."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the threads of a warp ask for by one instruction at one time.
+
+    Attributes:
+        array: name of the argument.
+        line: of the source file.
+        cells: flat numbers of the cells, one a thread that takes part.
+        itemsize: bytes of a cell.
+    """
+
+    array: str
+    line: int
+    cells: tuple
+    itemsize: int
+
+    @property
+    def sectors(self):
+        """How many sectors these cells lie in, where the array begins with one."""
+        return len({cell * self.itemsize // SECTOR for cell in self.cells})
+
+    def fewest(self, step=1):
+        """The fewest they could lie in, beginning anywhere, if each were ``step`` cells from the next."""
+        return math.ceil(step * len(set(self.cells)) * self.itemsize / SECTOR) + 1
+
+
+@dataclass
+class Trace:
+    """What some blocks of a launch did.
+
+    Attributes:
+        blocks: how many were run.
+        operations: additions, subtractions, multiplications and divisions of floats, of all threads.
+        requests: list of Request.
+        owners: for each array written, cell to the set of ``(block, thread)`` that wrote it.
+        readers: the same of reading.
+    """
+
+    blocks: int = 0
+    operations: int = 0
+    requests: list = field(default_factory=list)
+    owners: dict = field(default_factory=dict)
+    readers: dict = field(default_factory=dict)
+
+
+def trace(launch, blocks=None):
+    """Run some blocks of a launch.
+
+    Args:
+        launch: ``kernels.cuda.device.Launch``.
+        blocks: their numbers, a block a task; default all.
+
+    Returns:
+        Trace.
+    """
+    running = _Running(launch)
+    for block in range(launch.tasks) if blocks is None else blocks:
+        running.block(block)
+    return running.trace
+
+
+class _Running:
+    def __init__(self, launch):
+        self.launch, self.trace, self.places = launch, Trace(), {}
+        self.function = launch.kernel.function
+        names = self.function.__code__.co_varnames[: self.function.__code__.co_argcount]
+        self.arguments = [self._stand_in(name, value) for name, value in zip(names, launch.arguments, strict=True)]
+        columns, rows = launch.threads if isinstance(launch.threads, tuple) else (launch.threads, 1)
+        self.size = SimpleNamespace(x=columns, y=rows)
+
+    def _stand_in(self, name, value):
+        if isinstance(value, np.ndarray):
+            return _Array(self, name, value)
+        return self.number(value) if isinstance(value, np.floating) else value
+
+    def number(self, value):
+        return _Number(self.trace, value)
+
+    def block(self, block):
+        self.trace.blocks += 1
+        self.at, self.cells = block, {}
+        self.cuda = self._cuda()
+        with _replaced(self.cuda, self._range):
+            for thread in range(self.size.y * self.size.x):
+                self.thread, self.turns = thread, []
+                self.cuda.threadIdx.y, self.cuda.threadIdx.x = divmod(thread, self.size.x)
+                self.function(*self.arguments)
+        for (_, _, array, line, _, itemsize), cells in self.cells.items():
+            self.trace.requests.append(Request(array, line, tuple(cells), itemsize))
+
+    def _cuda(self):
+        """What kernels call ``cuda``, for one block."""
+        size, tasks = self.size, self.launch.tasks
+        thread = SimpleNamespace(x=0, y=0)
+        return SimpleNamespace(
+            threadIdx=thread,
+            blockIdx=SimpleNamespace(x=self.at),
+            blockDim=size,
+            gridDim=SimpleNamespace(x=tasks),
+            grid=lambda axes: self.at * size.x + thread.x,
+            gridsize=lambda axes: tasks * size.x,
+            shared=SimpleNamespace(array=lambda shape, dtype: _Shared(self)),
+            syncthreads=lambda: None,
+            syncthreads_or=lambda value: value,
+        )
+
+    def _range(self, *limits):
+        """``range``, and the number of the turn of every loop that the thread is in."""
+        depth = len(self.turns)
+        self.turns.append(0)
+        for turn, value in enumerate(builtins.range(*limits)):
+            self.turns[depth] = turn
+            yield value
+        del self.turns[depth:]
+
+    def touch(self, array, cell, written):
+        """Note an access; those of a warp in the same turns of all loops, by the same instruction, are one request."""
+        frame = sys._getframe(2)
+        code = frame.f_code
+        if id(code) not in self.places:
+            # an instruction that the interpreter has adapted may stand elsewhere, but keeps its place in the source
+            known = hasattr(code, "co_positions")  # from Python 3.11 on, and so is adapting
+            self.places[id(code)] = list(code.co_positions()) if known else range(len(code.co_code) // 2)
+        instruction = id(code), self.places[id(code)][frame.f_lasti // 2]
+        key = instruction, (self.thread // WARP, *self.turns), array.name, frame.f_lineno, written, array.itemsize
+        self.cells.setdefault(key, []).append(cell)
+        book = self.trace.owners if written else self.trace.readers
+        book.setdefault(array.name, {}).setdefault(cell, set()).add((self.at, self.thread))
+
+
+class _Array:
+    """Stands for an array in the device's memory: reads 1 of floats and 0 of integers."""
+
+    def __init__(self, running, name, like):
+        self.running, self.name, self.shape = running, name, like.shape
+        self.size, self.itemsize = like.size, like.itemsize
+        self.dtype = SimpleNamespace(type=running.number if like.dtype.kind == "f" else int)
+
+    def _cell(self, key):
+        key = key if isinstance(key, tuple) else (key,)
+        if len(key) != len(self.shape) or not all(0 <= i < n for i, n in zip(key, self.shape, strict=True)):
+            raise IndexError(f"{self.running.launch.kernel.name}: {self.name}[{key}] is beyond {self.shape}")
+        cell = 0
+        for i, n in zip(key, self.shape, strict=True):
+            cell = cell * n + i
+        return cell
+
+    def __getitem__(self, key):
+        self.running.touch(self, self._cell(key), written=False)
+        return self.dtype.type(self.dtype.type is not int)
+
+    def __setitem__(self, key, value):
+        self.running.touch(self, self._cell(key), written=True)
+
+
+class _Shared:
+    """Stands for an array in a block's shared memory."""
+
+    def __init__(self, running):
+        self.one = running.number(1)
+
+    def __getitem__(self, key):
+        return self.one
+
+    def __setitem__(self, key, value):
+        pass
+
+
+class _Number(float):
+    """A float that counts what is done with it."""
+
+    def __new__(cls, trace, value):
+        number = super().__new__(cls, value)
+        number.trace = trace
+        return number
+
+
+def _counted(name):
+    compute = getattr(float, name)
+
+    def method(self, *others):
+        self.trace.operations += 1
+        return _Number(self.trace, compute(self, *map(float, others)))
+
+    return method
+
+
+for _name in "add radd sub rsub mul rmul truediv rtruediv neg".split():
+    setattr(_Number, f"__{_name}__", _counted(f"__{_name}__"))
+
+
+@contextmanager
+def _replaced(cuda, loops):
+    """Within, the modules of the kernels have another ``cuda`` and ``range``, and what kernels call is plain Python."""
+    kept = []
+    for name, module in list(sys.modules.items()):
+        if name.startswith("kernels.cuda.") and hasattr(module, "cuda"):
+            kept.append((module, dict(vars(module))))
+            module.cuda, module.range = cuda, loops
+            for other, value in kept[-1][1].items():
+                if hasattr(value, "py_func"):
+                    setattr(module, other, value.py_func)
+    try:
+        yield
+    finally:
+        for module, names in kept:
+            del module.range
+            vars(module).update(names)

@@ -1,0 +1,215 @@
+"""The code of the kernels for NVIDIA devices, looked at without a device: what it touches, and what it compiles to."""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import JIT, SIMULATED
+from planting import planted
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import cuda_launches
+import cuda_model
+import cuda_trace
+
+from kernels.cuda import device, elements, update
+
+KERNELS = cuda_launches.every_kernel()
+
+pytestmark = pytest.mark.skipif(
+    SIMULATED or not JIT, reason="once is enough: nothing is simulated or compiled by numba"
+)
+
+APART = {"largest_of_blocks": 2, "mean_of_blocks": 2, "to_chosen_of_blocks": 2, "first_backward": 2}
+"""Kernels whose threads have a block of 2 x 2 each: two instructions use the two halves of what memory gives."""
+
+
+def distinct(launches):
+    """One launch of each kernel and shapes of arguments."""
+    return {
+        (launch.kernel.name, *(getattr(a, "shape", ()) for a in launch.arguments)): launch for launch in launches
+    }.values()
+
+
+LAUNCHES = distinct(cuda_launches.of_every_kernel(batch=2, shape=(7, 20, 40, 1)))
+"""Planes of more than a tile across and down, and none that are whole tiles."""
+
+
+def launched(kernel, instead=None):
+    """A launch of ``kernel``, or of what takes its place there."""
+    found = next(launch for launch in LAUNCHES if launch.kernel is kernel)
+    return found._replace(kernel=instead or kernel)
+
+
+def test_numba_is_imported_in_one_place():
+    files = Path(device.__file__).parent.glob("*.py")
+    assert [file.name for file in files if re.search(r"(from|import) numba", file.read_text())] == ["device.py"]
+
+
+# --- What the threads touch.
+
+
+def scattered(launch, trace):
+    """What a warp asks for that is not one row of neighbours."""
+    apart = APART.get(launch.kernel.name, 1)
+    return {(ask.array, ask.line) for ask in trace.requests if ask.sectors > ask.fewest(apart)}
+
+
+def shared_cells(launch, trace):
+    """Arrays of which a cell has more writers than one, or is read by another than its writer."""
+    wrong = {name for name, owners in trace.owners.items() if any(len(threads) > 1 for threads in owners.values())}
+    for name, readers in trace.readers.items():
+        owners = trace.owners.get(name, {})
+        if any(readers[cell] - owners[cell] for cell in readers.keys() & owners.keys()):
+            wrong.add(name)
+    return wrong
+
+
+def written(launch):
+    """Names of the arguments that the kernel is declared to write."""
+    return {*launch.kernel.writes, *launch.kernel.updates}
+
+
+def test_every_kernel_is_looked_at():
+    assert {launch.kernel.name for launch in LAUNCHES} == set(KERNELS)
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_rows_and_owners(name):
+    """Warps read and write rows of neighbours; every cell written has one owner, and all cells are written."""
+    for launch in LAUNCHES:
+        if launch.kernel.name == name:
+            trace = cuda_trace.trace(launch)
+            assert not scattered(launch, trace)
+            assert not shared_cells(launch, trace)
+            assert set(trace.owners) == written(launch)
+            names = inspect.signature(launch.kernel.function).parameters
+            for argument, array in zip(names, launch.arguments, strict=True):
+                if argument in trace.owners:
+                    assert len(trace.owners[argument]) == array.size, argument
+
+
+def test_a_planted_scattered_index_is_found():
+    """Threads along rows in the place of columns: the same result, each warp from all over the plane."""
+    right = "plane, h, w = cell(task, rows, columns)"
+    wrong = "plane, w, h = cell(task, columns, rows)"
+    for name in ("multiply", "inputs_backward"):
+        kernel = KERNELS[name]
+        launch = launched(kernel, planted(kernel.function, right, wrong))
+        trace = cuda_trace.trace(launch)
+        assert {array for array, _ in scattered(launch, trace)} >= {"weights", *trace.owners}
+
+
+def test_a_planted_second_owner_is_found():
+    kernel = elements.sum_slabs
+    for mistake in ("out[0] = total", "out[q - q % 2] = total"):
+        launch = launched(kernel, planted(kernel.function, "out[q] = total", mistake))
+        assert shared_cells(launch, cuda_trace.trace(launch)) == {"out"}
+
+
+def test_a_planted_reader_of_other_threads_cells_is_found():
+    kernel = update.gradient_descent
+    launch = launched(kernel, planted(kernel.function, "rate * g[q]", "rate * g[q] * w[0]"))
+    assert shared_cells(launch, cuda_trace.trace(launch)) == {"w"}
+
+
+def test_an_index_beyond_the_array_is_found():
+    launch = launched(elements.fill, planted(elements.fill.function, "a[q] = value", "a[q - 1] = value"))
+    with pytest.raises(IndexError, match=r"fill: a\[\(-1,\)\] is beyond"):
+        cuda_trace.trace(launch)
+
+
+def test_operations_are_counted():
+    """Momentum: two multiplications, an addition and a subtraction a number."""
+    size = 1000
+    with device.recorded() as launches:
+        arrays = [np.zeros(size, np.float32) for _ in range(3)]
+        update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
+    trace = cuda_trace.trace(launches[0])
+    assert trace.operations == 4 * size
+    assert {name: len(cells) for name, cells in trace.readers.items()} == {"w": size, "g": size, "a": size}
+
+
+# --- The bound on paper.
+
+
+def test_the_bound_of_a_launch():
+    """Momentum on four blocks: it reads three arrays and writes two."""
+    size = 4 * 256
+    with device.recorded() as launches:
+        arrays = [np.zeros(size, np.float32) for _ in range(3)]
+        update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
+    cost = cuda_model.cost(launches[0], np.random.default_rng(0))
+    assert (cost.launches, cost.traffic, cost.asked, cost.operations) == (1, 20 * size, 20 * size, 4 * size)
+    a100, h100 = cost.seconds
+    assert a100 == pytest.approx(20 * size / 2.0e12)
+    assert h100 == pytest.approx(20 * size / 3.35e12)
+
+
+def test_the_page_has_the_launches_and_bytes_of_a_step():
+    counts = {}
+    for launch in cuda_launches.of_a_step(100):
+        count, moved = counts.get(launch.kernel.name, (0, 0))
+        counts[launch.kernel.name] = count + 1, moved + cuda_model.traffic(launch)
+    page = (Path(__file__).resolve().parents[1] / "docs" / "cuda.md").read_text()
+    table = page.split("<!-- bound")[1].split("<!-- end of bound")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| ([\d,.]+) \|", table, re.MULTILINE)
+    expected = {name: (str(count), f"{moved / 1e6:,.1f}") for name, (count, moved) in counts.items()}
+    assert {name: tuple(cells) for name, *cells in rows} == expected
+
+
+# --- What they compile to.
+
+
+@pytest.fixture(scope="module")
+def compiler():
+    """The module that compiles, by numba-cuda or by Numba's own target, whichever is here."""
+    import cuda_ptx
+
+    if not (device._compiler_found() and cuda_ptx.assembler()):
+        pytest.skip("there is no compiler for devices here; make test-ptx has one")
+    return cuda_ptx
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_machine_code(compiler, name):
+    """No local memory, no float64, no atomics, nothing spilled, on any of the architectures."""
+    for launch in compiler.launches_to_compile():
+        if launch.kernel.name == name:
+            for architecture in compiler.ARCHITECTURES:
+                text = compiler.ptx(launch.kernel, launch.arguments, architecture.cc)
+                assert compiler.faults(text) == {}
+                code = compiler.assemble(text, architecture.cc)
+                assert code.spilled_bytes == code.stack_bytes == 0
+                assert 0 < code.registers <= 255
+
+
+LOCAL = "turned = cuda.local.array(9, 'f4'); turned[q % 9] = value; a[q] = turned[q % 7]"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "old", "new", "fault"),
+    [
+        (KERNELS["mean_of_blocks"], "total / one(ph * pw)", "total / (ph * pw)", "float64"),
+        (update.gradient_descent, "rate * g[q]", "0.5 * rate * g[q]", "float64"),
+        (elements.fill, "a[q] = value", LOCAL, "local memory"),
+        (elements.combine, "out[q] =", "out[q] = cuda.atomic.add(out, 0, of_a) +", "atomics"),
+    ],
+    ids=["division-by-integers", "literal", "local-array", "atomic"],
+)
+def test_planted_code_is_found(compiler, kernel, old, new, fault):
+    launch = launched(kernel)
+    assert compiler.faults(compiler.ptx(kernel, launch.arguments, (9, 0))) == {}
+    text = compiler.ptx(planted(kernel.function, old, new), launch.arguments, (9, 0))
+    assert list(compiler.faults(text)) == [fault]
+
+
+def test_occupancy(compiler):
+    """By hand: 64 registers a thread, 256 threads, 4 blocks of 8 warps of 64; all of 32 on sm_75."""
+    turing, ampere, *_ = compiler.ARCHITECTURES
+    assert compiler.occupancy(turing, 256, 64, 0) == 1
+    assert compiler.occupancy(ampere, 256, 64, 4096) == 0.5
+    assert compiler.occupancy(ampere, 256, 16, 40_000) == 0.5
