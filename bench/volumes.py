@@ -22,8 +22,8 @@ import run
 from emop3d_np.evaluation import evaluate
 
 SETTINGS = (
-    "--num_classes 2 --feature_maps 6 --optimizer ADAM --learning_rate 0.0003 --weight_decay 0.01 --shift 2,2,2 --flip w "
-    "--batch_size 50 --max_steps 30 --patience 8 --test_milestones None"
+    "--num_classes 2 --feature_maps 6 --optimizer ADAM --learning_rate 0.0003 "
+    "--weight_decay 0.01 --shift 2,2,2 --flip w --batch_size 50 --max_steps 30 --patience 8 --test_milestones None"
 )
 
 
