@@ -29,6 +29,8 @@ ULPS = 64
 """Rounding a right backward pass may show: last places, of the largest gradient, and of the sum of its terms' sizes."""
 SINGLE_OUTPUTS = 512
 """At most so many outputs get an incoming gradient of their own."""
+GLANCES = (1, 64, 512)
+"""Steps of a first look at an element: multiples of the one where rounding and curvature balance."""
 SAMPLED = 400
 """At most so many elements are judged one by one where not all can be."""
 DOUBLE, SINGLE = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
@@ -597,9 +599,9 @@ class _Check:
         for i, flat in self.progress(order):
             if self.time_left(0.85) < 0:
                 break
-            if not self._judge_element(i, flat, quick=True):
+            if not self._glance(i, flat):
                 undecided.append((i, flat))
-        # Those that a quick look did not settle: by all steps, the worst first.
+        # Those that this did not settle: by all steps, the worst first.
         undecided.sort(key=lambda each: -self.ratios[each[0]].flat[each[1]])
         confirmed = 0
         for count, (i, flat) in enumerate(undecided):
@@ -657,11 +659,21 @@ class _Check:
         self._forms(gradients) if any(gradients[i] is None for i in self.judged) else None
         return gradients
 
-    def _judge_element(self, i, flat, quick=False):
-        """Judge one element for all incoming gradients; ``quick`` by one step, and only if that settles it.
+    def _glance(self, i, flat):
+        """Whether one step settles that an element is right; a larger one where rounding hides a small slope."""
+        for factor in GLANCES:
+            if self._judge_element(i, flat, factor * self.start):
+                return True
+            if not self.ratios[i].flat[flat] <= 1:
+                return False
+        return False
 
-        Returns whether it is settled (quick), or right.
+    def _judge_element(self, i, flat, step=None):
+        """Judge one element for all incoming gradients, by all steps, or by one ``step`` and only if that settles it.
+
+        Returns whether it is right; by one step: whether it is settled to be.
         """
+        quick = step is not None
         array = self.base[i]
         if not np.isfinite(array.flat[flat]):
             return True
@@ -670,7 +682,7 @@ class _Check:
             size = max(size, 2.0 ** np.round(np.log2(float(abs(array.flat[flat])))))
         element = [(i, flat, size)]
         if quick:
-            found, sure = self._quick(element)
+            found, sure = self._quick(element, step)
         else:
             found, sure = self._ladder(element), True
             if found.kink.any():
@@ -734,10 +746,10 @@ class _Check:
             self.largest[(i, id(gradients))] = np.array([np.abs(g[i]).max() for g in gradients], float)
         return self.largest[(i, id(gradients))]
 
-    def _quick(self, element):
-        """Slopes from one step up and down, or from the complex step where that confirms them."""
+    def _quick(self, element, step):
+        """Slopes from one ``step`` up and down, or from the complex step where that confirms them."""
         i, flat, size = element[0]
-        above, below = self._element_ends(element, self.start)
+        above, below = self._element_ends(element, step)
         imaginary = None
         if self.analytic:
             arrays = list(self.base)
@@ -749,10 +761,10 @@ class _Check:
         # An output that stands still is rounded to more than its own last place, as a sum with something large.
         quantum = np.where(moves[outputs], 0, 4 * self.eps * np.abs(self.at).max())
         at, noise, above, below = (values[outputs] for values in (self.at, self.noise, above, below))
-        right, left = (above - at) / self.start, (at - below) / self.start
+        right, left = (above - at) / step, (at - below) / step
         central, apart = (right + left) / 2, np.abs(right - left)
-        rounding = ladders.NOISE * np.maximum(noise, quantum) / self.start
-        error = rounding + 4 * self.start * apart
+        rounding = ladders.NOISE * np.maximum(noise, quantum) / step
+        error = rounding + 4 * step * apart
         # A part that does not shrink with the step is a kink: the ladder will tell.
         sure = not (apart > 1e-3 * (np.abs(right) + np.abs(left)) + 4 * rounding).any()
         if imaginary is not None and sure:
@@ -760,7 +772,7 @@ class _Check:
             if (np.abs(imaginary - central) <= error + 1e-6 * np.abs(central)).all():
                 central, error = imaginary, 1e-13 * np.abs(imaginary)
         smooth = np.zeros(len(central), bool)
-        return ladders.Slopes(central, left, right, error, error, smooth, self.start, outputs).over(size), sure
+        return ladders.Slopes(central, left, right, error, error, smooth, step, outputs).over(size), sure
 
     # --- 4. Ties
 
