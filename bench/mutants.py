@@ -34,12 +34,14 @@ from pathlib import Path
 from types import CodeType, FunctionType
 
 os.environ |= {"NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "1"}
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pytest
 from machine import description, sentence
 from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
 
 MODULES = [
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "kernels/reference").glob("[a-z]*.py")),
@@ -209,7 +211,9 @@ def mutants_of(module, tree):
                             words = f"if {ast.unparse(new.test)}:"
                         elif new is not None:
                             words = f"{ast.unparse(child)} -> {words}"
-                        mutant = Mutant(module, own, lines[child.lineno - 1].strip(), words, (node, name, position), new)
+                        mutant = Mutant(
+                            module, own, lines[child.lineno - 1].strip(), words, (node, name, position), new
+                        )
                         seen[str(mutant)] += 1
                         mutant.number = seen[str(mutant)]
                         yield mutant
@@ -227,11 +231,19 @@ def _untouched(node):
 
 
 def install(module, tree):
-    """Give the functions of ``module``, wherever they are held, the code of ``tree``; and its constants' values."""
+    """Give the functions of ``module``, wherever they are held, the code of ``tree``; and its constants' values.
+
+    Returns whether the module can be imported at all.
+    """
+    code = compile(ast.fix_missing_locations(tree), module.__file__, "exec")
     fresh = dict(vars(module))
-    exec(compile(ast.fix_missing_locations(tree), module.__file__, "exec"), fresh)
+    try:
+        exec(code, fresh)
+    except Exception:
+        return False
     for name, old in list(vars(module).items()):
         _transplant(module, name, old, fresh[name])
+    return True
 
 
 def _transplant(owner, name, old, new):
@@ -301,7 +313,10 @@ class Session:
 
         # Examples that fail are not made smaller.
         settings.register_profile(
-            "mutants", settings.get_profile("emop3d"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
+            "mutants",
+            settings.get_profile("emop3d"),
+            phases=[Phase.explicit, Phase.generate],
+            report_multiple_bugs=False,
         )
         settings.load_profile("mutants")
 
@@ -314,7 +329,8 @@ class Session:
         self._baseline(session.items, modules.values())
         for file, module in modules.items():
             items = self._tests(lambda called, file=file: any(each[0] == file for each in called))
-            if self._wait(self._fork(lambda file=file, module=module: install(module, trees[file]), items)) != "survived":
+            child = self._fork(lambda file=file, module=module: install(module, trees[file]), items)
+            if self._verdict(os.waitpid(child, 0)[1]) != "survived":
                 self._stop(f"{file}: the tests fail on the module put in place of itself")
         everything = [mutant for file in self.files for mutant in mutants_of(file, trees[file])]
         self.count = len(everything)
@@ -330,7 +346,7 @@ class Session:
 
             def plant(mutant=mutant):
                 mutant.plant()
-                install(modules[mutant.module], trees[mutant.module])
+                return install(modules[mutant.module], trees[mutant.module])
 
             running[self._fork(plant, items)] = mutant
         while running:
@@ -383,17 +399,15 @@ class Session:
             os.dup2(null, 1)
             os.dup2(null, 2)
             try:
-                plant()
+                whole = plant()
             except Exception:
                 os._exit(IMPOSSIBLE)
+            if not whole:
+                os._exit(1)
             self._run(items)
             os._exit(self.failed)
         except BaseException:  # whatever a mutant does, it must not come back as a second parent
             os._exit(1)
-
-    @staticmethod
-    def _wait(child):
-        return Session._verdict(os.waitpid(child, 0)[1])
 
     @staticmethod
     def _verdict(status):
@@ -475,10 +489,10 @@ def table(result):
 PAGE = """# Mutants
 
 Does the suite notice mistakes? `make mutants` makes every small change to the code that it knows, one at a time:
-another operator, a constant off by one, a term, a factor, a sign or a statement left out, arguments or indices swapped,
-a range one shorter, a condition that always holds. It then runs the tests that call the changed function, on interpreted
-kernels. A mutant is *killed* when one of them fails. One that computes the same in another way is *equivalent*: those
-were judged by hand, and each is listed with its reason in `bench/equivalent_mutants.txt`.
+another operator, a constant off by one, a term, a factor, a sign or a statement left out, arguments or indices
+swapped, a range one shorter, a condition that always holds. It then runs the tests that call the changed function, on
+interpreted kernels. A mutant is *killed* when one of them fails. One that computes the same in another way is
+*equivalent*: those were judged by hand, and each is listed with its reason in `bench/equivalent_mutants.txt`.
 
 {table}
 
@@ -529,7 +543,8 @@ def main():
     result = {
         "modules": rows, "survivors": survivors, "equivalent": dict(reasons.most_common()),
         "whole": not given.sample, "count": session.count,
-        "machine": description("numpy", "numba", "pytest", "hypothesis"), "seconds": time.perf_counter() - begun, "jobs": given.jobs,
+        "machine": description("numpy", "numba", "pytest", "hypothesis"),
+        "seconds": time.perf_counter() - begun, "jobs": given.jobs,
     }  # fmt: skip
     print(*survivors, *stale, table(result), sep="\n")
     if given.json:

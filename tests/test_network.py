@@ -171,6 +171,22 @@ def test_gradient_of_the_network_is_the_slope(backend, pooling):
         assert abs(slope - (gradient * direction).sum()) <= 1e-7 * max(1, np.abs(gradient * direction).sum()), name
 
 
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_layers_one_by_one_are_the_network(backend):
+    """A layer's backward gives the gradient of its input, unless it is told that nobody wants it."""
+    net = emo.EmoP3D(**TINY, backend=backend)
+    x, labels = batch(net, 2)
+    y, saved = x, []
+    for layer in net.layers:
+        y, kept = layer.forward(y, net.parameters)
+        saved.append(kept)
+    dy = net.kernels.softmax_cross_entropy_backward(np.full(2, 0.5), y, labels)
+    for layer in reversed(net.layers):
+        dy, _ = layer.backward(dy, saved.pop(), net.parameters)
+    _, gradients = net.loss_and_gradients(x, labels, input_gradient=True)
+    assert np.array_equal(dy, gradients["input"])
+
+
 def test_a_batch_is_its_clips():
     """Clips do not influence each other: forward one by one is forward together, and the gradient is the mean."""
     net = emo.EmoP3D(**TINY)
