@@ -342,7 +342,10 @@ class Session:
             if len(running) == self.jobs:
                 self._collect(running)
             where = (mutant.module, mutant.function)
-            items = self._tests(lambda called, where=where: where in called or not where[1])
+            # Of a constant: the tests that call any function of its module.
+            items = self._tests(
+                lambda called, where=where: any(where == each or (each[0], "") == where for each in called)
+            )
 
             def plant(mutant=mutant):
                 mutant.plant()
