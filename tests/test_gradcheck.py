@@ -172,6 +172,7 @@ RIGHT = (square, lambda d, x: (2 * x * d,), (np.ones(3),))
 BAD = {
     "forward raises KeyError": (raises, RIGHT[1], RIGHT[2]),
     "backward raises KeyError": (square, raises, RIGHT[2]),
+    "nothing to check": (square, lambda d, x: (None,), RIGHT[2]),
     "backward returns 2 for 1 inputs": (square, lambda d, x: (x, x), RIGHT[2]),
     "must return a tuple": (lambda x, y: x, lambda d, x, y: x, (np.ones(3), np.ones(3))),
     "forward changes its input 0": (adds_in_place, RIGHT[1], RIGHT[2]),

@@ -245,6 +245,8 @@ class _Check:
                 self.findings.append(Finding(name, index, float(gradient[index]), how="a gradient must be finite"))
                 self.stop(f"gradient of input {name} holds {gradient[index]} at {index}", i)
         self.judged = [i for i in self.pair.moved if gradients[i] is not None]
+        if self.pair.moved and not self.judged:
+            raise InputError("backward returns None for every input: there is nothing to check")
         for i in self.judged:
             self.ratios[i] = np.full(self.pair.inputs[i].shape, np.nan)
 
