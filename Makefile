@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 
-.PHONY: demo test test-compiled test-interpreted test-cuda lint docs pictures bench-gradients bench-peers clean
+.PHONY: demo test test-compiled test-interpreted test-cuda lint docs pictures mutants bench-gradients bench-peers clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -31,6 +31,9 @@ docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network
 
 pictures: $(VENV)/dev  ## the pictures of README
 	$(BIN)/python -m emop3d_np faces docs/faces.png
+
+mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? about half an hour
+	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md

@@ -33,8 +33,6 @@ from inspect import unwrap
 from pathlib import Path
 from types import CodeType, FunctionType
 
-os.environ |= {"NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "1"}
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pytest
@@ -189,9 +187,9 @@ class Mutant:
             getattr(parent, name)[position] = ast.Pass()
 
 
-def mutants_of(module, tree):
-    """All mutants of a module, in the order of its lines."""
-    lines = (ROOT / module).read_text().splitlines()
+def mutants_of(module, source, tree):
+    """All mutants of a module, in the order of its lines; ``tree`` is its ``source``, to plant them in."""
+    lines = source.splitlines()
     seen = Counter()
 
     def visit(node, function, inside):
@@ -325,14 +323,15 @@ class Session:
 
     def pytest_runtestloop(self, session):
         modules = {file: import_module(file.removesuffix(".py").replace("/", ".")) for file in self.files}
-        trees = {file: ast.parse((ROOT / file).read_text()) for file in self.files}
+        sources = {file: (ROOT / file).read_text() for file in self.files}
+        trees = {file: ast.parse(source) for file, source in sources.items()}
         self._baseline(session.items, modules.values())
         for file, module in modules.items():
             items = self._tests(lambda called, file=file: any(each[0] == file for each in called))
             child = self._fork(lambda file=file, module=module: install(module, trees[file]), items)
             if self._verdict(os.waitpid(child, 0)[1]) != "survived":
                 self._stop(f"{file}: the tests fail on the module put in place of itself")
-        everything = [mutant for file in self.files for mutant in mutants_of(file, trees[file])]
+        everything = [mutant for file in self.files for mutant in mutants_of(file, sources[file], trees[file])]
         self.count = len(everything)
         if self.sample:
             everything = sorted(random.Random(0).sample(everything, min(self.sample, self.count)), key=str)
@@ -536,6 +535,7 @@ def main():
     parser.add_argument("--table", type=Path, help="write the page of the site here")
     given = parser.parse_args()
     os.chdir(ROOT)
+    os.environ |= {"NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "1"}
     begun = time.perf_counter()
     session = Session(given.modules, given.sample, given.jobs)
     pytest.main(["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", *TESTS], [session])
