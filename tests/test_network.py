@@ -127,17 +127,98 @@ def test_fused_pass_with_ties_and_flat_frames(backend):
 
 @as_compiled
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
-def test_maps_that_overflow_are_zero_in_both_editions(backend):
-    """As NORM_2 says: a map that is not finite becomes 0, and takes no gradient."""
-    nets = [emo.EmoP3D(**TINY, backend=name) for name in (backend, "reference")]
+@pytest.mark.parametrize(
+    ("name", "index"), [("L1WS/bias", (2, 3, 4, 1)), ("L3P/bias", (1, 0, 0, 1)), ("L5WS/bias", (1, 0, 1, 0))]
+)
+def test_maps_that_overflow_are_zero_in_both_editions(backend, name, index):
+    """As the normalisations say: a map that is not finite becomes 0, and takes no gradient."""
+    nets = [emo.EmoP3D(**TINY, backend=each) for each in (backend, "reference")]
     for net in nets:
-        net.parameters["L1WS/bias"][2, 3, 4, 1] = np.inf
+        net.parameters[name][index] = np.inf
     x, labels = batch(nets[0], 3)
     (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in nets)
     assert loss == pytest.approx(expected_loss, rel=1e-12)
-    for name, gradient in ours.items():
+    for each, gradient in ours.items():
         assert np.isfinite(gradient).all()
-        assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
+        assert np.allclose(gradient, expected[each], rtol=1e-9, atol=1e-12), each
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("name", ["L1WS", "L5WS"])
+def test_constant_maps_in_both_editions(backend, name):
+    """Of a map that its layer makes constant only the mean's part of the gradient is left, times 1 / sqrt(epsilon)."""
+    nets = [emo.EmoP3D(**TINY, backend=each) for each in (backend, "reference")]
+    for net in nets:
+        net.parameters[f"{name}/weights"][..., 0] = 0
+        net.parameters[f"{name}/bias"][1, ..., 0] = 0.3
+    x, labels = batch(nets[0], 3)
+    (_, ours), (_, expected) = (net.loss_and_gradients(x, labels) for net in nets)
+    for each, gradient in ours.items():
+        assert_same_gradient(gradient, expected[each], each)
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+def test_float32_far_from_0(backend):
+    """Maps near 1,000 and logits near 500: moments in one pass, or exp of a logit, would be worth nothing."""
+    single = emo.EmoP3D(**TINY | {"dtype": "float32"}, backend=backend)
+    double = emo.EmoP3D(**TINY, backend="reference")
+    for net in (single, double):
+        for name in ("L1WS/bias", "L5WS/bias"):
+            net.parameters[name] += net.dtype.type(1024)
+        net.parameters["FC_OUT/bias"][:] = 500, 0, 490
+    x, labels = batch(double, 5)
+    (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in (single, double))
+    assert loss == pytest.approx(expected_loss, rel=1e-4)
+    for name, gradient in ours.items():
+        # Differences of 6e-5 between values near 1,000 are all that float32 can see.
+        assert np.linalg.norm(gradient - expected[name]) <= 0.01 * np.linalg.norm(expected[name]), name
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("shape", [(10, 31, 28, 1), (8, 24, 41, 2)])
+def test_larger_clips_in_both_editions(backend, shape):
+    """Larger than the drawn ones: what is worked on in parts of a fixed size has more than one, and a rest."""
+    nets = [emo.EmoP3D(shape, 4, 3, "float64", each) for each in (backend, "reference")]
+    x, labels = batch(nets[0], 5)
+    (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in nets)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    assert np.allclose(nets[0].forward(x), nets[1].forward(x), rtol=0, atol=1e-10)
+    assert np.allclose(nets[0].forward(x[:2]), nets[1].forward(x[:2]), rtol=0, atol=1e-10)
+    for name, gradient in ours.items():
+        assert_same_gradient(gradient, expected[name], name)
+
+
+@as_compiled
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_clip_that_is_not_finite_is_named(backend, channels):
+    """Wherever it stands: the first and last of a batch, in forward and in training, for one clip and for many."""
+    net = emo.EmoP3D(**TINY | {"input_shape": (7, 11, 11, channels)}, backend=backend)
+    for count in (1, 4, 5, 19):
+        x, labels = batch(net, count)
+        for which in {0, count // 2, count - 1}:
+            spoilt = x.copy()
+            spoilt[which, 3, 5, 7, -1] = np.inf
+            for call in (lambda x=spoilt: net.forward(x), lambda x=spoilt, y=labels: net.loss_and_gradients(x, y)):
+                with pytest.raises(ValueError, match=rf"= \({which}, 3, 5, 7, {channels - 1}\)"):
+                    call()
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_nothing_is_left_over_from_the_last_call(backend, channels):
+    """The same bits after other clips, more or fewer of them, and after clips whose maps are not finite."""
+    net = emo.EmoP3D(**TINY | {"input_shape": (8, 13, 14, channels)}, backend=backend)
+    x, labels = batch(net, 9)
+    first = {count: (net.forward(x[:count]), net.loss_and_gradients(x[:count], labels[:count])) for count in (1, 3, 9)}
+    net.loss_and_gradients(1e3 * x[::-1], labels)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="not finite"):
+        net.loss_and_gradients(np.full_like(x, np.nan), labels)
+    for count, (logits, (loss, gradients)) in first.items():
+        again_loss, again = net.loss_and_gradients(x[:count], labels[:count])
+        assert net.forward(x[:count]).tobytes() == logits.tobytes()
+        assert again_loss == loss
+        assert all(again[name].tobytes() == values.tobytes() for name, values in gradients.items())
 
 
 def test_gradient_arrays_can_be_used_again():
