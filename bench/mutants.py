@@ -197,12 +197,12 @@ def mutants_of(module, source, tree):
             if name in ("decorator_list", "annotation", "returns", "exc", "bases"):
                 continue
             for position, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if not isinstance(child, ast.AST):
+                if not isinstance(child, ast.AST) or _untouched(child):
                     continue
                 own = function
                 if isinstance(child, (ast.FunctionDef, ast.ClassDef)) and not inside:
                     own = f"{function}.{child.name}".lstrip(".")
-                for new in () if _untouched(child) else variants(child):
+                for new in variants(child):
                     words = "deleted" if new is None else ast.unparse(ast.fix_missing_locations(new))
                     if words != ast.unparse(child):
                         if isinstance(child, ast.If):
@@ -221,7 +221,9 @@ def mutants_of(module, source, tree):
 
 
 def _untouched(node):
-    """The list of a module's names is no code."""
+    """The list of a module's names is no code; and types for the compiler are not looked at where it is not called."""
+    if isinstance(node, ast.FunctionDef):
+        return any(isinstance(each, ast.Call) and ast.unparse(each.func) == "by_address" for each in ast.walk(node))
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 

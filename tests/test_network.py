@@ -115,10 +115,13 @@ def test_fused_pass_with_ties_and_flat_frames(backend):
     for net in nets:
         for name in ("L1WS/weights", "L1WS/bias"):
             net.parameters[name][...] = np.round(8 * net.parameters[name]) / 8
+        # The same at all times: of a clip that stands still all frames tie.
+        net.parameters["L1WS/bias"][1:] = net.parameters["L1WS/bias"][0]
     x = np.zeros((5, 8, 14, 14, 1))
     x[1] = 1
     x[2, 3:] = -1
     x[3:] = np.random.default_rng(0).integers(0, 2, (2, 8, 14, 14, 1))
+    x[4, 1:] = x[4, 0]
     labels = np.arange(5) % 3
     (_, ours), (_, expected) = (net.loss_and_gradients(x, labels) for net in nets)
     for name, gradient in ours.items():
@@ -172,6 +175,20 @@ def test_float32_far_from_0(backend):
     for name, gradient in ours.items():
         # Differences of 6e-5 between values near 1,000 are all that float32 can see.
         assert np.linalg.norm(gradient - expected[name]) <= 0.01 * np.linalg.norm(expected[name]), name
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 64, 67])
+def test_batches_of_any_size(backend, count):
+    """However a batch is cut into parts that go through together, or side by side: each clip counts once."""
+    settings = {"input_shape": (7, 11, 12, 2), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
+    ours, reference = (emo.EmoP3D(**settings, backend=each) for each in (backend, "reference"))
+    x, labels = batch(ours, count)
+    (loss, gradients), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in (ours, reference))
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    assert np.allclose(ours.forward(x), reference.forward(x), rtol=0, atol=1e-10)
+    for name, gradient in gradients.items():
+        assert_same_gradient(gradient, expected[name], name)
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
