@@ -1,7 +1,7 @@
 """Mutation test of our own suite: how many small mistakes in the code do the tests notice?
 
     make mutants                                       # all modules; writes docs/mutants.json and docs/mutants.md
-    python bench/mutants.py [MODULE ...] [--sample N] [--jobs 2] [--json FILE] [--table FILE]
+    python bench/mutants.py [MODULE ...] [--sample N] [--recheck] [--jobs 2] [--json FILE] [--table FILE]
 
 A mutant is a module with one small change: another operator, a constant off by one, a term, a factor, a sign or a
 statement left out, arguments or indices swapped, a range one shorter, a condition that always holds.  It is killed when
@@ -14,7 +14,8 @@ mutant's code into the functions that are there already, whoever holds them, and
 function, the quickest first, until one fails.
 
 A mutant that computes the same in another way cannot be killed.  ``equivalent_mutants.txt`` lists those by hand, each
-under its reason, as this script prints survivors; an entry that no mutant answers to any more is reported.
+under its reason, as this script prints survivors.  They are not run, but with ``--recheck``; an entry that no mutant
+answers to any more is reported.
 """
 
 import argparse
@@ -304,8 +305,8 @@ def functions_of(module):
 class Session:
     """A pytest plugin that runs the collected tests on one mutant after the other."""
 
-    def __init__(self, files, sample, jobs):
-        self.files, self.sample, self.jobs = files, sample, jobs
+    def __init__(self, files, listed, sample, jobs):
+        self.files, self.listed, self.sample, self.jobs = files, listed, sample, jobs
         self.failed, self.trouble, self.mutants, self.count = False, "", [], 0
 
     def pytest_collection(self):
@@ -328,11 +329,11 @@ class Session:
         sources = {file: (ROOT / file).read_text() for file in self.files}
         trees = {file: ast.parse(source) for file, source in sources.items()}
         self._baseline(session.items, modules.values())
-        for file, module in modules.items():
-            items = self._tests(lambda called, file=file: any(each[0] == file for each in called))
-            child = self._fork(lambda file=file, module=module: install(module, trees[file]), items)
-            if self._verdict(os.waitpid(child, 0)[1]) != "survived":
-                self._stop(f"{file}: the tests fail on the module put in place of itself")
+        child = self._fork(
+            lambda: all(install(module, trees[file]) for file, module in modules.items()), self._tests(bool)
+        )
+        if self._verdict(os.waitpid(child, 0)[1]) != "survived":
+            self._stop("the tests fail on the modules put in place of themselves")
         everything = [mutant for file in self.files for mutant in mutants_of(file, sources[file], trees[file])]
         self.count = len(everything)
         if self.sample:
@@ -340,6 +341,9 @@ class Session:
         self.mutants = everything
         running = {}
         for mutant in tqdm(everything, unit="mutant", smoothing=0):
+            if str(mutant) in self.listed:
+                mutant.verdict = "equivalent"
+                continue
             if len(running) == self.jobs:
                 self._collect(running)
             where = (mutant.module, mutant.function)
@@ -532,6 +536,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("modules", nargs="*", default=MODULES, help="files to mutate; default all")
     parser.add_argument("--sample", type=int, help="so many mutants, drawn at random")
+    parser.add_argument("--recheck", action="store_true", help="run the listed ones too: do they still survive?")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument("--table", type=Path, help="write the page of the site here")
@@ -539,7 +544,8 @@ def main():
     os.chdir(ROOT)
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "1"}
     begun = time.perf_counter()
-    session = Session(given.modules, given.sample, given.jobs)
+    listed = {} if given.recheck else read_equivalent()
+    session = Session(given.modules, listed, given.sample, given.jobs)
     pytest.main(["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", *TESTS], [session])
     undone = [mutant for mutant in session.mutants if mutant.verdict in ("", "impossible")]
     if undone or not session.mutants:
