@@ -504,7 +504,7 @@ interpreted kernels. A mutant is *killed* when one of them fails. One that compu
 
 {table}
 
-{limit} of the killed ran into the time limit. {sampled}Tests: {tests}.
+{limit} of the killed ran into the time limit. {sampled}{absent}Tests: {tests}.
 
 {survivors}## Why some are equivalent
 
@@ -519,11 +519,13 @@ interpreted kernels. A mutant is *killed* when one of them fails. One that compu
 def page(result):
     """The page of the site."""
     survivors = "\n".join(f"    {text}" for text in result["survivors"])
+    absent = [file for file in MODULES if file not in result["modules"]]
     return PAGE.format(
         **result | {
             "table": table(result),
             "limit": sum(row["by_the_time_limit"] for row in result["modules"].values()),
             "sampled": "" if result["whole"] else f"A sample of {result['count']:,} mutants. ",
+            "absent": f"Not in this run: {', '.join(f'`{file}`' for file in absent)}. " if absent else "",
             "tests": ", ".join(f"`{name}`" for name in TESTS),
             "survivors": f"## Survivors\n\n{survivors}\n\n" if survivors else "",
             "reasons": "\n".join(f"| {count} | {reason} |" for reason, count in result["equivalent"].items()),
