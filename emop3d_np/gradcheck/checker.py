@@ -58,7 +58,8 @@ def check(
         inputs: tuple of arrays.  Integer arrays (labels, indices) are handed through.
         names: what to call the inputs in the report; default their positions.
         rtol: allowed relative error; default 1e-9 for float64, for float32 about 1e-5 (it grows with the root of the
-            number of outputs).  The error of the numeric side, bounded for every value, is allowed on top.
+            number of outputs).  On top of it come the error of the numeric side, bounded for every value, and some last
+            places of the largest gradient of the input: what is less than 1e-14 of that is not judged in float64.
         atol: allowed absolute error; default 0.
         seconds: time budget, default 10; None: every element, however long it takes.
         seed: of the random incoming gradients and directions.
