@@ -7,7 +7,7 @@ PEERS ?= .venv-peers
 CUDA ?= .venv-cuda
 GPU ?= .venv-gpu
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-gpu lint docs pictures bench bench-gradients bench-peers bench-cuda-ptx clean
+.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -50,6 +50,9 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/ablations.py
 	$(BIN)/python bench/tables.py
+
+mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? about half an hour
+	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md

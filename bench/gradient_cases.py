@@ -373,3 +373,304 @@ right(
     lambda: (OPERATIONS["softmax_cross_entropy"][0], OPERATIONS["softmax_cross_entropy"][1], (30 * normal(6, 4),)),
 )
 right("square, 250,000 elements", square(lambda d, x: (2 * x * d,), lambda: (normal(500, 500),)))
+
+
+# --- Operations of other networks.
+
+
+def pair(forward, backward, *inputs):
+    """``make`` of a case without state: ``inputs`` are arrays."""
+    return lambda: (forward, backward, tuple(each.copy(order="K") for each in inputs))
+
+
+def changed(backward, **mistake):
+    return lambda d, *inputs: backward(d, *inputs, **mistake)
+
+
+def windows(x, w, stride, padding):
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))
+    return padded, views[:, :, ::stride, ::stride]
+
+
+def convolution(x, w, stride=2, padding=1):
+    return np.einsum("nchwij,fcij->nfhw", windows(x, w, stride, padding)[1], w)
+
+
+def convolution_backward(d, x, w, stride=2, padding=1, flipped=False, shift=0):
+    padded, views = windows(x, w, stride, padding)
+    dpadded, kernel = np.zeros_like(padded), w[..., ::-1, ::-1] if flipped else w
+    rows, columns = (stride * length for length in d.shape[2:])
+    for i, j in np.ndindex(*w.shape[2:]):
+        dpadded[:, :, i : i + rows : stride, j : j + columns : stride] += np.einsum(
+            "nfhw,fc->nchw", d, kernel[..., i, j]
+        )
+    dx = np.roll(dpadded, shift, -1)[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
+    return dx, np.einsum("nchwij,nfhw->fcij", views, d)
+
+
+IMAGES = normal(2, 3, 7, 8), normal(4, 3, 3, 3, seed=1)
+right("convolution: stride 2, padding 1", pair(convolution, convolution_backward, *IMAGES))
+planted("convolution: window flipped", pair(convolution, changed(convolution_backward, flipped=True), *IMAGES))
+planted("convolution: padding off by one", pair(convolution, changed(convolution_backward, shift=1), *IMAGES))
+
+
+def batch_norm(x, scale, shift, epsilon=1e-5):
+    return (x - x.mean(0)) / np.sqrt(x.var(0) + epsilon) * scale + shift
+
+
+def batch_norm_backward(d, x, scale, shift, epsilon=1e-5, ddof=0):
+    factor = 1 / np.sqrt(x.var(0, ddof=ddof) + epsilon)
+    y, dy = (x - x.mean(0)) * factor, d * scale
+    return factor * (dy - dy.mean(0) - y * (dy * y).mean(0)), (d * y).sum(0), d.sum(0)
+
+
+FEATURES = normal(8, 5), normal(5, seed=1), normal(5, seed=2)
+right("batch norm", pair(batch_norm, batch_norm_backward, *FEATURES))
+planted("batch norm: another epsilon", pair(batch_norm, changed(batch_norm_backward, epsilon=1e-6), *FEATURES))
+planted("batch norm: the sample's variance", pair(batch_norm, changed(batch_norm_backward, ddof=1), *FEATURES))
+
+
+def layer_norm(x):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + x.dtype.type(1e-5))
+
+
+def layer_norm_backward(d, x, factor=1.0):
+    scale = 1 / np.sqrt(x.var(-1, keepdims=True) + x.dtype.type(1e-5))
+    y = layer_norm(x)
+    dx = scale * (d - d.mean(-1, keepdims=True) - y * (d * y).mean(-1, keepdims=True))
+    return ((dx * x.dtype.type(factor)).astype(x.dtype),)
+
+
+SINGLE = as32(normal(4, 32) + 10)
+right("layer norm: float32, offset", pair(layer_norm, layer_norm_backward, *SINGLE))
+planted("layer norm: float32: 1.001", pair(layer_norm, changed(layer_norm_backward, factor=1.001), *SINGLE))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def attention(q, k, v):
+    seen = np.tri(q.shape[1], dtype=bool)
+    return softmax(np.where(seen, q @ k.swapaxes(1, 2) / np.sqrt(q.shape[2]), -np.inf)) @ v
+
+
+def attention_backward(d, q, k, v, leak=0.0, scale=True):
+    root = np.sqrt(q.shape[2])
+    a = softmax(np.where(np.tri(q.shape[1], dtype=bool), q @ k.swapaxes(1, 2) / root, -np.inf))
+    da = d @ v.swapaxes(1, 2)
+    ds = (a * (da - (da * a).sum(-1, keepdims=True)) + leak * (a == 0)) / (root if scale else 1)
+    return ds @ k, ds.swapaxes(1, 2) @ q, a.swapaxes(1, 2) @ d
+
+
+TOKENS = normal(2, 4, 3), normal(2, 4, 3, seed=1), normal(2, 4, 3, seed=2)
+right("attention: causal", pair(attention, attention_backward, *TOKENS))
+planted("attention: the future leaks", pair(attention, changed(attention_backward, leak=1e-6), *TOKENS))
+planted("attention: scale is missing", pair(attention, changed(attention_backward, scale=False), *TOKENS))
+planted("softmax: the diagonal only", pair(softmax, lambda d, x: (softmax(x) * (1 - softmax(x)) * d,), normal(3, 6)))
+
+
+def gru(x, h, w, u):
+    a, b, size = x @ w, h @ u, h.shape[1]
+    z, r = (1 / (1 + np.exp(-(a + b)[:, part])) for part in (slice(size), slice(size, 2 * size)))
+    return (1 - z) * np.tanh(a[:, 2 * size :] + r * b[:, 2 * size :]) + z * h
+
+
+def gru_backward(d, x, h, w, u, carry=True, reset=True):
+    a, b, size = x @ w, h @ u, h.shape[1]
+    z, r = (1 / (1 + np.exp(-(a + b)[:, part])) for part in (slice(size), slice(size, 2 * size)))
+    c = np.tanh(a[:, 2 * size :] + r * b[:, 2 * size :])
+    dc = d * (1 - z) * (1 - c**2)
+    gates = d * (h - c) * z * (1 - z), dc * b[:, 2 * size :] * r * (1 - r)
+    da, db = np.hstack([*gates, dc]), np.hstack([*gates, dc * r if reset else dc])
+    return da @ w.T, db @ u.T + (d * z if carry else 0), x.T @ da, h.T @ db
+
+
+CELL = normal(3, 4), normal(3, 5, seed=1), normal(4, 15, seed=2), normal(5, 15, seed=3)
+right("GRU cell", pair(gru, gru_backward, *CELL))
+right("GRU cell: float32", pair(gru, gru_backward, *as32(*CELL)))
+planted("GRU cell: the carried part is missing", pair(gru, changed(gru_backward, carry=False), *CELL))
+planted("GRU cell: the reset gate is missing once", pair(gru, changed(gru_backward, reset=False), *as32(*CELL)))
+
+
+def tanh_layers(x, w, count=40):
+    states = [x]
+    for _ in range(count):
+        states.append(np.tanh(states[-1] @ w))
+    return states
+
+
+def tanh_layers_backward(d, x, w, first=0):
+    states, dw = tanh_layers(x, w), np.zeros_like(w)
+    for t in reversed(range(len(states) - 1)):
+        dz = d * (1 - states[t + 1] ** 2)
+        dw += states[t].T @ dz if t >= first else 0
+        d = dz @ w.T
+    return d, dw
+
+
+UNROLLED = normal(3, 6), normal(6, 6, seed=3) / 2
+right("40 steps in time", pair(lambda x, w: tanh_layers(x, w)[-1], tanh_layers_backward, *UNROLLED))
+planted(
+    "40 steps in time: truncated",
+    pair(lambda x, w: tanh_layers(x, w)[-1], changed(tanh_layers_backward, first=30), *UNROLLED),
+)
+
+# --- Order, kinks, ties.
+
+
+def ranks(x):
+    return x.argsort(-1, kind="stable").argsort(-1, kind="stable")
+
+
+right("sort", pair(np.sort, lambda d, x: (np.take_along_axis(d, ranks(x), -1),), normal(3, 6)))
+right(
+    "sort: ties", pair(np.sort, lambda d, x: (np.take_along_axis(d, ranks(x), -1),), np.array([[1.0, 1, 2, 0, 2, 5]]))
+)
+planted(
+    "sort: not the inverse order", pair(np.sort, lambda d, x: (np.take_along_axis(d, x.argsort(-1), -1),), normal(3, 6))
+)
+right(
+    "median of seven",
+    pair(lambda x: np.median(x, -1), lambda d, x: ((ranks(x) == 3) * d[:, np.newaxis],), normal(4, 7)),
+)
+planted(
+    "median of eight: one takes all",
+    pair(lambda x: np.median(x, -1), lambda d, x: ((ranks(x) == 3) * d[:, np.newaxis],), normal(4, 8)),
+)
+EDGES = np.array([-2.0, -1, -0.5, 0, 1, 3])
+right("clip", pair(lambda x: np.clip(x, -1, 1), lambda d, x: (d * ((x > -1) & (x < 1)),), EDGES))
+planted(
+    "clip: slope 1.5 at its end",
+    pair(lambda x: np.clip(x, -1, 1), lambda d, x: (d * np.where(x == 1, 1.5, (x > -1) & (x < 1)),), EDGES),
+)
+planted("round: straight through", pair(np.round, lambda d, x: (d,), normal(6)))
+
+
+def root_of_squares(x):
+    return np.sqrt((x.reshape(-1, 4) ** 2).sum(1))
+
+
+def root_of_squares_backward(d, x):
+    y = root_of_squares(x)
+    return ((x.reshape(-1, 4) * (d / np.where(y > 0, y, np.inf))[:, np.newaxis]).reshape(x.shape),)
+
+
+right(
+    "L2 pooling: a block of zeros",
+    pair(root_of_squares, root_of_squares_backward, normal(3, 8) * (np.arange(24) > 3).reshape(3, 8)),
+)
+TIED = np.array([1.0, 2, 3]), np.array([1.0, 2, 0])
+planted("maximum of two, tied: both take all", pair(np.maximum, lambda d, x, y: (d * (x >= y), d * (y >= x)), *TIED))
+planted("maximum of two, tied: neither takes it", pair(np.maximum, lambda d, x, y: (d * (x > y), d * (y > x)), *TIED))
+MEETING = lambda x: np.maximum(x, 0) - np.maximum(-x, 0)  # noqa: E731
+right("two kinks that make a line", pair(MEETING, lambda d, x: (d,), np.array([-1.0, 0, 2])))
+planted("two kinks that make a line: 0 at 0", pair(MEETING, lambda d, x: (d * (x != 0),), np.array([-1.0, 0, 2])))
+
+# --- Scales and sizes.
+
+TINY = np.array([1.0, 1e-12, 1])
+right("a tiny gradient among others", pair(lambda x: x**2 * TINY, lambda d, x: (2 * x * TINY * d,), normal(3)))
+planted(
+    "a tiny gradient among others: doubled",
+    pair(lambda x: x**2 * TINY, lambda d, x: (2 * x * np.array([1, 2e-12, 1]) * d,), normal(3)),
+)
+right("tiny: 1e-20 sin(x)", pair(lambda x: 1e-20 * np.sin(x), lambda d, x: (1e-20 * np.cos(x) * d,), normal(4, 5)))
+planted(
+    "tiny: 1e-20 sin(x), 1 % off",
+    pair(lambda x: 1e-20 * np.sin(x), lambda d, x: (1.01e-20 * np.cos(x) * d,), normal(4, 5)),
+)
+right("x near 1e-150", pair(lambda x: 3 * x, lambda d, x: (3 * d,), 1e-150 * normal(5)))
+planted(
+    "exp: one element 1e-6 off",
+    pair(np.exp, lambda d, x: (np.exp(x) * d * np.where(x == x.flat[7], 1 + 1e-6, 1),), normal(4, 5)),
+)
+planted("sin: rounded to 6 decimals", pair(np.sin, lambda d, x: (np.round(np.cos(x) * d, 6),), normal(9)))
+planted(
+    "square: float16, 10 % off",
+    pair(lambda x: x**2, lambda d, x: ((np.float16(2.2) * x * d).astype(np.float16),), normal(4, 5).astype(np.float16)),
+)
+right("sum of 100,000: float32", pair(lambda x: (x**2).sum(), lambda d, x: (2 * x * d,), *as32(normal(100_000))))
+right(
+    "softplus: tails",
+    pair(lambda x: np.logaddexp(0, x), lambda d, x: (d / (1 + np.exp(-x)),), np.array([-700.0, -40, 0, 40, 700])),
+)
+planted(
+    "softplus: 0 in the tail",
+    pair(
+        lambda x: np.logaddexp(0, x),
+        lambda d, x: (np.where(x < -5, 0, d / (1 + np.exp(-x))),),
+        np.array([-10.0, -1, 0, 40]),
+    ),
+)
+HILBERT = 1 / (np.arange(6)[:, np.newaxis] + np.arange(6) + 1)
+
+
+def solve_backward(d, a, b, sign=-1):
+    db = np.linalg.solve(a.T, d)
+    return sign * np.outer(db, np.linalg.solve(a, b)), db
+
+
+right("solve: condition 1e7", pair(np.linalg.solve, solve_backward, HILBERT, normal(6)))
+planted("solve: sign", pair(np.linalg.solve, changed(solve_backward, sign=1), HILBERT, normal(6)))
+planted(
+    "inverse: not transposed",
+    pair(np.linalg.inv, lambda d, x: (-np.linalg.inv(x) @ d @ np.linalg.inv(x),), normal(4, 4)),
+)
+right(
+    "product with a zero",
+    pair(np.prod, lambda d, x: (d * np.array([np.delete(x, i).prod() for i in range(4)]),), np.array([2.0, 0, 3, -1])),
+)
+planted(
+    "product with a zero: 0 there",
+    pair(
+        np.prod, lambda d, x: (d * np.where(x != 0, x.prod() / np.where(x != 0, x, 1), 0),), np.array([2.0, 0, 3, -1])
+    ),
+)
+
+# --- Memory and state.
+
+
+def reuses_buffers():
+    y, g = np.zeros((4, 5)), np.zeros((4, 5))
+
+    def forward(x):
+        return np.multiply(x, x, out=y) if x.dtype == y.dtype else x * x
+
+    return forward, lambda d, x: (np.multiply(2 * x, d, out=g),), (normal(4, 5),)
+
+
+def wrong_from_call(number):
+    def make():
+        calls = []
+
+        def backward(d, x):
+            calls.append(1)
+            return (2 * x * d * (1 if len(calls) < number else 1.5),)
+
+        return lambda x: x**2, backward, (normal(4, 5),)
+
+    return make
+
+
+def dropped(x, seed=3):
+    return 2 * x * (np.random.default_rng(seed).random(x.shape) < 0.5)
+
+
+right("square: both passes write to buffers of their own", reuses_buffers)
+planted("square: wrong from the sixth call on", wrong_from_call(6))
+right("square: columns first", square(lambda d, x: (2 * x * d,), lambda: (np.asfortranarray(normal(4, 5)),)))
+planted(
+    "ravel: put back columns first",
+    pair(
+        lambda x: x.ravel() * np.arange(20.0),
+        lambda d, x: ((d * np.arange(20.0)).reshape(4, 5, order="F"),),
+        normal(4, 5),
+    ),
+)
+right("dropout: the same mask", pair(dropped, lambda d, x: (dropped(d),), normal(4, 5)))
+planted("dropout: another mask", pair(dropped, lambda d, x: (dropped(d, seed=4),), normal(4, 5)))
+planted("sum with a bias: mean for sum", pair(np.add, lambda d, x, b: (d, d.mean(0)), normal(4, 5), normal(5, seed=1)))
+planted("the incoming gradient is left out", pair(lambda x: x**2, lambda d, x: (2 * x,), normal(4, 5)))

@@ -194,7 +194,8 @@ def table(report):
                 if passed
                 else "**false alarm**"
             )
-        lines.append(f"| {case.name} | {due} | {' | '.join(words)} |")
+        name = case.name.replace("|", r"\|")
+        lines.append(f"| {name} | {due} | {' | '.join(words)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -115,10 +115,13 @@ def test_fused_pass_with_ties_and_flat_frames(backend):
     for net in nets:
         for name in ("L1WS/weights", "L1WS/bias"):
             net.parameters[name][...] = np.round(8 * net.parameters[name]) / 8
+        # The same at all times: of a clip that stands still all frames tie.
+        net.parameters["L1WS/bias"][1:] = net.parameters["L1WS/bias"][0]
     x = np.zeros((5, 8, 14, 14, 1))
     x[1] = 1
     x[2, 3:] = -1
     x[3:] = np.random.default_rng(0).integers(0, 2, (2, 8, 14, 14, 1))
+    x[4, 1:] = x[4, 0]
     labels = np.arange(5) % 3
     (_, ours), (_, expected) = (net.loss_and_gradients(x, labels) for net in nets)
     for name, gradient in ours.items():
@@ -127,17 +130,112 @@ def test_fused_pass_with_ties_and_flat_frames(backend):
 
 @as_compiled
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
-def test_maps_that_overflow_are_zero_in_both_editions(backend):
-    """As NORM_2 says: a map that is not finite becomes 0, and takes no gradient."""
-    nets = [emo.EmoP3D(**TINY, backend=name) for name in (backend, "reference")]
+@pytest.mark.parametrize(
+    ("name", "index"), [("L1WS/bias", (2, 3, 4, 1)), ("L3P/bias", (1, 0, 0, 1)), ("L5WS/bias", (1, 0, 1, 0))]
+)
+def test_maps_that_overflow_are_zero_in_both_editions(backend, name, index):
+    """As the normalisations say: a map that is not finite becomes 0, and takes no gradient."""
+    nets = [emo.EmoP3D(**TINY, backend=each) for each in (backend, "reference")]
     for net in nets:
-        net.parameters["L1WS/bias"][2, 3, 4, 1] = np.inf
+        net.parameters[name][index] = np.inf
     x, labels = batch(nets[0], 3)
     (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in nets)
     assert loss == pytest.approx(expected_loss, rel=1e-12)
-    for name, gradient in ours.items():
+    for each, gradient in ours.items():
         assert np.isfinite(gradient).all()
-        assert np.allclose(gradient, expected[name], rtol=1e-9, atol=1e-12), name
+        assert np.allclose(gradient, expected[each], rtol=1e-9, atol=1e-12), each
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("name", ["L1WS", "L5WS"])
+def test_constant_maps_in_both_editions(backend, name):
+    """Of a map that its layer makes constant only the mean's part of the gradient is left, times 1 / sqrt(epsilon)."""
+    nets = [emo.EmoP3D(**TINY, backend=each) for each in (backend, "reference")]
+    for net in nets:
+        net.parameters[f"{name}/weights"][..., 0] = 0
+        net.parameters[f"{name}/bias"][1, ..., 0] = 0.3
+    x, labels = batch(nets[0], 3)
+    (_, ours), (_, expected) = (net.loss_and_gradients(x, labels) for net in nets)
+    for each, gradient in ours.items():
+        assert_same_gradient(gradient, expected[each], each)
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+def test_float32_far_from_0(backend):
+    """Maps near 1,000 and logits near 500: moments in one pass, or exp of a logit, would be worth nothing."""
+    single = emo.EmoP3D(**TINY | {"dtype": "float32"}, backend=backend)
+    double = emo.EmoP3D(**TINY, backend="reference")
+    for net in (single, double):
+        for name in ("L1WS/bias", "L5WS/bias"):
+            net.parameters[name] += net.dtype.type(1024)
+        net.parameters["FC_OUT/bias"][:] = 500, 0, 490
+    x, labels = batch(double, 5)
+    (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in (single, double))
+    assert loss == pytest.approx(expected_loss, rel=1e-4)
+    for name, gradient in ours.items():
+        # Differences of 6e-5 between values near 1,000 are all that float32 can see.
+        assert np.linalg.norm(gradient - expected[name]) <= 0.01 * np.linalg.norm(expected[name]), name
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 64, 67])
+def test_batches_of_any_size(backend, count):
+    """However a batch is cut into parts that go through together, or side by side: each clip counts once."""
+    settings = {"input_shape": (7, 11, 12, 2), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
+    ours, reference = (emo.EmoP3D(**settings, backend=each) for each in (backend, "reference"))
+    x, labels = batch(ours, count)
+    (loss, gradients), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in (ours, reference))
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    assert np.allclose(ours.forward(x), reference.forward(x), rtol=0, atol=1e-10)
+    for name, gradient in gradients.items():
+        assert_same_gradient(gradient, expected[name], name)
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("shape", [(10, 31, 28, 1), (8, 24, 41, 2)])
+def test_larger_clips_in_both_editions(backend, shape):
+    """Larger than the drawn ones: what is worked on in parts of a fixed size has more than one, and a rest."""
+    nets = [emo.EmoP3D(shape, 4, 3, "float64", each) for each in (backend, "reference")]
+    x, labels = batch(nets[0], 5)
+    (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in nets)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    assert np.allclose(nets[0].forward(x), nets[1].forward(x), rtol=0, atol=1e-10)
+    assert np.allclose(nets[0].forward(x[:2]), nets[1].forward(x[:2]), rtol=0, atol=1e-10)
+    for name, gradient in ours.items():
+        assert_same_gradient(gradient, expected[name], name)
+
+
+@as_compiled
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_clip_that_is_not_finite_is_named(backend, channels):
+    """Wherever it stands: the first and last of a batch, in forward and in training, for one clip and for many."""
+    net = emo.EmoP3D(**TINY | {"input_shape": (7, 11, 11, channels)}, backend=backend)
+    for count in (1, 4, 5, 19):
+        x, labels = batch(net, count)
+        for which in {0, count // 2, count - 1}:
+            spoilt = x.copy()
+            spoilt[which, 3, 5, 7, -1] = np.inf
+            for call in (lambda x=spoilt: net.forward(x), lambda x=spoilt, y=labels: net.loss_and_gradients(x, y)):
+                with pytest.raises(ValueError, match=rf"= \({which}, 3, 5, 7, {channels - 1}\)"):
+                    call()
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_nothing_is_left_over_from_the_last_call(backend, channels):
+    """The same bits after other clips, more or fewer of them, and after clips whose maps are not finite."""
+    net = emo.EmoP3D(**TINY | {"input_shape": (8, 13, 14, channels)}, backend=backend)
+    x, labels = batch(net, 9)
+    first = {count: (net.forward(x[:count]), net.loss_and_gradients(x[:count], labels[:count])) for count in (1, 3, 9)}
+    net.loss_and_gradients(1e3 * x[::-1], labels)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="not finite"):
+        net.loss_and_gradients(np.full_like(x, np.nan), labels)
+    for count, (logits, (loss, gradients)) in first.items():
+        again_loss, again = net.loss_and_gradients(x[:count], labels[:count])
+        assert net.forward(x[:count]).tobytes() == logits.tobytes()
+        assert again_loss == loss
+        assert all(again[name].tobytes() == values.tobytes() for name, values in gradients.items())
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
@@ -210,6 +308,22 @@ def test_gradient_of_the_network_is_the_slope(backend, pooling):
         values[...] = start
         slope = (ends[0] - ends[1]) / 2e-6
         assert abs(slope - (gradient * direction).sum()) <= 1e-7 * max(1, np.abs(gradient * direction).sum()), name
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_layers_one_by_one_are_the_network(backend):
+    """A layer's backward gives the gradient of its input, unless it is told that nobody wants it."""
+    net = emo.EmoP3D(**TINY, backend=backend)
+    x, labels = batch(net, 2)
+    y, saved = x, []
+    for layer in net.layers:
+        y, kept = layer.forward(y, net.parameters)
+        saved.append(kept)
+    dy = net.kernels.softmax_cross_entropy_backward(np.full(2, 0.5), y, labels)
+    for layer in reversed(net.layers):
+        dy, _ = layer.backward(dy, saved.pop(), net.parameters)
+    _, gradients = net.loss_and_gradients(x, labels, input_gradient=True)
+    assert np.array_equal(dy, gradients["input"])
 
 
 def test_a_batch_is_its_clips():

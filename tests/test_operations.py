@@ -146,6 +146,70 @@ def test_no_races_on_large_shapes(op, name, dtype):
         assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
 
 
+@pytest.fixture
+def empty_is_nan(monkeypatch):
+    """New arrays hold NaN, and not by chance the right values of an array before: what is not written shows."""
+    for make in (np.empty, np.empty_like):
+
+        def filled(*given, make=make, **named):
+            array = make(*given, **named)
+            array.fill(np.nan if array.dtype.kind == "f" else 99)
+            return array
+
+        monkeypatch.setattr(np, make.__name__, filled)
+
+
+@operation
+@pytest.mark.usefixtures("empty_is_nan")
+@pytest.mark.parametrize("name", kernels.EDITIONS)
+def test_memory_order_does_not_matter(op, name):
+    """An input and a gradient that are stored column by column give what others give."""
+    edition = kernels.edition(name)
+    sizes = operations.Sizes(2, 2, 3, (2, 3, 2), (1, 1, 2), (3, 4, 3), (0, 1, 0), (2, 2, 3))
+    arrays, dy = case(op, sizes, 0)
+    turned, turned_dy = (np.asfortranarray(arrays[0]), *arrays[1:]), np.asfortranarray(dy)
+    expected = [op.forward(edition, arrays, sizes), *op.backward(edition, dy, arrays, sizes)]
+    given = [op.forward(edition, turned, sizes), *op.backward(edition, turned_dy, turned, sizes)]
+    for ours, theirs in zip(given, expected, strict=True):
+        assert relative_error(ours, theirs) <= FLOAT64_ROUNDING
+
+
+@pytest.mark.usefixtures("empty_is_nan")
+@pytest.mark.parametrize("name", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("features", [1023, 1024, 1025, 2500])
+def test_dense_of_many_features(name, features, rng):
+    """More than one task's share, a whole number of shares, and a rest."""
+    a, weights, bias, dy = (rng.standard_normal(shape) for shape in ((3, features), (features, 2), 2, (3, 2)))
+    ours, reference = (
+        [e.dense(a, weights, bias), *e.dense_backward(dy, a, weights)]
+        for e in map(kernels.edition, (name, "reference"))
+    )
+    for one, other in zip(ours, reference, strict=True):
+        assert relative_error(one, other) <= FLOAT64_ROUNDING
+
+
+@pytest.mark.usefixtures("empty_is_nan")
+@pytest.mark.parametrize("name", kernels.EDITIONS[1:])
+@pytest.mark.parametrize("size", [2**14 - 1, 2**14, 2**14 + 1, 40_000])
+def test_leaky_relu_of_many_elements(name, size, rng):
+    z, dy = rng.standard_normal((2, size))
+    ours, reference = (
+        [e.leaky_relu(z), e.leaky_relu_backward(dy, z)] for e in map(kernels.edition, (name, "reference"))
+    )
+    for one, other in zip(ours, reference, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_weighted_sum_without_the_gradient_of_its_input(edition, rng):
+    sizes = operations.Sizes(2, 2, 3, (2, 3, 2), (1, 1, 1), (2, 3, 4), (0, 0, 0), (1, 1, 1))
+    (x, weights, bias), _ = case(operations.OPERATIONS[0], sizes, 0)
+    dz = rng.standard_normal((2, *bias.shape))
+    _, dweights, dbias = edition.weighted_sum_backward(dz, x, weights, sizes.field, sizes.strides)
+    dx, *others = edition.weighted_sum_backward(dz, x, weights, sizes.field, sizes.strides, input_gradient=False)
+    assert dx is None
+    assert [each.tobytes() for each in others] == [dweights.tobytes(), dbias.tobytes()]
+
+
 def test_leaky_relu_at_its_kink(edition):
     """At exactly 0, of either sign, the slope is the lower one."""
     z = np.array([0.0, -0.0, 1.0, -1.0, np.nan])
@@ -196,6 +260,46 @@ def test_standardize_keeps_its_head(edition, dtype, rng):
     dx = edition.standardize_backward(np.ones_like(x), x)
     assert not dx[0, 3, ..., 0].any()
     assert np.isfinite(dx).all()
+
+
+def test_standardize_warns_of_nothing_that_it_mends():
+    """NaN, an infinity, values whose square overflows, a constant map without epsilon: warnings are errors here."""
+    x = np.ones((1, 5, 3, 3, 1))
+    x[0, :4, 1, 1, 0] = np.nan, np.inf, -np.inf, 1e300
+    reference = kernels.edition("reference")
+    assert not reference.standardize(x, 0.0).any()
+    assert not reference.standardize_backward(np.ones_like(x), x, 0.0).any()
+
+
+@as_compiled
+def test_standardize_takes_its_moments_in_float64(edition, rng):
+    """In float32 an outlier in the first place, or a large even part of the gradient, would leave noise."""
+    x = rng.standard_normal((1, 1, 40, 40, 2)).astype(np.float32)
+    x[0, 0, 0, 0] = 3e4
+    exact = edition.standardize(x.astype(np.float64))
+    assert np.abs(edition.standardize(x) - exact)[:, :, 1:].max() <= 1e-8
+    # Whole numbers: float32 holds them with the offset too.
+    x, dy = (rng.integers(-8, 9, (1, 1, 40, 40, 2)).astype(np.float32) for _ in range(2))
+    plain, offset = (edition.standardize_backward(d, x) for d in (dy, dy + np.float32(2**20)))
+    assert np.abs(plain - offset).max() <= 1e-6 * np.abs(plain).max()
+
+
+def test_gradient_at_a_constant_map(edition, rng):
+    """Variance 0: what is left is the mean's part, 1 / sqrt(epsilon) times."""
+    dy = rng.standard_normal((2, 1, 3, 4, 2))
+    expected = 100 * (dy - dy.mean(axis=(2, 3), keepdims=True))
+    assert np.allclose(edition.standardize_backward(dy, np.full(dy.shape, 0.7), 1e-4), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_standardize_into_an_array(edition):
+    """Of whole numbers, as pixels are, it is float64; ``out`` says where it goes, and in which dtype."""
+    x = np.arange(60, dtype=np.uint8).reshape(1, 1, 6, 5, 2)
+    y = edition.standardize(x)
+    assert y.dtype == np.float64
+    assert np.allclose(y, edition.standardize(x.astype(np.float64)), rtol=1e-12)
+    out = np.full(x.shape, np.nan, np.float32)
+    assert edition.standardize(x, out=out) is out
+    assert np.allclose(out, y, rtol=1e-6)
 
 
 def test_softmax_survives_huge_logits(edition):

@@ -79,3 +79,25 @@ def test_strange_slots_are_refused():
         optimizers.Adam(0.1).load_slots({"momentum": parameters}, 5, parameters)
     with pytest.raises(InputError, match="other names or shapes"):
         optimizers.Momentum(0.1).load_slots({"momentum": {"w": np.ones(3)}}, 5, parameters)
+
+
+def test_slots_before_the_first_step():
+    optimizer = optimizers.Momentum(0.1)
+    optimizer.load_slots({}, 0, {"w": np.ones(4)})
+    w = {"w": np.ones(4)}
+    optimizer.update(w, {"w": np.ones(4)})
+    assert w["w"] == pytest.approx(0.9)
+
+
+def test_arrays_that_are_elsewhere_update_themselves():
+    asked = []
+
+    class Elsewhere:
+        shape, dtype = (2,), np.dtype(np.float64)
+
+        def update(self, *question):
+            asked.append(question)
+
+    w, g = Elsewhere(), np.ones(2)
+    optimizers.GradientDescent(0.1).update({"w": w}, {"w": g})
+    assert asked == [("gradient_descent", (0.1,), g)]

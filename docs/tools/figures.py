@@ -237,6 +237,22 @@ def pool_frames():
 
 
 @picture
+def fully_connected():
+    """The example worked by hand, forward above, backward below."""
+    a, weights, bias = np.array([[1.0, 2]]), np.array([[1.0, 0, 3], [0, 1, 4]]), np.array([10.0, 20, 30])
+    d = np.array([[1.0, 0, -1]])
+    da, dweights, dbias = reference.dense_backward(d, a, weights)
+    made, axes = panels(2, 4, 8, 2.6, width_ratios=[2, 3, 3, 3])
+    forward = (a, "a"), (weights, "W"), (bias[None], "b"), (reference.dense(a, weights, bias), "y = a W + b")
+    backward = (da, "da = δ Wᵀ"), (dweights, "dW = aᵀ δ"), (dbias[None], "db = δ"), (d, "δ")
+    for row, cells, colours in zip(axes, (forward, backward), ("Greens", "Oranges"), strict=True):
+        for ax, (values, title) in zip(row, cells, strict=True):
+            numbered(ax, values, cmap=colours, vmin=0, vmax=1.5 * np.abs(values).max())
+            bare(ax, title)
+    return made
+
+
+@picture
 def softmax():
     """Two classes: probability, loss and slope by the difference of the logits; and a gradient of six classes."""
     gap = np.linspace(-6, 6, 241)

@@ -182,7 +182,7 @@ class Pair:
                 raise InputError(
                     f"backward's gradient of input {i} has dtype {array.dtype}; gradients are real numbers"
                 )
-            result.append(array)
+            result.append(array.copy())  # the function may write its next answer to the same array
         return result
 
     def add_problem(self, words, i, what="input"):

@@ -1,9 +1,15 @@
 """The shipped network as a pair of functions: its loss, and the gradients of its training pass."""
 
+from contextlib import contextmanager
+
+import numba
 import numpy as np
 
 from .. import EmoP3D
 from .checker import check
+
+SMALL = 1 << 15
+"""Numbers in the clips, up to which threads wait for each other longer than they work."""
 
 
 def check_network(backend="cpu", batch_size=2, dtype="float64", weight_decay=0.0, seconds=40.0, seed=0, **settings):
@@ -23,9 +29,21 @@ def check_network(backend="cpu", batch_size=2, dtype="float64", weight_decay=0.0
     forward, backward, inputs, names = network_pair(backend, batch_size, dtype, weight_decay, seed, **settings)
     backward(np.float64(1), *inputs)  # compiles the kernels, outside of the time budget
     forward(*inputs)
-    return check(
-        forward, backward, inputs, names=names, seconds=seconds, seed=seed, complex_step=False, progress=progress
-    )
+    with _threads(1 if inputs[0].size <= SMALL else numba.get_num_threads()):
+        return check(
+            forward, backward, inputs, names=names, seconds=seconds, seed=seed, complex_step=False, progress=progress
+        )
+
+
+@contextmanager
+def _threads(count):
+    """So many threads for the kernels, for a while; they give the same bits with any number."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(count)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def network_pair(backend, batch_size, dtype, weight_decay, seed, **settings):

@@ -15,6 +15,8 @@ import numpy as np
 
 NOISE = 4
 """Rounding of a difference, in units of the rounding of one value."""
+PART = 1 << 13
+"""Outputs that are worked on together: few enough to stay in the cache."""
 
 
 @dataclass
@@ -94,6 +96,15 @@ def slopes(steps, above, below, at, noise):
         noise: rounding of F, of shape (outputs,).
     """
     floor = 4 * np.finfo(np.float64).eps * np.abs(at).max(initial=0)
+    parts = [slice(start, start + PART) for start in range(0, max(len(at), 1), PART)]
+    found = [_slopes(steps, above[:, p], below[:, p], at[p], noise[p], floor, p.start) for p in parts]
+    *values, chosen, outputs = (np.concatenate(each) for each in zip(*found, strict=True))
+    counts = np.bincount(chosen, minlength=len(steps))
+    return Slopes(*values, float(steps[counts.argmax()]), outputs)
+
+
+def _slopes(steps, above, below, at, noise, floor, start):
+    """The fields of :class:`Slopes`, for the outputs from ``start`` on; in place of the best step, each output's."""
     active = ((above != at) | (below != at)).any(axis=0)  # NaN differs from everything
     outputs = np.flatnonzero(active)
     above, below, at, noise = above[:, active], below[:, active], at[active], noise[active]
@@ -128,8 +139,7 @@ def slopes(steps, above, below, at, noise):
             use = lone & np.isfinite(side)
             central[use], central_error[use] = side[use], its_error[use]
             lone &= ~use
-    counts = np.bincount(chosen, minlength=len(steps))
-    return Slopes(central, left, right, central_error, side_error, kink, float(steps[counts.argmax()]), outputs)
+    return central, left, right, central_error, side_error, kink, chosen, outputs + start
 
 
 def _jump(values, at, noise, h, slope):

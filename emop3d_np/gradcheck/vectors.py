@@ -280,6 +280,8 @@ def _simulated(ours, theirs, settings, order):
 
 def _places(ours, theirs):
     """Where the differences lie, when nothing says why."""
+    if ours.size == 1 and ours.any():
+        return f"a number that is {theirs.item() / ours.item():.6g} times ours"
     size = np.abs(ours).max(initial=0)
     wrong = ~(np.abs(theirs - ours) <= 1e-6 * size)
     share = wrong.mean()

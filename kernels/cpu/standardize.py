@@ -75,7 +75,7 @@ def _standardize_plane_backward(dy, x, maps, epsilon, dx):
 
 @serial
 def _moments(x, maps, epsilon):
-    """Mean and ``1 / sqrt(var + epsilon)`` of every map, each repeated along the row; a map without one gets NaN, 0."""
+    """Mean and ``1 / sqrt(var + epsilon)`` of every map, repeated along the row; of one without, the mean is NaN."""
     rows, width = x.shape
     # Taking off the first value beforehand changes nothing, but leaves an exact 0 of a constant map.
     first = np.empty(width, np.float64)
@@ -94,9 +94,8 @@ def _moments(x, maps, epsilon):
             scale[q] += (x[h, q] - mean[q]) ** 2
     _mean_per_map(scale, maps, rows)
     for q in range(width):
-        if not np.isfinite(mean[q]) or not np.isfinite(scale[q]):
+        if not np.isfinite(scale[q]):
             mean[q] = np.nan
-            scale[q] = 0
         elif scale[q] + epsilon > 0:
             scale[q] = 1 / np.sqrt(scale[q] + epsilon)
     return mean, scale
