@@ -18,6 +18,7 @@ from scipy.special import log_softmax
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from emop3d_np import datasets, settings
+from emop3d_np.crossvalidation import mean_interval
 
 COMPONENTS, PENALTY = 50, 1e-3
 
@@ -65,7 +66,7 @@ def main():
     accuracies = [right[fold_of == fold].mean() for fold in range(given.folds)]
     result = {
         "machine": description("numpy", "scipy"),
-        "accuracy": float(np.mean(accuracies)),
+        "accuracy": mean_interval(accuracies),
         "folds": [round(float(each), 4) for each in accuracies],
         "most_frequent_class": float(np.bincount(clips.labels).max() / n),
     }
