@@ -2,13 +2,14 @@
 
 import re
 import zipfile
+from types import SimpleNamespace
 
 import numba
 import numpy as np
 import pytest
 from conftest import JIT
 
-from emop3d_np.datasets import load_prepared, strokes
+from emop3d_np.datasets import load_prepared, split, strokes
 from emop3d_np.errors import InputError
 
 SHAPE = (5, 12, 10, 1)
@@ -214,6 +215,22 @@ def test_prepared_folders(archive, tmp_path, capfd):
         assert clips.index["subject"].tolist() == [str(each.drawer) for each in chosen]
         assert len(set(clips.index["source"])) == len(chosen)
     assert sorted(path.name for path in out.parent.iterdir()) == ["set"]
+
+
+def test_folds_of_a_prepared_folder_share_no_drawer(archive, tmp_path):
+    """Ten folds of twenty drawers, as ``run.py --folds 10`` deals them: two drawers each, every drawer tested once."""
+    letters = {
+        f"top/{alphabet}/character01/0001_{drawer:02}.txt": HOOK
+        for alphabet in ("Alpha", "Zeta")
+        for drawer in range(1, 21)
+    }
+    strokes.prepare_strokes(archive(letters), tmp_path / "set", None, SHAPE, progress=False)
+    clips = load_prepared(tmp_path / "set", SHAPE, 2)
+    fold_of = split(clips, SimpleNamespace(folds=10, fold_protocol="subjects", seed=0))
+    tested = [set(clips.index["subject"][fold_of == fold]) for fold in range(10)]
+    assert [len(drawers) for drawers in tested] == [2] * 10
+    assert set.union(*tested) == {str(drawer) for drawer in range(1, 21)}
+    assert np.bincount(fold_of).tolist() == [4] * 10
 
 
 def test_clips_are_written_a_few_at_a_time(archive, tmp_path, monkeypatch, capfd):
