@@ -214,7 +214,9 @@ def test_goes_on_where_it_was(tmp_path):
     for number in range(5):
         write(tmp_path / f"in/A/{number}/x.mp4", moving_face(60, seed=number), "libx264")
     command = [sys.executable, "-m", "emop3d_np", "prepare", tmp_path / "in", tmp_path / "out", "--size", "32"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
     first = subprocess.Popen([*command, "--processes", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     faces, deadline = tmp_path / "out" / "faces", time.monotonic() + 60
     while time.monotonic() < deadline and not list(faces.glob("*.json")):
         time.sleep(0.01)
