@@ -12,7 +12,8 @@ GPU ?= .venv-gpu
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
 
-test: lint test-compiled test-interpreted test-cuda test-ptx  ## everything CI runs
+test: lint test-compiled  ## everything CI runs; what follows the compiled tests takes one core each
+	$(MAKE) --jobs=2 test-interpreted test-cuda test-ptx
 
 test-compiled: $(VENV)/dev
 	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest; code=$$?; rm -r $$cache; exit $$code

@@ -202,6 +202,14 @@ def test_clips_go_up_while_kernels_run(monkeypatch):
 
 
 @there
+def test_many_clips_go_forward_in_parts(monkeypatch):
+    monkeypatch.setattr(sys.modules["kernels.cuda.fused"], "CLIPS_AT_A_TIME", 2)
+    nets = [emo.EmoP3D(**TINY, dtype="float64", backend=backend) for backend in ("cuda", "reference")]
+    x, _ = batch(nets[0], 5)
+    assert np.allclose(nets[0].forward(x), nets[1].forward(x), rtol=0, atol=1e-10)
+
+
+@there
 def test_float_clips_that_are_not_finite(monkeypatch):
     stored = np.zeros((4, *TINY["input_shape"]), np.float32)
     stored[3, 2, 5, 6, 0] = np.nan
