@@ -15,7 +15,7 @@ function, the quickest first, until one fails.
 
 A mutant that computes the same in another way cannot be killed.  ``equivalent_mutants.txt`` lists those by hand, each
 under its reason, as this script prints survivors.  They are not run, but with ``--recheck``; an entry that no mutant
-answers to any more is reported.
+answers to any more is reported.  Of the fused kernels, which have thousands, ``SAMPLES`` are drawn.
 """
 
 import argparse
@@ -48,6 +48,8 @@ MODULES = [
     "emop3d_np/layers.py",
     "emop3d_np/optimizers.py",
 ]
+SAMPLES = {"kernels/cpu/fused.py": 400}
+"""Of a module with too many mutants so many are drawn at random, the same ones every time."""
 TESTS = [f"tests/test_{name}.py" for name in ("operations", "network", "own_golden", "optimizers")]
 EQUIVALENT = ROOT / "bench/equivalent_mutants.txt"
 MEMORY = 1 << 30
@@ -307,7 +309,7 @@ class Session:
 
     def __init__(self, files, listed, sample, jobs):
         self.files, self.listed, self.sample, self.jobs = files, listed, sample, jobs
-        self.failed, self.trouble, self.mutants, self.count = False, "", [], 0
+        self.failed, self.trouble, self.mutants, self.known = False, "", [], []
 
     def pytest_collection(self):
         from hypothesis import Phase, settings  # pytest wants to see it first
@@ -334,13 +336,13 @@ class Session:
         )
         if self._verdict(os.waitpid(child, 0)[1]) != "survived":
             self._stop("the tests fail on the modules put in place of themselves")
-        everything = [mutant for file in self.files for mutant in mutants_of(file, sources[file], trees[file])]
-        self.count = len(everything)
-        if self.sample:
-            everything = sorted(random.Random(0).sample(everything, min(self.sample, self.count)), key=str)
-        self.mutants = everything
+        for file in self.files:
+            found = list(mutants_of(file, sources[file], trees[file]))
+            self.known += found
+            self.mutants += drawn(found, SAMPLES.get(file))
+        self.mutants = drawn(self.mutants, self.sample)
         running = {}
-        for mutant in tqdm(everything, unit="mutant", smoothing=0):
+        for mutant in tqdm(self.mutants, unit="mutant", smoothing=0):
             if str(mutant) in self.listed:
                 mutant.verdict = "equivalent"
                 continue
@@ -447,23 +449,37 @@ def read_equivalent():
     return reasons
 
 
-def judge(mutants, files, whole):
-    """Set apart what is listed as equivalent; returns ``rows, survivors, reasons, stale`` for the report."""
+def drawn(mutants, count):
+    """So many of them at random, in their order; all of them where that is no more, or no number is given."""
+    if not count or count >= len(mutants):
+        return mutants
+    return [mutants[i] for i in sorted(random.Random(0).sample(range(len(mutants)), count))]
+
+
+def judge(mutants, known, files):
+    """Set apart what is listed as equivalent; returns ``rows, survivors, reasons, stale`` for the report.
+
+    Args:
+        mutants: the ones that were run.
+        known: all that there are.
+        files: their modules.
+    """
     listed = {text: reason for text, reason in read_equivalent().items() if text.split(" ", 1)[0] in files}
     for mutant in mutants:
         if str(mutant) in listed and mutant.verdict == "survived":
             mutant.verdict = "equivalent"
-    known = {str(mutant): mutant for mutant in mutants}
-    stale = [f"{text}: there is no such mutant any more" for text in listed if text not in known and whole]
+    existing, run = set(map(str, known)), {str(mutant): mutant for mutant in mutants}
+    stale = [f"{text}: there is no such mutant any more" for text in listed if text not in existing]
     stale += [
         f"{text}: is killed, so it is not equivalent"
         for text in listed
-        if text in known and known[text].verdict != "equivalent"
+        if text in run and run[text].verdict != "equivalent"
     ]
     rows = {}
     for file in files:
         counts = Counter(mutant.verdict for mutant in mutants if mutant.module == file)
         rows[file] = {
+            "all": sum(mutant.module == file for mutant in known),
             "mutants": counts.total(),
             "killed": counts["killed"] + counts["endless"],
             "by_the_time_limit": counts["endless"],
@@ -482,6 +498,8 @@ def share(row):
 
 
 def line(name, row):
+    if row["mutants"] < row["all"]:
+        name += f", drawn of {row['all']:,}"
     numbers = (row[key] for key in ("mutants", "killed", "equivalent", "survived"))
     return f"| {name} | {' | '.join(map(str, numbers))} | {int(10 * share(row)) / 10:g} % |"
 
@@ -500,11 +518,12 @@ Does the suite notice mistakes? `make mutants` makes every small change to the c
 another operator, a constant off by one, a term, a factor, a sign or a statement left out, arguments or indices
 swapped, a range one shorter, a condition that always holds. It then runs the tests that call the changed function, on
 interpreted kernels. A mutant is *killed* when one of them fails. One that computes the same in another way is
-*equivalent*: those were judged by hand, and each is listed with its reason in `bench/equivalent_mutants.txt`.
+*equivalent*: those were judged by hand, and each is listed with its reason in `bench/equivalent_mutants.txt`. Of a
+module with thousands, some are drawn at random.
 
 {table}
 
-{limit} of the killed ran into the time limit. {sampled}{absent}Tests: {tests}.
+{limit} of the killed ran into the time limit. {absent}Tests: {tests}.
 
 {survivors}## Why some are equivalent
 
@@ -524,7 +543,6 @@ def page(result):
         **result | {
             "table": table(result),
             "limit": sum(row["by_the_time_limit"] for row in result["modules"].values()),
-            "sampled": "" if result["whole"] else f"A sample of {result['count']:,} mutants. ",
             "absent": f"Not in this run: {', '.join(f'`{file}`' for file in absent)}. " if absent else "",
             "tests": ", ".join(f"`{name}`" for name in TESTS),
             "survivors": f"## Survivors\n\n{survivors}\n\n" if survivors else "",
@@ -552,10 +570,9 @@ def main():
     undone = [mutant for mutant in session.mutants if mutant.verdict in ("", "impossible")]
     if undone or not session.mutants:
         raise SystemExit(f"not finished: {session.trouble or (undone or ['no mutants'])[0]}")
-    rows, survivors, reasons, stale = judge(session.mutants, given.modules, not given.sample)
+    rows, survivors, reasons, stale = judge(session.mutants, session.known, given.modules)
     result = {
         "modules": rows, "survivors": survivors, "equivalent": dict(reasons.most_common()),
-        "whole": not given.sample, "count": session.count,
         "machine": description("numpy", "numba", "pytest", "hypothesis"),
         "seconds": time.perf_counter() - begun, "jobs": given.jobs,
     }  # fmt: skip

@@ -64,6 +64,7 @@ def gradcheck(given):
 
 def prepare(given):
     """turn a folder of videos into clips of faces to train on"""
+    from .settings import defaults
     from .video.prepare import FaceSettings, summary
     from .video.prepare import prepare as prepare_videos
 
@@ -78,10 +79,12 @@ def prepare(given):
         raise
     print(summary(rows, given.out))
     classes = len((Path(given.out) / "classes.txt").read_text().splitlines())
-    print(
-        f"to train: python run.py --train_path {given.out}/Training.npy --train_labels_path {given.out}/labels.npy "
-        f"--num_classes {classes}"
-    )
+    if classes == 1:
+        print("all clips have one label: to learn, a network needs two")
+        return
+    sizes = {"depth_frames": given.depth_frames, "height": given.size, "width": given.size}
+    others = "".join(f" --{name} {size}" for name, size in sizes.items() if size != defaults()[name])
+    print(f"to train: python run.py --train_path {given.out} --num_classes {classes}{others}")
 
 
 def predict(given):

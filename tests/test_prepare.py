@@ -156,8 +156,14 @@ def test_bad_files_never_stop_the_others(tmp_path, capsys):
         assert f"skipped: {name}: {report[name]['skipped']}" in out
     assert "cut short" in report["A/anna/half.avi"]["notes"]
     assert f"{len(expected) + 1} warnings" in out
-    assert "--num_classes 2" in out
+    assert f"to train: python run.py --train_path {tmp_path / 'out'} --num_classes 2 --height 32 --width 32\n" in out
     assert not list((tmp_path / "out" / "faces").glob("*.unfinished"))
+
+
+def test_one_label_is_nothing_to_learn(tmp_path, capsys):
+    write(tmp_path / "in/A/anna/good.avi", moving_face(20))
+    assert main(["prepare", str(tmp_path / "in"), str(tmp_path / "out"), "--size", "32"]) == 0
+    assert capsys.readouterr().out.endswith("all clips have one label: to learn, a network needs two\n")
 
 
 def test_nothing_usable(tmp_path, capsys):
