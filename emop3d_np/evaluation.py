@@ -1,7 +1,5 @@
 """A trained network put to a set of clips."""
 
-from pathlib import Path
-
 import numpy as np
 
 from . import checkpoint, datasets, runs
@@ -23,10 +21,7 @@ def evaluate(path, clips, labels=None, part="test"):
     Raises:
         InputError: there is no such checkpoint, or the clips do not fit its network.
     """
-    path = Path(path)
-    if path.is_dir():
-        name = flags.defaults()["checkpoint_name"]
-        path = path / f"best-{name}" if (path / f"best-{name}").exists() else path / name
+    path = runs.best_checkpoint(path)
     state = checkpoint.load(path)
     settings = flags.merge(state.settings)
     net = runs.build_network(settings)

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import checkpoint, memory
+from . import settings as flags
 from .datasets import normalize
 from .errors import InputError
 from .metrics import Evaluation
@@ -214,6 +215,26 @@ def restore(state, net, optimizer, tally, patience, clip_count):
         raise InputError(f"the checkpoint does not fit these settings: {error}") from None
     vars(tally).update(state.progress["tally"])
     vars(patience).update(state.progress.get("patience", {}))
+
+
+def best_checkpoint(path):
+    """Of a run's folder the best network's (``--patience``) where there is one, else the last one's; a file is itself.
+
+    Raises:
+        InputError: the folder holds neither.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    try:
+        name = json.loads((path / "settings.json").read_text())["checkpoint_name"]
+    except (OSError, ValueError, KeyError):
+        name = flags.defaults()["checkpoint_name"]
+    run = RunFolder(path, name)
+    for found in (run.best, run.checkpoint):
+        if found.exists():
+            return found
+    raise InputError(f"checkpoint: the folder {path} holds no {name}; train with --save_checkpoint True")
 
 
 class RunFolder:

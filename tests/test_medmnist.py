@@ -94,7 +94,7 @@ def test_files_that_are_no_sets(tmp_path, capsys):
     assert run.main(["--train_path", str(path), "--train_labels_path", "y.npy", *SIZES]) == 2
     assert "--train_labels_path y.npy: leave it out" in capsys.readouterr().err
     assert commands.main(["evaluate", str(tmp_path), str(path)]) == 2
-    assert "there is no checkpoint" in capsys.readouterr().err
+    assert "holds no 3dpyranet.ckpt" in capsys.readouterr().err
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(-3, 3)), min_size=1, max_size=30))

@@ -154,7 +154,7 @@ def test_mistakes_are_named(tmp_path, trained, capsys, rng):
     failing("there is no such file", tmp_path / "absent.npy")
     failing("no clip: 8 frames with a face in a row are needed", write(tmp_path / "n.mp4", blank(20), "libx264"))
     failing("--overlap is 8; clips of 8 frames can share 0 to 7", good, trained, "--overlap", 8)
-    failing("the folder holds no *.ckpt", good, tmp_path)
+    failing(f"the folder {tmp_path} holds no 3dpyranet.ckpt; train with --save_checkpoint True", good, tmp_path)
     failing("there is no checkpoint", good, tmp_path / "absent.ckpt")
     failing("cannot be written", good, trained, "--annotated", tmp_path / "nowhere" / "x.mp4")
     network(tmp_path / "wide", tmp_path, width=20)

@@ -105,6 +105,17 @@ def test_one_batch_can_be_overfitted(task):
     assert rows(the_run(task) / "history.jsonl")[-1]["train_loss"] < 1e-2
 
 
+def test_checkpoint_of_a_folder(task):
+    task |= {"max_steps": 1, "test_milestones": "None", "save_checkpoint": True, "checkpoint_name": "mine"}
+    assert run.main(arguments(task)) == 0
+    folder = the_run(task)
+    assert runs.best_checkpoint(folder) == folder / "mine"
+    assert runs.best_checkpoint(folder / "settings.json") == folder / "settings.json"
+    (folder / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"holds no 3dpyranet\.ckpt; train with --save_checkpoint True"):
+        runs.best_checkpoint(folder)
+
+
 def test_patience_ends_a_run_and_keeps_its_best(task, capsys):
     """Validation labels that are all wrong: the better it learns, the higher is their loss."""
     np.save(task["val_labels_path"], (np.load(task["val_labels_path"]) + 1) % 3)
@@ -115,6 +126,7 @@ def test_patience_ends_a_run_and_keeps_its_best(task, capsys):
     losses = [row["val_loss"] for row in rows(folder / "history.jsonl")]
     assert len(losses) < 40
     assert np.argmin(losses) == len(losses) - 3
+    assert runs.best_checkpoint(folder) == folder / "best-3dpyranet.ckpt"
     best = checkpoint.load(folder / "best-3dpyranet.ckpt")
     assert best.step == rows(folder / "history.jsonl")[-3]["step"]
     assert best.progress["patience"] == {"lowest": min(losses), "waited": 0}

@@ -45,7 +45,7 @@ class Predictor:
     """A trained network with the names of its classes.
 
     Args:
-        path: folder of a run, or a checkpoint.
+        path: folder of a run, whose best network is taken where there is one (``--patience``), or a checkpoint.
 
     Raises:
         InputError: there is no checkpoint, or it is damaged.
@@ -56,12 +56,7 @@ class Predictor:
     """
 
     def __init__(self, path):
-        path = Path(path)
-        if path.is_dir():
-            found = sorted(path.glob("*.ckpt")) or [path / settings.defaults()["checkpoint_name"]]
-            if not found[0].exists():
-                raise InputError(f"--checkpoint {path}: the folder holds no *.ckpt; train with --save_checkpoint True")
-            path = found[0]
+        path = runs.best_checkpoint(path)
         state = checkpoint.load(path)
         self.settings = settings.merge(state.settings)
         self.net = runs.build_network(self.settings)
