@@ -1,5 +1,8 @@
 """AdrenalMNIST3D (MedMNIST v2, official split): accuracy and AUC over seeds, with frames standardised or not.
 
+Beside them what needs no training: the accuracy of the most frequent class, and the AUC of a shape's size alone, which
+standardised frames tell only roughly.
+
     python bench/volumes.py adrenalmnist3d.npz
 
 The settings were chosen on the validation split alone.  Prints one JSON object.
@@ -20,6 +23,7 @@ from machine import description
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import run
 from emop3d_np.evaluation import evaluate
+from emop3d_np.metrics import auc
 
 SETTINGS = (
     "--num_classes 2 --feature_maps 6 --optimizer ADAM --learning_rate 0.0003 "
@@ -50,8 +54,11 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     with np.load(given.path) as archive:
-        size = archive["train_images"].shape[1]
+        volumes, labels = archive["test_images"], archive["test_labels"].ravel()
+    size, filled = volumes.shape[1], (volumes > 0).sum(axis=(1, 2, 3))
     result = {"machine": description("numpy", "numba"), "size": size, "settings": SETTINGS}
+    result["most_frequent_class"] = float(np.bincount(labels).max() / len(labels))
+    result["auc_of_filled_voxels"] = auc(np.column_stack([-filled, filled]), labels)
     for normalize in (True, False):
         rows = [one(given.path, size, normalize, seed) for seed in range(given.seeds)]
         result["normalized" if normalize else "as it is"] = {
