@@ -81,13 +81,8 @@ class CrossValidation:
             write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
         return code
 
-    def tasks(self, prefix=""):
-        """The unfinished folds as ``side_by_side`` takes them, named by their folders after ``prefix``."""
-        paths = ((fold, self.paths[fold - 1]) for fold in self.waiting)
-        return [Task(prefix + path.name, path, self.given | {"fold": fold}) for fold, path in paths]
-
     def compile_kernels(self):
-        """Compile what training needs, so that processes side by side find it on disk."""
+        """Compile what training needs, or read it from disk."""
         runs.compile_kernels(runs.build_network(self.settings), self._fewest, iter)
 
     def results(self):
@@ -97,6 +92,30 @@ class CrossValidation:
         write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
         write_text(self.folder / "folds.md", as_markdown(result))
         return result
+
+
+def train_side_by_side(cross_validations, jobs):
+    """Train all unfinished folds, ``jobs`` at a time, in processes of their own.
+
+    Args:
+        cross_validations: CrossValidation by name; a fold is called by that name and its folder's.
+        jobs: processes at a time.
+
+    Returns and raises: as :func:`side_by_side`.
+    """
+    tasks = [
+        Task(f"{name} {folds.paths[fold - 1].name}".strip(), folds.paths[fold - 1], folds.given | {"fold": fold})
+        for name, folds in cross_validations.items()
+        for fold in folds.waiting
+    ]
+    finished = sum(len(folds.paths) for folds in cross_validations.values()) - len(tasks)
+    print(f"{len(tasks)} folds to train, {finished} finished already")
+    if not tasks:
+        return {}
+    print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
+    for folds in cross_validations.values():  # here, since processes must not write Numba's cache at the same time
+        folds.compile_kernels()
+    return side_by_side(tasks, jobs, finished)
 
 
 def cross_validate(train, given):
@@ -116,13 +135,7 @@ def cross_validate(train, given):
     folds = CrossValidation(given)
     settings = folds.settings
     if settings.fold_jobs > 1:
-        tasks = folds.tasks()
-        for fold in sorted({*range(1, settings.folds + 1)} - {*folds.waiting}):
-            print(f"{folds.paths[fold - 1]}: finished already")
-        if tasks:
-            print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
-            folds.compile_kernels()
-            require_all(side_by_side(tasks, settings.fold_jobs, settings.folds - len(tasks)), len(tasks))
+        require_all(train_side_by_side({"": folds}, settings.fold_jobs))
     else:
         for fold, path in enumerate(folds.paths, 1):
             if settings.fold not in (None, fold):

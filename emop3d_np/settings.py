@@ -129,9 +129,7 @@ SETTINGS = {
     "Cross-validation": (
         Setting("folds", None, OPTIONAL_FOLDS, "cross-validate the training set in this many folds; None: one run"),
         Setting("fold", None, OPTIONAL_COUNT, "train and test this fold alone, from 1; None: all that are unfinished"),
-        Setting(
-            "fold_jobs", 1, COUNT, "folds trained at once, each in a process of its own with its share of --threads"
-        ),
+        Setting("fold_jobs", 1, COUNT, "folds trained at a time, each in its own process with its share of --threads"),
         Setting(
             "fold_protocol",
             "subjects",

@@ -25,7 +25,7 @@ LAST_LINES = 3
 """Of its output, shown of a fold that failed."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Task:
     """A fold to train.
 
@@ -79,7 +79,9 @@ def side_by_side(tasks, jobs, finished=0):
                     told = True
                     for process in running.values():
                         process.terminate()
-                bar.set_postfix_str(", ".join(map(_progress, running)))
+                seen = ", ".join(map(_progress, running))
+                if seen != bar.postfix:
+                    bar.set_postfix_str(seen)
                 time.sleep(0.1)
         finally:
             for process in running.values():
@@ -91,12 +93,11 @@ def side_by_side(tasks, jobs, finished=0):
     return failures
 
 
-def require_all(failures, count):
-    """Raises InputError if any of ``count`` folds is among ``failures``, as of :func:`side_by_side`."""
+def require_all(failures):
+    """Raises InputError if there are ``failures``, as of :func:`side_by_side`."""
     if failures:
         raise InputError(
-            f"{len(failures)} of {count} folds failed: {', '.join(failures)}; the others are kept, and the same command "
-            f"tries these again"
+            f"failed, as said above: {'; '.join(failures)}; the other folds are kept, and the same command tries again"
         )
 
 

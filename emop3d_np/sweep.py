@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from . import settings as flags
-from .crossvalidation import CrossValidation, as_percent, mean_interval, write_text
+from .crossvalidation import CrossValidation, as_percent, mean_interval, train_side_by_side, write_text
 from .errors import InputError
-from .side_by_side import require_all, side_by_side
+from .side_by_side import require_all
 
 REFUSED = {
     "val_path": "a sweep chooses by folds of --train_path and never looks at other clips",
@@ -58,24 +58,16 @@ def sweep(arguments):
         except InputError as error:
             raise InputError(f"{error} (seen with {name})") from None
 
-    tasks = [task for name, folds in combinations.items() for task in folds.tasks(f"{name} ")]
-    total = len(combinations) * shared.folds
-    print(f"{len(combinations)} combinations in {shared.folds} folds; {total - len(tasks)} of {total} are finished")
-    failures = {}
-    if tasks:
-        print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
-        for folds in combinations.values():
-            folds.compile_kernels()
-        failures = side_by_side(tasks, shared.fold_jobs, total - len(tasks))
+    print(f"{len(combinations)} combinations, each in {shared.folds} folds")
+    failures = train_side_by_side(combinations, shared.fold_jobs)
     finished = {name: folds for name, folds in combinations.items() if not folds.waiting}
     if finished:
         result = compare(finished, varied, len(combinations), failures)
         write_text(folder / "sweep.json", json.dumps(result, indent=2) + "\n")
-        write_text(folder / "sweep.md", as_markdown(result))
-        print(
-            f"\n{as_markdown(result)}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} sweep.png"
-        )
-    require_all(failures, len(tasks))
+        text = as_markdown(result)
+        write_text(folder / "sweep.md", text)
+        print(f"\n{text}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} sweep.png")
+    require_all(failures)
 
 
 def compare(combinations, varied, count, failures):
@@ -88,8 +80,8 @@ def compare(combinations, varied, count, failures):
         failures: last line of output by the name of a fold that failed.
 
     Returns:
-        dict of plain values, as ``sweep.json`` holds it.  ``behind`` is the mean over folds of how much better the first
-        combination did in that very fold, with Student's 95 % interval.
+        dict of plain values, as ``sweep.json`` holds it.  ``behind`` is the mean over folds of how much better the
+        first combination did in that very fold, with Student's 95 % interval.
     """
     rows = []
     for name, folds in combinations.items():
@@ -116,8 +108,8 @@ def compare(combinations, varied, count, failures):
         "protocol": result["protocol"],
         "warning": result["warning"],
         "note": (
-            f"The first row's figure is optimistic: of {count} combinations it was chosen for being the highest on these "
-            f"very folds. Judge it on data held out, of people that are not in {result['data']}:"
+            f"The first row's figure is optimistic: of {count} combinations it was chosen for being the highest on "
+            f"these very folds. Judge it on data held out, of people that are not in {result['data']}:"
         ),
         "command": f"python run.py {shlex.join(flags.arguments(own))} --val_path HELD_OUT",
         "combinations": rows,
