@@ -114,7 +114,8 @@ def train_side_by_side(cross_validations, jobs):
         return {}
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     for folds in cross_validations.values():  # here, since processes must not write Numba's cache at the same time
-        folds.compile_kernels()
+        if folds.waiting:
+            folds.compile_kernels()
     return side_by_side(tasks, jobs, finished)
 
 

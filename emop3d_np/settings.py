@@ -152,8 +152,8 @@ SETTINGS = {
 }
 
 
-VARIED = {setting.name: setting for section in ("Network", "Training") for setting in SETTINGS[section]}
-"""Settings that a sweep may list several values of, by name."""
+VARIED = [setting.name for section in ("Network", "Training") for setting in SETTINGS[section]]
+"""Names of the settings that a sweep may list several values of."""
 
 
 def defaults():
@@ -185,14 +185,14 @@ def parse_lists(arguments):
             themselves are listed with slashes: ``--shift 0,0,0/0,4,4``.
 
     Returns:
-        Lists of the values given, by name.
+        Lists of the values given, by name, in the order of ``--help``.
 
     Raises:
         InputError: as of :func:`parse`, or a value is listed twice.
     """
-    lists = {}
-    for name, text in _texts(arguments).items():
-        between = "/" if name in VARIED and isinstance(VARIED[name].default, list) else ","
+    lists, texts = {}, _texts(arguments)
+    for name, text in ((name, texts[name]) for name in defaults() if name in texts):
+        between = "/" if isinstance(defaults()[name], list) else ","
         lists[name] = [_read(name, part) for part in (text.split(between) if name in VARIED else [text])]
         for place, value in enumerate(lists[name]):
             if value in lists[name][:place]:

@@ -101,7 +101,8 @@ def compare(combinations, varied, count, failures):
     for row in rows:
         row["behind"] = mean_interval(np.subtract(rows[0]["per_fold"], row["per_fold"]))
     best = combinations[rows[0]["name"]]
-    own = {name: value for name, value in best.given.items() if name not in ("folds", "fold_jobs", "save_path")}
+    folding = ("folds", "fold_jobs", "fold_protocol", "save_path")
+    own = {name: value for name, value in best.given.items() if name not in folding}
     return {
         "data": result["data"],
         "folds": result["folds"],
@@ -109,7 +110,7 @@ def compare(combinations, varied, count, failures):
         "warning": result["warning"],
         "note": (
             f"The first row's figure is optimistic: of {count} combinations it was chosen for being the highest on "
-            f"these very folds. Judge it on data held out, of people that are not in {result['data']}:"
+            "these very folds. Judge it on data held out, of people that are in none of them:"
         ),
         "command": f"python run.py {shlex.join(flags.arguments(own))} --val_path HELD_OUT",
         "combinations": rows,
