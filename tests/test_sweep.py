@@ -1,4 +1,4 @@
-"""``run.py --fold_jobs`` and ``python -m emop3d_np sweep``: the results of folds one by one, whatever happens on the way."""
+"""``run.py --fold_jobs`` and ``python -m emop3d_np sweep``: results of folds one by one, come what may."""
 
 import json
 import os
@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numba
 import numpy as np
 import pytest
-from conftest import JIT
 from hypothesis import given
 from hypothesis import strategies as st
 from test_crossvalidation import SIZES, arguments, index_of, prepare
@@ -27,31 +25,53 @@ from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG = 400 if JIT else 12
-"""Epochs that take long enough to be interrupted."""
 
 
 @pytest.fixture
 def task(tmp_path, rng):
     """Flags, by name, to cross-validate a prepared folder of 4 people in 2 folds, two at a time."""
     prepare(tmp_path / "set", index_of(4), rng)
-    more = {"learning_rate": 0.01, "max_steps": 2, "folds": 2, "fold_jobs": 2, "save_path": tmp_path / "runs"}
-    return {"train_path": tmp_path / "set", **SIZES, **more}
+    more = {"learning_rate": 0.01, "max_steps": 2, "threads": 1, "folds": 2, "fold_jobs": 2}
+    return {"train_path": tmp_path / "set", **SIZES, **more, "save_path": tmp_path / "runs"}
 
 
-def failing(capsys, words, task, main=run.main, before=()):
+def failing(capsys, words, task, main=run.main, before=(), made=False):
     assert main([*before, *arguments(task)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     for part in [words] if isinstance(words, str) else words:
         assert part in error
-    assert not Path(task["save_path"]).exists()
+    assert made or not Path(task["save_path"]).exists()
 
 
-def when_all_have(paths, what, done):
-    """Call ``what`` as soon as ``paths`` are there, or not at all once ``done`` is set."""
-    while not all(path.exists() for path in paths) and not done.is_set():
-        time.sleep(0.01)
-    done.is_set() or what()
+def interrupted(folder, interrupt, work):
+    """What ``work()`` returns; ``interrupt()`` is called when both folds in ``folder`` have logged an epoch more."""
+    logs = [folder / name / "history.jsonl" for name in ("fold-01", "fold-02")]
+
+    def lengths():
+        return [path.stat().st_size if path.exists() else 0 for path in logs]
+
+    before, done = lengths(), threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            if all(now > then for now, then in zip(lengths(), before, strict=True)):
+                return interrupt()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        return work()
+    finally:
+        done.set()
+        watcher.join()
+
+
+def saved_step(path):
+    """The step that a fold has saved, which must be the one at which it says it was stopped."""
+    step = checkpoint.load(path / "3dpyranet.ckpt").step
+    assert f"stopped at step {step} of" in (path / "output.txt").read_text()
+    assert not (path / "answers.csv").exists()
+    return step
 
 
 def same_bits(folder, other):
@@ -101,26 +121,35 @@ def test_side_by_side_is_one_by_one(task, tmp_path, capsys):
 
 def test_interrupted_side_by_side(task, tmp_path, capsys):
     """A signal to the command alone reaches every fold; each saves where it is, and the same command goes on."""
-    task |= {"max_steps": LONG}
-    assert run.main(arguments(task | {"save_path": tmp_path / "whole", "fold_jobs": 1})) == 0
+    task |= {"max_steps": 100_000}
     folder = tmp_path / "runs" / "folds-2-subjects"
-    paths, done = [folder / "fold-01", folder / "fold-02"], threading.Event()
-    begun = [path / "history.jsonl" for path in paths]
-    watch = threading.Thread(target=when_all_have, args=(begun, lambda: os.kill(os.getpid(), signal.SIGINT), done))
-    watch.start()
-    try:
-        assert run.main(arguments(task)) == 130
-    finally:
-        done.set()
-        watch.join()
-    assert "the same command goes on from here" in capsys.readouterr().out
-    for path in paths:
-        step = checkpoint.load(path / "3dpyranet.ckpt").step
-        assert f"stopped at step {step} of" in (path / "output.txt").read_text()
-        assert not (path / "answers.csv").exists()
-    assert run.main(arguments(task)) == 0
-    assert all(f"at step {checkpoint.load(path / '3dpyranet.ckpt').step}" for path in paths)
-    assert same_bits(folder, tmp_path / "whole" / "folds-2-subjects")
+    steps = []
+    for _ in range(2):
+        code = interrupted(folder, lambda: os.kill(os.getpid(), signal.SIGINT), lambda: run.main(arguments(task)))
+        assert code == 130
+        assert "the same command goes on from here" in capsys.readouterr().out
+        steps.append([saved_step(folder / name) for name in ("fold-01", "fold-02")])
+    for name, first, second in zip(("fold-01", "fold-02"), *steps, strict=True):
+        assert f"at step {first}\n" in (folder / name / "output.txt").read_text()
+        assert 0 < first < second
+
+
+def test_a_sweep_interrupted_in_a_terminal(task, tmp_path):
+    """Ctrl-C goes to all processes there, and each saves where it is all the same."""
+    task |= {"learning_rate": "0.01,0.02", "max_steps": 100_000}
+    sweep = [sys.executable, "-m", "emop3d_np", "sweep", *arguments(task)]
+    folder = tmp_path / "runs" / "sweep" / "learning_rate=0.01" / "folds-2-subjects"
+    terminal = {"cwd": ROOT, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(sweep, start_new_session=True, **terminal) as process:
+        try:
+            out, _ = interrupted(
+                folder, lambda: os.killpg(process.pid, signal.SIGINT), lambda: process.communicate(timeout=300)
+            )
+        finally:
+            process.kill()
+    assert process.returncode == 130, out
+    assert "the same command goes on from here" in out
+    assert all(saved_step(folder / name) for name in ("fold-01", "fold-02"))
 
 
 def test_interrupts_of_two_kinds(capsys):
@@ -143,63 +172,48 @@ def test_wrong_fold_jobs(task, capsys):
 
 
 def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
-    """Ctrl-C in a terminal, on with the same command; a combination that diverges; what is said of the best."""
-    task |= {"learning_rate": "0.01,1e30", "weight_decay": "None,0.001", "max_steps": LONG}
-    sweep = [sys.executable, "-m", "emop3d_np", "sweep", *arguments(task)]
+    """Nothing is trained twice; a combination that diverges is named; what is said of the best."""
+    task |= {"learning_rate": "0.01,0.0010"}
     folder = tmp_path / "runs" / "sweep"
-    best = folder / "learning_rate=0.01,weight_decay=None" / "folds-2-subjects"
-    terminal = {"cwd": ROOT, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(sweep, start_new_session=True, **terminal) as process:
-        done = threading.Event()
-        begun = [best / "fold-01" / "history.jsonl", best / "fold-02" / "history.jsonl"]
-        stop = threading.Thread(target=when_all_have, args=(begun, lambda: os.killpg(process.pid, signal.SIGINT), done))
-        stop.start()
-        out, _ = process.communicate(timeout=100)
-        done.set()
-        stop.join()
-    assert process.returncode == 130, out
-    assert "the same command goes on from here" in out
-    for path in ("fold-01", "fold-02"):
-        assert "stopped at step" in (best / path / "output.txt").read_text()
-        assert checkpoint.load(best / path / "3dpyranet.ckpt").step
-    assert not (folder / "sweep.json").exists()
-
-    assert command(["sweep", *arguments(task)]) == 2  # a rate of 1e30 fails
-    out, err = capsys.readouterr()
-    assert "4 combinations, each in 2 folds" in out
-    assert "learning_rate=1e+30,weight_decay=None fold-02 failed (exit code 2); the end of" in out
-    assert "failed, as said above: learning_rate=1e+30,weight_decay=None fold-01" in err
-    assert "resumed" in (best / "fold-01" / "output.txt").read_text()
-    result = json.loads((folder / "sweep.json").read_text())
+    assert command(["sweep", *arguments(task)]) == 0
+    out = capsys.readouterr().out
+    assert "2 combinations, each in 2 folds\n4 folds to train, 0 finished already\n" in out
+    first = (folder / "sweep.json").read_bytes()
+    result = json.loads(first)
     assert (folder / "sweep.md").read_text() in out
-    assert [row["settings"]["learning_rate"] for row in result["combinations"]] == [0.01, 0.01]
-    assert len(result["failures"]) == 4
-    assert all("lower --learning_rate" in line for line in result["failures"].values())
-    assert "optimistic: of 4 combinations" in result["note"]
+    assert {row["name"] for row in result["combinations"]} == {"learning_rate=0.01", "learning_rate=0.001"}
+    assert "optimistic: of 2 combinations" in result["note"]
     assert result["command"].endswith("--val_path HELD_OUT")
     again = flags.parse(result["command"].split()[2:])
-    assert again["learning_rate"] == 0.01
+    assert again["learning_rate"] == result["combinations"][0]["settings"]["learning_rate"]
     assert not {"folds", "fold_jobs", "save_path"} & set(again)
 
     # A combination is an ordinary cross-validation.
-    plain = task | {"learning_rate": 0.01, "weight_decay": None, "fold_jobs": 1, "save_path": tmp_path / "plain"}
+    plain = task | {"learning_rate": 0.01, "fold_jobs": 1, "save_path": tmp_path / "plain"}
     assert run.main(arguments(plain)) == 0
-    assert same_bits(best, tmp_path / "plain" / "folds-2-subjects")
+    assert same_bits(folder / "learning_rate=0.01" / "folds-2-subjects", tmp_path / "plain" / "folds-2-subjects")
 
-    # Nothing is trained again, in whatever order the flags are given; and only finished combinations are drawn.
+    # In whatever order flags are given.
     capsys.readouterr()
-    task |= {"learning_rate": "1e-2"}
-    shutil.rmtree(folder / "learning_rate=1e+30,weight_decay=None")
-    shutil.rmtree(folder / "learning_rate=1e+30,weight_decay=0.001")
-    backwards = dict(reversed((task | {"learning_rate": "0.01,0.010000001"}).items()))
-    saved = (best / "fold-01" / "answers.csv").stat().st_mtime_ns
-    (folder / "learning_rate=0.010000001,weight_decay=None").mkdir()
-    for name in ("learning_rate=0.010000001,weight_decay=None", "learning_rate=0.010000001,weight_decay=0.001"):
-        shutil.copytree(best.parent, folder / name, dirs_exist_ok=True)
-    failing_same = command(["sweep", *arguments(backwards)])
-    assert failing_same == 2
-    assert "was trained with --learning_rate 0.01, now it is 0.010000001" in capsys.readouterr().err
-    assert (best / "fold-01" / "answers.csv").stat().st_mtime_ns == saved
+    assert command(["sweep", *arguments(dict(reversed(task.items())))]) == 0
+    assert "0 folds to train, 4 finished already" in capsys.readouterr().out
+    assert (folder / "sweep.json").read_bytes() == first
+    changed = task | {"max_steps": 3}
+    failing(
+        capsys, ["was trained with --max_steps 2, now it is 3", "(seen with"], changed, command, ["sweep"], made=True
+    )
+
+    task |= {"learning_rate": "0.01,1e30,0.001", "weight_decay": 1}
+    shutil.rmtree(folder)
+    assert command(["sweep", *arguments(task)]) == 2
+    out, err = capsys.readouterr()
+    assert "learning_rate=1e+30 fold-02 failed (exit code 2); the end of" in out
+    assert "failed, as said above: learning_rate=1e+30 fold-0" in err
+    result = json.loads((folder / "sweep.json").read_text())
+    assert len(result["combinations"]) == 2
+    assert set(result["failures"]) == {"learning_rate=1e+30 fold-01", "learning_rate=1e+30 fold-02"}
+    assert all("lower --learning_rate" in line for line in result["failures"].values())
+    assert "optimistic: of 3 combinations" in (folder / "sweep.md").read_text()
 
     pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
     assert command(["report", str(folder), str(tmp_path / "sweep.png")]) == 0
@@ -224,7 +238,7 @@ def test_wrong_sweeps(task, capsys):
     wrong("--learning_rate 0.01,1e-2 lists 0.01 twice", learning_rate="0.01,1e-2")
     wrong("--seed is '0,1'; it must be a whole number", seed="0,1")
     wrong(["unknown flag --learning_rat", "did you mean --learning_rate?"], learning_rat=1)
-    wrong("(seen with learning_rate=0.01,strides=1,9,9)", strides="1,1,1/1,9,9", receptive_field="3,9,9")
+    wrong("(seen with strides=1,1,1,learning_rate=0.01)", strides="1,1,1/1,9,9", receptive_field="3,9,9")
     wrong("--batch_size 13 is larger than the training set of 12 clips (seen with", batch_size="4,13")
     wrong("--folds 5 is more than the 4 groups", folds=5)
     assert command(["settings", "--folds", "3"]) == 2
@@ -298,5 +312,5 @@ def test_no_process_can_be_started(task, monkeypatch):
     from emop3d_np import side_by_side
 
     monkeypatch.setattr(side_by_side, "sys", SimpleNamespace(executable="/nowhere/python"))
-    with pytest.raises(InputError, match="cannot be started, with its output in .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot be started, with its output in .*: No such file or directory"):
         side_by_side.side_by_side([side_by_side.Task("fold-01", task["save_path"] / "f", {"fold": 1})], 2)
