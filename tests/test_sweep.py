@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -173,7 +172,7 @@ def test_wrong_fold_jobs(task, capsys):
 
 def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
     """Nothing is trained twice; a combination that diverges is named; what is said of the best."""
-    task |= {"learning_rate": "0.01,0.0010"}
+    task |= {"weight_decay": "0.0010,0"}
     folder = tmp_path / "runs" / "sweep"
     assert command(["sweep", *arguments(task)]) == 0
     out = capsys.readouterr().out
@@ -181,17 +180,17 @@ def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
     first = (folder / "sweep.json").read_bytes()
     result = json.loads(first)
     assert (folder / "sweep.md").read_text() in out
-    assert {row["name"] for row in result["combinations"]} == {"learning_rate=0.01", "learning_rate=0.001"}
+    assert {row["name"] for row in result["combinations"]} == {"weight_decay=0", "weight_decay=0.001"}
     assert "optimistic: of 2 combinations" in result["note"]
     assert result["command"].endswith("--val_path HELD_OUT")
     again = flags.parse(result["command"].split()[2:])
-    assert again["learning_rate"] == result["combinations"][0]["settings"]["learning_rate"]
+    assert again["weight_decay"] == result["combinations"][0]["settings"]["weight_decay"]
     assert not {"folds", "fold_jobs", "save_path"} & set(again)
 
     # A combination is an ordinary cross-validation.
-    plain = task | {"learning_rate": 0.01, "fold_jobs": 1, "save_path": tmp_path / "plain"}
+    plain = task | {"weight_decay": 0, "fold_jobs": 1, "save_path": tmp_path / "plain"}
     assert run.main(arguments(plain)) == 0
-    assert same_bits(folder / "learning_rate=0.01" / "folds-2-subjects", tmp_path / "plain" / "folds-2-subjects")
+    assert same_bits(folder / "weight_decay=0" / "folds-2-subjects", tmp_path / "plain" / "folds-2-subjects")
 
     # In whatever order flags are given.
     capsys.readouterr()
@@ -203,15 +202,14 @@ def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
         capsys, ["was trained with --max_steps 2, now it is 3", "(seen with"], changed, command, ["sweep"], made=True
     )
 
-    task |= {"learning_rate": "0.01,1e30,0.001", "weight_decay": 1}
-    shutil.rmtree(folder)
+    task |= {"weight_decay": "0,0.001,1e30"}
     assert command(["sweep", *arguments(task)]) == 2
     out, err = capsys.readouterr()
-    assert "learning_rate=1e+30 fold-02 failed (exit code 2); the end of" in out
-    assert "failed, as said above: learning_rate=1e+30 fold-0" in err
+    assert "weight_decay=1e+30 fold-02 failed (exit code 2); the end of" in out
+    assert "failed, as said above: weight_decay=1e+30 fold-0" in err
     result = json.loads((folder / "sweep.json").read_text())
     assert len(result["combinations"]) == 2
-    assert set(result["failures"]) == {"learning_rate=1e+30 fold-01", "learning_rate=1e+30 fold-02"}
+    assert set(result["failures"]) == {"weight_decay=1e+30 fold-01", "weight_decay=1e+30 fold-02"}
     assert all("lower --learning_rate" in line for line in result["failures"].values())
     assert "optimistic: of 3 combinations" in (folder / "sweep.md").read_text()
 
