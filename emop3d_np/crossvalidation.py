@@ -109,7 +109,7 @@ def train_side_by_side(cross_validations, jobs):
         for fold in folds.waiting
     ]
     finished = sum(len(folds.paths) for folds in cross_validations.values()) - len(tasks)
-    print(f"{len(tasks)} folds to train, {finished} finished already")
+    print(f"folds to train: {len(tasks)}; finished already: {finished}")
     if not tasks:
         return {}
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)

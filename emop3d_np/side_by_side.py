@@ -59,7 +59,9 @@ def side_by_side(tasks, jobs, finished=0):
 
     jobs = min(jobs, len(tasks))
     threads = max(1, (tasks[0].given.get("threads") or numba.config.NUMBA_NUM_THREADS) // jobs)
-    print(f"{jobs} at a time, {threads} threads each; what a fold prints goes to {OUTPUT} in its folder", flush=True)
+    print(
+        f"{jobs} at a time, threads of each: {threads}; what a fold prints goes to {OUTPUT} in its folder", flush=True
+    )
     waiting, running, failures, told = list(reversed(tasks)), {}, {}, False
     with (
         Interrupt("the steps under way") as interrupt,

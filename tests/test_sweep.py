@@ -110,12 +110,12 @@ def test_side_by_side_is_one_by_one(task, tmp_path, capsys):
     (folder / "fold-02" / "3dpyranet.ckpt").unlink()
     assert run.main(arguments(task)) == 0
     out = capsys.readouterr().out
-    assert "1 folds to train, 1 finished already" in out
+    assert "folds to train: 1; finished already: 1" in out
     assert (folder / "folds.md").read_text() in out
     assert (folder / "fold-01" / "output.txt").read_text().splitlines() == first
     assert same_bits(folder, tmp_path / "whole" / "folds-2-subjects")
     assert run.main(arguments(task)) == 0
-    assert "0 folds to train, 2 finished already" in capsys.readouterr().out
+    assert "folds to train: 0; finished already: 2" in capsys.readouterr().out
 
 
 def test_interrupted_side_by_side(task, tmp_path, capsys):
@@ -176,7 +176,7 @@ def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
     folder = tmp_path / "runs" / "sweep"
     assert command(["sweep", *arguments(task)]) == 0
     out = capsys.readouterr().out
-    assert "2 combinations, each in 2 folds\n4 folds to train, 0 finished already\n" in out
+    assert "2 combinations, each in 2 folds\nfolds to train: 4; finished already: 0\n" in out
     first = (folder / "sweep.json").read_bytes()
     result = json.loads(first)
     assert (folder / "sweep.md").read_text() in out
@@ -195,7 +195,7 @@ def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
     # In whatever order flags are given.
     capsys.readouterr()
     assert command(["sweep", *arguments(dict(reversed(task.items())))]) == 0
-    assert "0 folds to train, 4 finished already" in capsys.readouterr().out
+    assert "folds to train: 0; finished already: 4" in capsys.readouterr().out
     assert (folder / "sweep.json").read_bytes() == first
     changed = task | {"max_steps": 3}
     failing(
