@@ -34,9 +34,7 @@ def train(given):
     net = runs.build_network(settings)
     print(runs.layer_table(net))
     training, validation = datasets.load_sets(settings)
-    if settings.batch_size > len(training):
-        raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(training)} clips")
-    runs.require_memory(settings, training)
+    runs.require_batch(settings, training)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     if settings.check_values:
@@ -143,9 +141,11 @@ def train(given):
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 tqdm.write(f"test after {epoch:g} epochs, {result.clips} clips:\n{result}")
                 tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
+        stopped = interrupt.requested and optimizer.step < last_step
+        if stopped:
+            save()
 
-    if interrupt.requested and optimizer.step < last_step:
-        save()
+    if stopped:
         print(f"stopped at step {optimizer.step} of {last_step}; {run.words_to_resume()}")
         return 130
     print(f"done; results are in {run.path}")
@@ -156,7 +156,7 @@ def main(arguments=None):
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
     try:
         given = flags.parse(sys.argv[1:] if arguments is None else arguments)
-        if given.get("folds") or given.get("fold"):
+        if given.get("folds") or given.get("fold") or given.get("fold_jobs", 1) > 1:
             from emop3d_np.crossvalidation import cross_validate
 
             return cross_validate(train, given)

@@ -31,6 +31,13 @@ def report(given):
     print(f"drawn: {given.picture}")
 
 
+def sweep(given):
+    """compare settings by folds of the training set: flags of run.py, of which some list values, like 0.001,0.003"""
+    from .sweep import sweep as compare_settings
+
+    compare_settings(given.flags)
+
+
 def strokes(given):
     """turn an archive of pen drawings with time stamps into clips to train on"""
     from .datasets.strokes import prepare_strokes
@@ -190,6 +197,7 @@ ARGUMENTS = {
     settings: {},
     faces: {"picture": {"help": "file to write, .png for example"}},
     report: {"run_folder": {"help": "folder of a run"}, "picture": {"help": "file to write"}},
+    sweep: {},
     strokes: {
         "archive": {"help": "zip archive of stroke files, or the folder it unpacks to"},
         "out": {"help": "prepared folder to make; with --held_out, folder of two, train and val"},
@@ -265,7 +273,9 @@ def main(arguments=None):
             own.add_argument(name, **options)
         own.set_defaults(command=command)
     try:
-        given = parser.parse_args(arguments)
+        given, given.flags = parser.parse_known_args(arguments)
+        if given.flags and given.command is not sweep:
+            parser.error(f"unrecognized arguments: {' '.join(given.flags)}")
         code = given.command(given)
     except InputError as error:
         print(f"python -m emop3d_np: error: {error}", file=sys.stderr)

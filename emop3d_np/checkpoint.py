@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,10 +79,18 @@ def load(path):
 
 
 def write_atomically(path, write):
-    """Let ``write(file)`` fill a new binary file, and put it in the place of ``path`` only when it is on disk."""
-    unfinished = f"{path}.unfinished"
-    with open(unfinished, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    """Let ``write(file)`` fill a new binary file, and put it in the place of ``path`` only when it is on disk.
+
+    Several processes may write the same ``path`` at a time; the last one's stays.
+    """
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        with open(unfinished, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            os.remove(unfinished)
+        raise

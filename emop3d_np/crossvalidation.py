@@ -19,58 +19,143 @@ from . import checkpoint, datasets, runs
 from . import settings as flags
 from .errors import InputError
 from .metrics import Evaluation
+from .side_by_side import Task, require_all, side_by_side
 
-MAY_DIFFER = {"fold", "threads", "resume", "save_path", "save_checkpoint"}
+MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
 """Settings that need not be the same in all folds: they do not change the result."""
 
 
+class CrossValidation:
+    """The folds of one training set under one choice of settings: what is to be trained, and what all of them say.
+
+    Args:
+        given: the settings given, by name.
+
+    Attributes:
+        settings: all of them, as ``settings.merge`` returns them.
+        clips: ClipSet that is cross-validated.
+        fold_of: ndarray of shape (n,), from 0: the fold that tests each clip.
+        folder, paths: where the results go, and the folders of the folds, in order.
+
+    Raises:
+        InputError: the settings do not fit the data, each other, or those of the folds that are there.  Whatever can
+            be told before training is told here.
+    """
+
+    def __init__(self, given):
+        self.given, self.settings = given, flags.merge(given)
+        settings = self.settings
+        _check(settings)
+        runs.use_threads(settings.threads)
+        self.folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
+        self.paths = [self.folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
+        self.clips = datasets.load_all(settings)
+        self.fold_of = datasets.split(self.clips, settings)
+        for path in self.paths:
+            _check_same(path, settings)
+        largest = np.bincount(self.fold_of).argmax()
+        self._fewest = self.clips.take(np.flatnonzero(self.fold_of != largest), f"{self.clips.name} without a fold")
+        runs.require_batch(settings, self._fewest)
+        runs.build_network(settings)
+
+    @property
+    def waiting(self):
+        """Numbers, from 1, of the folds that are not finished."""
+        return [fold for fold, path in enumerate(self.paths, 1) if not (path / "answers.csv").exists()]
+
+    def train_fold(self, train, fold):
+        """Train and test one fold, or go on with it.
+
+        Args:
+            train: function of settings by name that trains a run and returns its exit code, as ``run.py`` has it.
+            fold: its number, from 1.
+
+        Returns:
+            Exit code: 0, or 130 when the user interrupted.
+        """
+        path = self.paths[fold - 1]
+        saved = path / self.settings.checkpoint_name
+        own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
+        code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
+        if not code:
+            write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
+        return code
+
+    def compile_kernels(self):
+        """Compile what training needs, or read it from disk."""
+        runs.compile_kernels(runs.build_network(self.settings), self._fewest, iter)
+
+    def results(self):
+        """What all folds say together, a dict as of :func:`summarize`; written to ``folds.json`` and ``folds.md``."""
+        probabilities = gather(self.paths, self.clips, self.fold_of)
+        result = summarize(self.clips, self.fold_of, probabilities, self.settings.fold_protocol)
+        write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
+        write_text(self.folder / "folds.md", as_markdown(result))
+        return result
+
+
+def train_side_by_side(cross_validations, jobs):
+    """Train all unfinished folds, ``jobs`` at a time, in processes of their own.
+
+    Args:
+        cross_validations: CrossValidation by name; a fold is called by that name and its folder's.
+        jobs: processes at a time.
+
+    Returns and raises: as :func:`side_by_side`.
+    """
+    tasks = [
+        Task(f"{name} {folds.paths[fold - 1].name}".strip(), folds.paths[fold - 1], folds.given | {"fold": fold})
+        for name, folds in cross_validations.items()
+        for fold in folds.waiting
+    ]
+    finished = sum(len(folds.paths) for folds in cross_validations.values()) - len(tasks)
+    print(f"folds to train: {len(tasks)}; finished already: {finished}")
+    if not tasks:
+        return {}
+    print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
+    for folds in cross_validations.values():  # here, since processes must not write Numba's cache at the same time
+        if folds.waiting:
+            folds.compile_kernels()
+    return side_by_side(tasks, jobs, finished)
+
+
 def cross_validate(train, given):
-    """Train and test the folds that are not finished, one after the other, and gather the results when all are.
+    """Train and test the folds that are not finished, and gather the results when all are.
 
     Args:
         train: function of settings by name that trains a run and returns its exit code, as ``run.py`` has it.
-        given: the settings given, by name; with ``fold``, that one alone is trained.
+        given: the settings given, by name; with ``fold``, that one alone is trained; with ``fold_jobs``, so many at
+            a time in processes of their own.
 
     Returns:
         Exit code: 0, or 130 when the user interrupted.
 
     Raises:
-        InputError: the settings do not fit the data, each other, or those of the folds that are there.
+        InputError: as of :class:`CrossValidation`, or folds side by side failed.
     """
-    settings = flags.merge(given)
-    _check(settings)
-    folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
-    clips = datasets.load_all(settings)
-    fold_of = datasets.split(clips, settings)
-    paths = [folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
-    for path in paths:
-        _check_same(path, settings)
-    for fold, path in enumerate(paths, 1):
-        if settings.fold not in (None, fold):
-            continue
-        print(f"--- fold {fold} of {settings.folds}: {path}")
-        if (path / "answers.csv").exists():
-            print("finished already")
-            continue
-        saved = path / settings.checkpoint_name
-        own = given | {"fold": fold, "save_path": str(folder), "save_checkpoint": True}
-        code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
-        if code:
-            print("the same command goes on from here; finished folds are kept")
-            return code
-        tested = np.flatnonzero(fold_of == fold - 1)
-        _write(path / "answers.csv", _answer(saved, clips, tested))
+    folds = CrossValidation(given)
+    settings = folds.settings
+    if settings.fold_jobs > 1:
+        require_all(train_side_by_side({"": folds}, settings.fold_jobs))
+    else:
+        for fold, path in enumerate(folds.paths, 1):
+            if settings.fold not in (None, fold):
+                continue
+            print(f"--- fold {fold} of {settings.folds}: {path}")
+            if fold not in folds.waiting:
+                print("finished already")
+                continue
+            code = folds.train_fold(train, fold)
+            if code:
+                print("the same command goes on from here; finished folds are kept")
+                return code
 
-    waiting = [path.name for path in paths if not (path / "answers.csv").exists()]
-    if waiting:
-        print(f"not finished yet: {', '.join(waiting)}; the last one to finish gathers the results")
+    if folds.waiting:
+        names = ", ".join(folds.paths[fold - 1].name for fold in folds.waiting)
+        print(f"not finished yet: {names}; the last one to finish gathers the results")
         return 0
-    probabilities = gather(paths, clips, fold_of)
-    result = summarize(clips, fold_of, probabilities, settings.fold_protocol)
-    _write(folder / "folds.json", json.dumps(result, indent=2) + "\n")
-    text = as_markdown(result)
-    _write(folder / "folds.md", text)
-    print(f"\n{text}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} folds.png")
+    text = as_markdown(folds.results())
+    print(f"\n{text}\nresults are in {folds.folder}; a picture: python -m emop3d_np report {folds.folder} folds.png")
     return 0
 
 
@@ -165,6 +250,11 @@ def mean_interval(values, level=0.95):
     return {"mean": mean, "interval": [mean - float(half), mean + float(half)], "level": level}
 
 
+def as_percent(mean):
+    """A mean and half its interval, as of :func:`mean_interval`, in words."""
+    return f"{100 * mean['mean']:.1f} ± {100 * (mean['interval'][1] - mean['mean']):.1f} %"
+
+
 def as_markdown(result):
     """The result as Markdown: the folds, the mean, the confusion matrix with its recalls."""
     lines = [f"# {result['folds']} folds by {result['protocol']}: {result['data']}", ""]
@@ -175,7 +265,7 @@ def as_markdown(result):
         clip, video = (f"{100 * row[f'{unit}_accuracy']:.1f} %" for unit in ("clip", "video"))
         lines.append(f"| {row['fold']} | {row['clips']} | {clip} | {row['videos']} | {video} |")
     means = (result["clip_accuracy"], result["video_accuracy"])
-    clip, video = (f"{100 * m['mean']:.1f} ± {100 * (m['interval'][1] - m['mean']):.1f} %" for m in means)
+    clip, video = map(as_percent, means)
     lines.append(f"| mean, 95 % interval | {result['clips']} | {clip} | {result['videos']} | {video} |")
     lines += ["", "| truth \\ answer | " + " | ".join(result["class_names"]) + " | recall | recall per video |"]
     lines.append("|---" * (len(result["class_names"]) + 3) + "|")
@@ -187,6 +277,10 @@ def as_markdown(result):
 
 
 def _check(settings):
+    if settings.fold_jobs > 1 and (settings.fold or not settings.folds):
+        raise InputError(
+            f"--fold_jobs {settings.fold_jobs} is how many folds are trained at once: it needs --folds, without --fold"
+        )
     if not settings.folds:
         raise InputError(f"--fold {settings.fold} needs --folds: how many there are")
     if settings.resume:
@@ -274,7 +368,8 @@ def _warning(protocol, leaks):
     )
 
 
-def _write(path, text):
+def write_text(path, text):
+    """Write a file whole or not at all.  Raises InputError if it cannot be written."""
     try:
         checkpoint.write_atomically(path, lambda file: file.write(text.encode()))
     except OSError as error:

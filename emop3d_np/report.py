@@ -12,10 +12,11 @@ from .errors import InputError
 def draw_run(folder, picture):
     """Draw a run's loss and accuracy, its last confusion matrix, and the weights of its first layer.
 
-    Of a cross-validation: the accuracy of every fold, the confusion matrix of all, and the recalls.
+    Of a cross-validation: the accuracy of every fold, the confusion matrix of all, and the recalls.  Of a sweep: the
+    accuracies of every combination.
 
     Args:
-        folder: a run's folder, or a cross-validation's.
+        folder: a run's folder, a cross-validation's or a sweep's.
         picture: file to write; the ending gives the format.
 
     Raises:
@@ -25,6 +26,8 @@ def draw_run(folder, picture):
     folder = Path(folder)
     if (folder / "folds.json").exists():
         return _draw_folds(plt, json.loads((folder / "folds.json").read_text()), picture)
+    if (folder / "sweep.json").exists():
+        return _draw_sweep(plt, json.loads((folder / "sweep.json").read_text()), picture)
     history = _rows(folder / "history.jsonl")
     if not history:
         raise InputError(f"{folder}: holds no history.jsonl with an evaluation in it; give the folder of a run")
@@ -136,6 +139,22 @@ def _draw_folds(plt, result, picture):
     figure.suptitle(
         f"{result['folds']} folds by {result['protocol']}: {result['warning'] or result['data']}", fontsize=9
     )
+    _write(figure, picture)
+
+
+def _draw_sweep(plt, result, picture):
+    rows = result["combinations"]
+    figure, ax = plt.subplots(figsize=(8, 1.6 + 0.35 * len(rows)), layout="constrained")
+    for place, row in enumerate(rows):
+        mean, interval = row["clip_accuracy"]["mean"], row["clip_accuracy"]["interval"]
+        ax.plot(row["per_fold"], [place] * result["folds"], "o", color="C0", alpha=0.35, markeredgewidth=0)
+        ax.plot(interval, [place] * 2, color="C1")
+        ax.plot(mean, place, "D", color="C1")
+    ax.set_yticks(range(len(rows)), [row["name"].replace(",", ", ") for row in rows], fontsize=8)
+    ax.set(xlabel="accuracy per clip: folds, their mean and its 95 % interval")
+    ax.invert_yaxis()
+    title = f"{result['folds']} folds by {result['protocol']}: {result['warning'] or result['data']}"
+    ax.set_title(title, fontsize=9)
     _write(figure, picture)
 
 

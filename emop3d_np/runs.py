@@ -60,12 +60,16 @@ def use_threads(count):
         numba.set_num_threads(count)
 
 
-def require_memory(settings, clips):
-    """Refuse a batch size that does not fit: one batch as it is stored, one more read ahead, one normalised.
+def require_batch(settings, clips):
+    """Refuse a batch size that the training set, or the memory, does not hold.
+
+    In memory are one batch as it is stored, one more read ahead, one normalised.
 
     Raises:
-        InputError: the bytes needed and those that are free are named.
+        InputError: the clips there are, or the bytes needed and those that are free, are named.
     """
+    if settings.batch_size > len(clips):
+        raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(clips)} clips")
     clip = clips.clips[0].size
     memory.require(
         settings.batch_size * clip * (2 * clips.clips.dtype.itemsize + np.dtype(settings.dtype).itemsize),
@@ -305,7 +309,6 @@ class RunFolder:
         try:
             checkpoint.save(path, state)
         except OSError as error:
-            os.path.exists(f"{path}.unfinished") and os.remove(f"{path}.unfinished")
             rescue = Path(tempfile.gettempdir()) / f"{self.path.name}-{path.name}"
             try:
                 checkpoint.save(rescue, state)
@@ -337,11 +340,16 @@ def _step_of(line):
 class Interrupt:
     """Turns Ctrl-C (and SIGTERM) into a wish, ``requested``, that the loop grants between two steps.
 
-    A second Ctrl-C stops at once.
+    Args:
+        what: the work that is finished before, in words; default "this step".
+
+    The same signal a second time stops at once.  One of each does not: who ends a group of processes may send the
+    other one after the terminal's Ctrl-C.
     """
 
-    def __init__(self):
-        self.requested = False
+    def __init__(self, what="this step"):
+        self.requested = set()
+        self.words = f"stopping after {what} (Ctrl-C again: at once)"
 
     def __enter__(self):
         self._before = {each: signal.signal(each, self._request) for each in (signal.SIGINT, signal.SIGTERM)}
@@ -351,8 +359,9 @@ class Interrupt:
         for each, handler in self._before.items():
             signal.signal(each, handler)
 
-    def _request(self, *_):
-        if self.requested:
+    def _request(self, number, _):
+        if number in self.requested:
             raise KeyboardInterrupt
-        self.requested = True
-        tqdm.write("stopping after this step (Ctrl-C again: at once)")
+        if not self.requested:
+            tqdm.write(self.words)
+        self.requested.add(number)

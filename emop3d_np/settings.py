@@ -129,6 +129,7 @@ SETTINGS = {
     "Cross-validation": (
         Setting("folds", None, OPTIONAL_FOLDS, "cross-validate the training set in this many folds; None: one run"),
         Setting("fold", None, OPTIONAL_COUNT, "train and test this fold alone, from 1; None: all that are unfinished"),
+        Setting("fold_jobs", 1, COUNT, "folds trained at a time, each in its own process with its share of --threads"),
         Setting(
             "fold_protocol",
             "subjects",
@@ -151,6 +152,10 @@ SETTINGS = {
 }
 
 
+VARIED = [setting.name for section in ("Network", "Training") for setting in SETTINGS[section]]
+"""Names of the settings that a sweep may list several values of."""
+
+
 def defaults():
     """Every setting at its default, by name."""
     return {setting.name: setting.default for section in SETTINGS.values() for setting in section}
@@ -169,6 +174,39 @@ def parse(arguments):
         InputError: an unknown flag, or a value of the wrong form.
         SystemExit: ``--help`` was asked for and printed.
     """
+    return {name: _read(name, text) for name, text in _texts(arguments).items()}
+
+
+def parse_lists(arguments):
+    """Read command-line flags of which those of the network and the training may list several values.
+
+    Args:
+        arguments: as of :func:`parse`; ``--learning_rate 0.001,0.003`` lists two values.  Values that have commas
+            themselves are listed with slashes: ``--shift 0,0,0/0,4,4``.
+
+    Returns:
+        Lists of the values given, by name, in the order of ``--help``.
+
+    Raises:
+        InputError: as of :func:`parse`, or a value is listed twice.
+    """
+    lists, texts = {}, _texts(arguments)
+    for name, text in ((name, texts[name]) for name in defaults() if name in texts):
+        between = "/" if isinstance(defaults()[name], list) else ","
+        lists[name] = [_read(name, part) for part in (text.split(between) if name in VARIED else [text])]
+        for place, value in enumerate(lists[name]):
+            if value in lists[name][:place]:
+                raise InputError(f"--{name} {text} lists {show(value)} twice; leave one out")
+    return lists
+
+
+def arguments(given):
+    """The command-line flags that :func:`parse` reads as ``given``, a dict of settings by name."""
+    return [f"--{name}={show(value)}" for name, value in given.items()]
+
+
+def _texts(arguments):
+    """The flags given and their texts, by name."""
     parser = _Parser(
         prog="run.py",
         description="Train EmoP3D. Every flag has a default; without paths it trains on faces drawn by the package.",
@@ -191,8 +229,7 @@ def parse(arguments):
         close = difflib.get_close_matches(unknown[0].split("=")[0].lstrip("-"), defaults(), 1)
         hint = f"did you mean --{close[0]}? " if close else ""
         raise InputError(f"unknown flag {unknown[0]}: {hint}python run.py --help lists all")
-    kinds = {setting.name: setting.kind for section in SETTINGS.values() for setting in section}
-    return {name: _read(name, text, kinds[name]) for name, text in vars(given).items()}
+    return vars(given)
 
 
 def merge(*layers):
@@ -225,10 +262,13 @@ def show(value):
     """A value as a user writes it."""
     if isinstance(value, list):
         return ",".join(map(show, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
 
 
-def _read(name, text, kind):
+def _read(name, text):
+    kind = next(setting.kind for section in SETTINGS.values() for setting in section if setting.name == name)
     try:
         return kind.read(text)
     except (ValueError, KeyError, OverflowError):

@@ -62,10 +62,10 @@ def test_batches_that_do_not_fit(free):
     clips = ClipSet("mine", np.zeros((50, 8, 14, 14, 1), np.uint8), np.zeros(50, np.int64), "abc")
     settings = merge({"batch_size": 20})
     free(20 * 8 * 14 * 14 * (1 + 1 + 4))
-    runs.require_memory(settings, clips)
+    runs.require_batch(settings, clips)
     free(20 * 8 * 14 * 14 * (1 + 1 + 4) - 1)
     with pytest.raises(InputError, match=r"--batch_size 20 of mine needs 188,160 bytes .* lower --batch_size"):
-        runs.require_memory(settings, clips)
+        runs.require_batch(settings, clips)
 
 
 @pytest.mark.skipif(not JIT, reason="interpreted kernels make arrays")

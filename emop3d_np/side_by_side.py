@@ -1,0 +1,141 @@
+"""Folds in processes of their own, several at a time: each is ``run.py --fold K`` with its share of the threads.
+
+Kernels give the same bits whatever the number of threads, so a fold's result is that of the fold trained alone.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import settings as flags
+from .errors import InputError
+from .runs import Interrupt
+
+RUN = Path(__file__).resolve().parents[1] / "run.py"
+OUTPUT = "output.txt"
+"""What a fold's process prints, in the fold's folder."""
+LAST_LINES = 3
+"""Of its output, shown of a fold that failed."""
+
+
+@dataclass(eq=False)
+class Task:
+    """A fold to train.
+
+    Attributes:
+        name: in messages.
+        path: folder of its run.
+        given: its settings, by name, ``fold`` among them.
+    """
+
+    name: str
+    path: Path
+    given: dict
+
+
+def side_by_side(tasks, jobs, finished=0):
+    """Train folds, each in a process of its own; one that fails does not stop the others.
+
+    Args:
+        tasks: list of Task, at least one, all with the same ``threads``; they are started in this order.
+        jobs: processes at a time; each gets that share of the threads, at least 1.
+        finished: folds that were trained before, for the progress bar; default 0.
+
+    Returns:
+        The last line of output of each fold that failed, by the name of its task.
+
+    Raises:
+        KeyboardInterrupt: the user pressed Ctrl-C; every fold has saved its checkpoint.
+        InputError: a fold's folder cannot be written, or no process can be started.
+    """
+    import numba
+
+    jobs = min(jobs, len(tasks))
+    threads = max(1, (tasks[0].given.get("threads") or numba.config.NUMBA_NUM_THREADS) // jobs)
+    print(
+        f"{jobs} at a time, threads of each: {threads}; what a fold prints goes to {OUTPUT} in its folder", flush=True
+    )
+    waiting, running, failures, told = list(reversed(tasks)), {}, {}, False
+    with (
+        Interrupt("the steps under way") as interrupt,
+        tqdm(total=finished + len(tasks), initial=finished, desc="folds", unit="fold", dynamic_ncols=True) as bar,
+    ):
+        try:
+            while running or (waiting and not interrupt.requested):
+                while waiting and len(running) < jobs and not interrupt.requested:
+                    task = waiting.pop()
+                    running[task] = _start(task, threads)
+                for task in [task for task, process in running.items() if process.poll() is not None]:
+                    code = running.pop(task).returncode
+                    if code and not interrupt.requested:
+                        failures[task.name] = _show_failure(task, code)
+                    bar.update(not code)
+                if interrupt.requested and not told:
+                    told = True
+                    for process in running.values():
+                        process.terminate()
+                seen = ", ".join(map(_progress, running))
+                if seen != bar.postfix:
+                    bar.set_postfix_str(seen)
+                time.sleep(0.1)
+        finally:
+            for process in running.values():
+                process.kill()
+                process.wait()
+    if interrupt.requested:
+        print("the same command goes on from here; finished folds are kept")
+        raise KeyboardInterrupt
+    return failures
+
+
+def require_all(failures):
+    """Raises InputError if there are ``failures``, as of :func:`side_by_side`."""
+    if failures:
+        raise InputError(
+            f"failed, as said above: {'; '.join(failures)}; the other folds are kept, and the same command tries again"
+        )
+
+
+def _start(task, threads):
+    command = ["run.py", *flags.arguments(task.given | {"threads": threads, "fold_jobs": 1})]
+    log = task.path / OUTPUT
+    # Bars are for terminals; lines are to be seen as they come.
+    environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1"}
+    try:
+        task.path.mkdir(parents=True, exist_ok=True)
+        with open(log, "a", encoding="utf-8") as output:
+            print(f"$ python {shlex.join(command)}", file=output, flush=True)
+            return subprocess.Popen(
+                [sys.executable, str(RUN), *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+    except OSError as error:
+        raise InputError(f"{task.name} cannot be started, with its output in {log}: {error.strerror}") from None
+
+
+def _show_failure(task, code):
+    """Name a fold that failed, with the last lines of its output; returns the last one."""
+    log = task.path / OUTPUT
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    how = f"exit code {code}" if code > 0 else f"ended by signal {-code}{', often for want of memory' * (code == -9)}"
+    tail = "".join(f"\n    {line}" for line in lines[-LAST_LINES:])
+    tqdm.write(f"{task.name} failed ({how}); the end of {log}:{tail}")
+    return lines[-1] if code > 0 else how
+
+
+def _progress(task):
+    try:
+        last = (task.path / "history.jsonl").read_text().splitlines()[-1]
+        return f"{task.name} epoch {json.loads(last)['epoch']:g}"
+    except (OSError, IndexError, ValueError, KeyError):
+        return task.name
