@@ -34,7 +34,7 @@ SWEEPS = {
     "pixels": [32, 48, 64, 96, 128, 160, 192, 256],
     "maps": [1, 2, 3, 4, 6, 8, 12, 16],
 }
-"""What is varied, the rest at its default; frames, pixels (of a side) and maps at 16 clips."""
+"""What is varied, the rest at its default; pixels of a side."""
 
 
 def speed(rounds):
@@ -76,9 +76,9 @@ def growth(repeats):
                     "pixels": {"input_shape": (16, value, value, 1)},
                     "maps": {"feature_maps": value},
                 }[what]
-                clips = value if what == "batch" else 16
+                clips = value if what == "batch" else CLIPS
                 step = Step(clips, **settings)
-                times = seconds(step.train, max(repeats, 200 // clips if what == "batch" else repeats))
+                times = seconds(step.train, max(repeats, 200 // clips))
                 result[what].append([value, statistics.median(times), clips * work.of_step(step.net)])
                 bar.update()
     return result

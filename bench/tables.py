@@ -140,8 +140,10 @@ def speed_page(speed, ablations):
     head = ["varied", "from, to", "ms a step, whatever the size", "GFLOP/s of the rest", "farthest from that line"]
     parts += [
         "## Growth",
-        "Time of a training step along one size, the others at their default (16 clips where the batch is not varied), "
-        "against its operations. A line is laid through the points.",
+        "Time of a training step along one size, the others at their default (100 clips where the batch is not "
+        "varied), against its operations. A line is laid through the points. Where the time grows faster than the "
+        "operations, the parameters, a chunk's gradients and a clip's maps no longer fit into the last cache: every "
+        "clip fetches them anew.",
         table(head, rows),
     ]
     rows = [

@@ -183,7 +183,7 @@ def test_batches_of_any_size(backend, count):
     """However a batch is cut into parts that go through together, or side by side: each clip counts once."""
     if backend == "cuda" and count > 17:
         pytest.skip("the simulator is slow; 8 slabs of clips are covered, parts of a forward pass in test_cuda.py")
-    settings = {"input_shape": (7, 11, 12, 2), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
+    settings = {"input_shape": (7, 13, 14, 2), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
     ours, reference = (emo.EmoP3D(**settings, backend=each) for each in (backend, "reference"))
     x, labels = batch(ours, count)
     (loss, gradients), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in (ours, reference))
@@ -194,10 +194,12 @@ def test_batches_of_any_size(backend, count):
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
-@pytest.mark.parametrize("shape", [(10, 31, 28, 1), (8, 24, 41, 2)])
-def test_larger_clips_in_both_editions(backend, shape):
-    """Larger than the drawn ones: what is worked on in parts of a fixed size has more than one, and a rest."""
-    nets = [emo.EmoP3D(shape, 4, 3, "float64", each) for each in (backend, "reference")]
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((10, 31, 28, 1), 3), ((8, 24, 41, 2), 3), ((15, 13, 14, 1), 20)], ids=str
+)
+def test_larger_clips_in_both_editions(backend, shape, classes):
+    """What is worked on in parts of a fixed size has more than one, and a rest; more frames than rows, many classes."""
+    nets = [emo.EmoP3D(shape, 4, classes, "float64", each) for each in (backend, "reference")]
     x, labels = batch(nets[0], 2 if backend == "cuda" else 5)
     (loss, ours), (expected_loss, expected) = (net.loss_and_gradients(x, labels) for net in nets)
     assert loss == pytest.approx(expected_loss, rel=1e-12)

@@ -1,6 +1,7 @@
 """Optimisers against their formulas, written out for single numbers; schedules; saved slots."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -46,6 +47,27 @@ def test_update_is_in_place_and_keeps_float32():
         assert w.dtype == np.float32
         assert all(slot["w"].dtype == np.float32 for slot in optimizer.slots.values())
     assert (w < 1).all()
+
+
+@pytest.mark.parametrize("rule", [optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam])
+def test_an_update_makes_no_arrays(rule):
+    w, g = np.ones(50_000), np.ones(50_000)
+    optimizer = rule(0.1)
+    optimizer.update({"w": w}, {"w": g})
+    tracemalloc.start()
+    try:
+        optimizer.update({"w": w}, {"w": g})
+        assert tracemalloc.get_traced_memory()[1] < w.nbytes / 2
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_name_for_arrays_of_two_shapes():
+    optimizer = optimizers.GradientDescent(0.1)
+    for shape in ((3,), (2, 2)):
+        w = np.ones(shape)
+        optimizer.update({"w": w}, {"w": np.ones(shape)})
+        assert np.allclose(w, 0.9)
 
 
 def test_staircase():
