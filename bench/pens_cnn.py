@@ -1,7 +1,7 @@
 """A small 3D CNN of PyTorch on pen drawings, on the very folds of run.py, with about as many parameters as EmoP3D.
 
     make .venv-peers/ready
-    .venv-peers/bin/python bench/pens_cnn.py pens [--folds 10] [--fold_protocol clips]
+    .venv-peers/bin/python bench/pens_cnn.py pens [--folds 10] [--first 3] [--fold_protocol clips]
 
 Frames standardised as run.py does, as many epochs; Adam with a one-cycle schedule, which serves such a network better
 than run.py's default.  The network after the last step answers.  Prints one JSON object.
@@ -66,6 +66,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--fold_protocol", default="subjects")
+    parser.add_argument("--first", type=int, help="only so many of the folds")
     parser.add_argument("--epochs", type=int, default=15)
     given = parser.parse_args()
     classes = len((Path(given.folder) / "classes.txt").read_text().split())
@@ -79,7 +80,7 @@ def main():
     x = torch.from_numpy(standardized.transpose(0, 4, 1, 2, 3)).contiguous(memory_format=torch.channels_last_3d)
     labels = torch.from_numpy(np.asarray(clips.labels))
     accuracies, started = [], time.perf_counter()
-    for fold in tqdm(range(given.folds), unit="fold"):
+    for fold in tqdm(range(given.first or given.folds), unit="fold"):
         train_on, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         net = train(x[train_on], labels[train_on], classes, given.epochs, seed=fold)
         with torch.inference_mode():
