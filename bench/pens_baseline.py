@@ -5,7 +5,6 @@
 Thumbnails of 16 x 10 x 10 (block means), 50 principal components, softmax regression.  Prints one JSON object.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -17,7 +16,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from emop3d_np import datasets, settings
+import pens
+
 from emop3d_np.crossvalidation import mean_interval
 
 COMPONENTS, PENALTY = 50, 1e-3
@@ -38,17 +38,8 @@ def fit(x, labels, classes):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
-    parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--fold_protocol", default="subjects")
-    given = parser.parse_args()
-    classes = len((Path(given.folder) / "classes.txt").read_text().split())
-    chosen = settings.merge(
-        {"train_path": given.folder, "folds": given.folds, "fold_protocol": given.fold_protocol, "num_classes": classes}
-    )
-    clips = datasets.load_all(chosen)
-    fold_of = datasets.split(clips, chosen)
+    given = pens.arguments(__doc__).parse_args()
+    clips, fold_of, classes = pens.read(given)
     n, d, h, w, _ = clips.clips.shape
     small = np.asarray(clips.clips).reshape(n, d, 10, h // 10, 10, w // 10).mean(axis=(3, 5)).reshape(n, -1)
     right = np.zeros(n, bool)

@@ -7,7 +7,6 @@ Frames standardised as run.py does, as many epochs; Adam with a one-cycle schedu
 than run.py's default.  The network after the last step answers.  Prints one JSON object.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -20,16 +19,20 @@ from torch import nn
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import pens
+
 import emop3d_np as emo
 import kernels
-from emop3d_np import datasets, settings
 from emop3d_np.crossvalidation import mean_interval
 
 BATCH, RATE, DECAY = 50, 3e-3, 1e-2
 
 
 def network(classes):
-    """16 x 100 x 100 to logits: five convolutions of 3 x 3 x 3, each halving the frames, then the mean."""
+    """16 x 100 x 100 to logits: five convolutions of 3 x 3 x 3, then the mean.
+
+    Each halves rows and columns, and all but the first the frames.
+    """
 
     def block(c, k, stride):
         return nn.Conv3d(c, k, 3, stride, padding=1, bias=False), nn.BatchNorm3d(k), nn.ReLU(inplace=True)
@@ -62,19 +65,11 @@ def train(x, labels, classes, epochs, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
-    parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--fold_protocol", default="subjects")
+    parser = pens.arguments(__doc__)
     parser.add_argument("--first", type=int, help="only so many of the folds")
     parser.add_argument("--epochs", type=int, default=15)
     given = parser.parse_args()
-    classes = len((Path(given.folder) / "classes.txt").read_text().split())
-    chosen = settings.merge(
-        {"train_path": given.folder, "folds": given.folds, "fold_protocol": given.fold_protocol, "num_classes": classes}
-    )
-    clips = datasets.load_all(chosen)
-    fold_of = datasets.split(clips, chosen)
+    clips, fold_of, classes = pens.read(given)
     standardized = np.empty(clips.clips.shape, np.float32)
     kernels.edition("cpu").standardize(np.asarray(clips.clips), out=standardized)
     x = torch.from_numpy(standardized.transpose(0, 4, 1, 2, 3)).contiguous(memory_format=torch.channels_last_3d)
