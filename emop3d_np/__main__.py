@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, writing
 
 
 def settings(given):
@@ -59,7 +59,8 @@ def evaluate(given):
     print(result.pop("table"))
     print(f"accuracy {100 * result['accuracy']:.1f} %, AUC {result['auc']:.3f}, loss {result['loss']:.4f}")
     if given.json:
-        Path(given.json).write_text(json.dumps(result, indent=2) + "\n")
+        with writing(given.json):
+            Path(given.json).write_text(json.dumps(result, indent=2) + "\n")
 
 
 def gradcheck(given):

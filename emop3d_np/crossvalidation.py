@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from . import checkpoint, datasets, runs
 from . import settings as flags
-from .errors import InputError
+from .errors import InputError, writing
 from .metrics import Evaluation
 from .side_by_side import Task, require_all, side_by_side
 
@@ -370,7 +370,5 @@ def _warning(protocol, leaks):
 
 def write_text(path, text):
     """Write a file whole or not at all.  Raises InputError if it cannot be written."""
-    try:
+    with writing(path):
         checkpoint.write_atomically(path, lambda file: file.write(text.encode()))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None

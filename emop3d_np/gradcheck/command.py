@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, writing
 
 ACTIONS = "network | function FILE.py | export VECTORS.npz | compare VECTORS.npz THEIRS.npz"
 
@@ -92,7 +92,5 @@ def _export(given, path):
 def _write_json(path, reports):
     import json
 
-    try:
+    with writing(path):
         Path(path).write_text(json.dumps({name: report.as_dict() for name, report in reports.items()}, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None

@@ -24,7 +24,7 @@ import zipfile
 import numpy as np
 
 from .. import EmoP3D
-from ..errors import InputError
+from ..errors import InputError, writing
 from ..network import strict_pyramid
 from .mistakes import MISTAKES, changed
 
@@ -62,11 +62,8 @@ def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
     arrays = {"format": np.array(FORMAT), "settings": np.array(json.dumps(described)), "input": x, "labels": labels}
     arrays |= {f"parameters/{name}": values for name, values in net.parameters.items()}
     arrays |= _results(net, x, labels, weight_decay)
-    try:
-        with open(path, "wb") as file:
-            np.savez(file, **arrays)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    with writing(path), open(path, "wb") as file:
+        np.savez(file, **arrays)
     return arrays
 
 
