@@ -63,15 +63,16 @@ VARIANTS = {
         (FUSED, "kept.a1[f, d] if training else scratch.a", "scratch.a"),
         (
             FUSED,
-            """        dm, a, dn, dz = kept.dn1[f, d], kept.a1[f, d], scratch.dn, scratch.dz
+            """        dm, a, dn, dz = scratch.dn1[d % 4], kept.a1[f, d], scratch.dn, scratch.dz
 """,
-            """        dm, a, dn, dz = kept.dn1[f, d], scratch.a, scratch.dn, scratch.dz
+            """        dm, a, dn, dz = scratch.dn1[d % 4], scratch.a, scratch.dn, scratch.dz
         if d == first:
             _pair_of_products(kept.x, first, net.w1[f], scratch.p)
         _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
 """,
         ),
     ],
+    "every clip adds to FC_OUT's gradients": [(FUSED, "GROUP = 4", "GROUP = 1")],
     "arrays begin anywhere": [(FUSED, "values[start : start + rows * length]", "values[start + 1 :][: rows * length]")],
     "sums in the order as written": [(JIT, '{"nsz", "arcp", "contract", "afn", "reassoc"}', "()")],
 }

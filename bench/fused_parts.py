@@ -29,33 +29,33 @@ def _pool(widths, net, own, kept, scratch, logits):
 @njit
 def _second(widths, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
-        for d in range(0, kept.n5.shape[1], 2):
-            fused._forward_5(d, f, widths[1], net, kept, scratch)
+        for d in range(0, kept.a5.shape[1], 2):
+            fused._forward_5(d, f, widths[1], net, kept, kept.n5[0], scratch)
 
 
 @njit
 def _last(widths, net, own, kept, scratch, logits):
     for k in range(logits.size):
-        logits[k] = fused._logit(k, kept.n5.reshape(-1), net)
+        logits[k] = fused._logit(k, kept.n5[0].reshape(-1), net)
 
 
 @njit
 def _last_backward(widths, net, own, kept, scratch, logits):
-    fused._dense_backward(scratch.dlogits, kept.n5.reshape(-1), net, own, kept.dn5.reshape(-1))
+    fused._dense_weights_backward(fused.GROUP, kept.n5, scratch.dlogits, own)
 
 
 @njit
 def _second_backward(widths, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
-        for d in range(0, kept.n5.shape[1], 2):
-            fused._backward_5(d, f, widths[1], net, own, kept, scratch)
+        for d in range(0, kept.a5.shape[1], 2):
+            fused._backward_5(d, f, widths[1], net, own, kept, kept.n5[0], scratch.dlogits[0], scratch)
 
 
 @njit
 def _pool_backward(widths, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(kept.scale3.shape[1]):
-            fused._backward_3(d, f, net, own, kept)
+            fused._backward_3(d, f, net, own, kept, scratch.dn1)
 
 
 @njit
@@ -99,7 +99,8 @@ def measure(limits, repeats):
     rows, times = {}, 10
     for part, (name, work) in zip(PARTS, parts(step.net).items(), strict=True):
         run = _repeated(part)
-        seconds = median_seconds(lambda run=run: run(times, *arguments), repeats) / times
+        clips = fused.GROUP if part is _last_backward else 1
+        seconds = median_seconds(lambda run=run: run(times, *arguments), repeats) / times / clips
         moved = 4 * work.numbers
         limit = max(work.operations / limits["sgemm"], moved / limits["cache_read"]) / 1e9
         rows[name] = {

@@ -35,11 +35,12 @@ def parts(net):
             2 * products("L5WS") + 15 * size["L5WS"], size["L3P"] + weights["L5WS"] + 3 * size["L5WS"]
         ),
         "FC_OUT": Work(2 * weights["FC_OUT"], size["L5WS"] + weights["FC_OUT"]),
-        # dW += a dy, da = W dy
-        "FC_OUT backward": Work(4 * weights["FC_OUT"], 2 * size["L5WS"] + 3 * weights["FC_OUT"]),
-        # two means 3, three terms 6, slope 2, db 1; window 6; dW and dx: product and sum
-        "L5WS, NORM_6 backward": Work(
-            4 * products("L5WS") + 18 * size["L5WS"], 2 * size["L3P"] + 3 * weights["L5WS"] + 5 * size["L5WS"]
+        # dW += a dy
+        "FC_OUT backward: weights": Work(2 * weights["FC_OUT"], size["L5WS"] + 2 * weights["FC_OUT"]),
+        # da = W dy; two means 3, three terms 6, slope 2, db 1; window 6; dW and dx: product and sum
+        "FC_OUT backward: inputs; L5WS, NORM_6 backward": Work(
+            2 * weights["FC_OUT"] + 4 * products("L5WS") + 18 * size["L5WS"],
+            weights["FC_OUT"] + 2 * size["L3P"] + 3 * weights["L5WS"] + 4 * size["L5WS"],
         ),
         "L3P, NORM_4 backward": Work(24 * size["L3P"], 2 * size["L3P"] + 2 * pooled),
         # gradient at the largest of 4; as above, without dx

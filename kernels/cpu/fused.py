@@ -14,7 +14,7 @@ The same arithmetic as the functions beside it, in another order.  What it rests
 - *Promises to the compiler.*  The loops' arrays do not overlap, and functions that only cut arrays count no references
   (``loop`` and ``borrowing`` in ``jit.py``).
 
-A batch is cut into ``CHUNKS`` chunks, whatever the threads; each adds up gradients of its own, and these are added in
+A batch is cut into chunks by its size, whatever the threads; each adds up gradients of its own, and these are added in
 their order.  So the bits do not depend on the number of threads.
 
 For a network that :func:`fuse` does not cover, the functions beside this file do the same.
@@ -31,7 +31,13 @@ from ..reference.standardize import EPSILON
 from .jit import borrowing, by_address, loop, parallel, serial
 
 CHUNKS = 8
-"""Parts of a batch with gradients of their own: the most threads that a training step can use."""
+"""The most parts of a batch with gradients of their own, and so the most threads that a training step can use."""
+
+CHUNK = 3
+"""The fewest clips of a part, but for smaller batches: for fewer, its gradients cost more than they save."""
+
+GROUP = 4
+"""Clips whose features are kept, so that the gradients of the dense layer's weights are fetched once for them."""
 
 PART = 1024
 """Values that are worked on at a time, of the dense layer's features and of the gradients."""
@@ -43,19 +49,20 @@ An array that is (a, h, w, u, v) in the network is (v, u, a, q) here, ``q = h * 
 channels (of FC_OUT: maps) and ``v`` maps (of FC_OUT: classes).
 """
 
-Kept = namedtuple("Kept", "x a1 n1 mean1 scale1 n3 scale3 a5 n5 mean5 scale5 dn1 dn3 dn5")
+Kept = namedtuple("Kept", "x a1 n1 mean1 scale1 n3 scale3 a5 n5 mean5 scale5 dn3")
 """A clip as planes (c, d, q), and its maps (f, d, q).
 
 ``n1``, ``n3``, ``n5`` are normalised, ``n1`` after the maximum; ``a1``, which only training keeps, and ``a5`` are not
-yet.  Where a layer's output has an odd
+yet.  Of ``n5``, the features, there is one for each clip of a group, (n, f, d, q).  Where a layer's output has an odd
 number of frames, ``x``, ``n3`` and ``dn3`` have a frame more, so that all frames of outputs are pairs: its values are 0
 in ``x`` and ``n3`` and mean nothing in ``dn3``.
 """
 
-Scratch = namedtuple("Scratch", "p v a dn dz s g dlogits")
+Scratch = namedtuple("Scratch", "p v a dn dz s g dn1 dlogits")
 """Planes that are written and read again at once; of ``p`` and ``g`` there is one for each frame of a pair.
 
-``dz`` has three zeros in front, ``s`` three rows that are set to zero.
+``dz`` has three zeros in front, ``s`` three rows that are set to zero.  ``dn1`` has the four frames that backward is at,
+frame d as d % 4; ``dlogits`` is of each clip of a group.
 """
 
 
@@ -137,7 +144,7 @@ class Fused:
             of the first layer were finite.
         """
         self._prepare(parameters)
-        chunks = min(CHUNKS, len(x))
+        chunks = _chunks(len(x))
         if len(self.gradients) < chunks:
             self.gradients = _aligned(self.packed, self.dtype, chunks)
         losses, logits = np.empty(len(x), self.dtype), np.empty((len(x), self.classes), self.dtype)
@@ -173,6 +180,11 @@ class Fused:
         return tuple(array.reshape(shape) for array, shape in zip(arrays, self.shapes, strict=True))
 
 
+def _chunks(clips):
+    """Parts of a batch: a power of two, so that they share out evenly."""
+    return min(CHUNKS, 1 << max(clips // CHUNK, 1).bit_length() - 1)
+
+
 LINE = 16
 """Arrays begin at multiples of this many values, in float32 a line of the cache: loops read whole lines."""
 
@@ -206,14 +218,12 @@ def _kept_places(d, h, w, c, maps):
         "n3": (maps, d - 4 + even, pooled),
         "scale3": (maps, d - 4, 1),
         "a5": (maps, d - 6, last),
-        "n5": (maps, d - 6, last),
+        "n5": (GROUP, maps, d - 6, last),
         "mean5": (maps, d - 6, 1),
         "scale5": (maps, d - 6, 1),
-        "dn1": (maps, d - 2, pooled),
         "dn3": (maps, d - 4 + even, pooled),
-        "dn5": (maps, d - 6, last),
     }
-    return _places([(1, *shapes[name]) for name in Kept._fields])
+    return _places([(1, *shapes[name])[-4:] for name in Kept._fields])
 
 
 def _scratch_places(h, w, classes):
@@ -227,7 +237,8 @@ def _scratch_places(h, w, classes):
         "dz": (1, outputs + 3),
         "s": (1, (h + 3) * w),
         "g": (2, h * w),
-        "dlogits": (1, classes),
+        "dn1": (4, ((h - 3) // 2) * ((w - 3) // 2)),
+        "dlogits": (GROUP, classes),
     }
     return _places([(1, 1, *shapes[name]) for name in Scratch._fields])
 
@@ -277,10 +288,14 @@ def _run_task(
             gradients[task] = 0
             own = _arrays(gradients[task], packed)
         for n in range(first, end):
-            finite[n] = _forward_clip(x[n], job == TRAIN, widths, net, maps, work, logits[n])
+            slot = (n - first) % GROUP
+            n5, dlogits = maps.n5[slot], work.dlogits[slot]
+            finite[n] = _forward_clip(x[n], job == TRAIN, widths, net, maps, n5, work, logits[n])
             if job == TRAIN:
-                losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], work.dlogits)
-                _backward_clip(widths, net, own, maps, work)
+                losses[n] = _cross_entropy(logits[n], labels[n], x.shape[0], dlogits)
+                _backward_clip(widths, net, own, maps, n5, dlogits, work)
+                if slot == GROUP - 1 or n == end - 1:
+                    _dense_weights_backward(slot + 1, maps.n5, work.dlogits, own)
         return
     maps = _kept(kept[0], kept_places)
     features = net.w3.shape[0]
@@ -293,9 +308,9 @@ def _run_task(
         for each in range(d, min(d + 2, maps.scale3.shape[1])):
             _forward_3(each, f, net, maps)
     elif job == PAIRS_5:
-        _forward_5(d, f, widths[1], net, maps, work)
+        _forward_5(d, f, widths[1], net, maps, maps.n5[0], work)
     else:
-        logits[0, task] = _logit(task, maps.n5.reshape(-1), net)
+        logits[0, task] = _logit(task, maps.n5[0].reshape(-1), net)
 
 
 @borrowing
@@ -323,8 +338,7 @@ def _kept(flat, places):
     return Kept(
         _part(flat, places[0])[0], _part(flat, places[1])[0], _part(flat, places[2])[0], _part(flat, places[3])[0],
         _part(flat, places[4])[0], _part(flat, places[5])[0], _part(flat, places[6])[0], _part(flat, places[7])[0],
-        _part(flat, places[8])[0], _part(flat, places[9])[0], _part(flat, places[10])[0], _part(flat, places[11])[0],
-        _part(flat, places[12])[0], _part(flat, places[13])[0],
+        _part(flat, places[8]), _part(flat, places[9])[0], _part(flat, places[10])[0], _part(flat, places[11])[0],
     )  # fmt: skip
 
 
@@ -333,7 +347,7 @@ def _scratch(flat, places):
     return Scratch(
         _part(flat, places[0])[0, 0], _part(flat, places[1])[0, 0, 0], _part(flat, places[2])[0, 0, 0],
         _part(flat, places[3])[0, 0, 0], _part(flat, places[4])[0, 0, 0], _part(flat, places[5])[0, 0, 0],
-        _part(flat, places[6])[0, 0], _part(flat, places[7])[0, 0, 0],
+        _part(flat, places[6])[0, 0], _part(flat, places[7])[0, 0], _part(flat, places[8])[0, 0],
     )  # fmt: skip
 
 
@@ -348,7 +362,7 @@ def _part(flat, place):
 
 
 @borrowing
-def _forward_clip(x, training, widths, net, kept, scratch, logits):
+def _forward_clip(x, training, widths, net, kept, n5, scratch, logits):
     """Logits of a clip; False if a map of the first layer is not finite."""
     maps, frames1 = kept.n1.shape[:2]
     for c in range(x.shape[3]):
@@ -358,13 +372,13 @@ def _forward_clip(x, training, widths, net, kept, scratch, logits):
     for f in range(maps):
         for d in range(0, frames1, 2):
             finite &= _forward_1(d, f, training, widths[0], net, kept, scratch)
-        for d in range(frames1 - 2):
-            _forward_3(d, f, net, kept)
+            for seen in range(max(d - 2, 0), min(d, frames1 - 2)):
+                _forward_3(seen, f, net, kept)
     for f in range(maps):
         for d in range(0, frames1 - 4, 2):
-            _forward_5(d, f, widths[1], net, kept, scratch)
+            _forward_5(d, f, widths[1], net, kept, n5, scratch)
     for k in range(logits.size):
-        logits[k] = _logit(k, kept.n5.reshape(-1), net)
+        logits[k] = _logit(k, n5.reshape(-1), net)
     return finite
 
 
@@ -395,15 +409,15 @@ def _forward_3(d, f, net, kept):
 
 
 @borrowing
-def _forward_5(first, f, width, net, kept, scratch):
+def _forward_5(first, f, width, net, kept, n5, scratch):
     """L5WS and NORM_6: one map of a pair of frames."""
     _pair_of_products(kept.n3, first, net.w5[f], scratch.p)
-    for d in range(first, min(first + 2, kept.n5.shape[1])):
+    for d in range(first, min(first + 2, n5.shape[1])):
         a = kept.a5[f, d]
         _activations(scratch.p[d - first], width, net.b5[f, 0, d], scratch.v, a)
         mean, scale = _mean_and_scale(a, width, 3)
         _fill_rest(a, width, 3, mean)
-        _normalize(a, mean, scale, kept.n5[f, d])
+        _normalize(a, mean, scale, n5[f, d])
         kept.mean5[f, d, 0], kept.scale5[f, d, 0] = mean, scale
 
 
@@ -430,43 +444,56 @@ def _cross_entropy(logits, label, count, dlogits):
 
 
 @borrowing
-def _backward_clip(widths, net, gradients, kept, scratch):
-    """Adds a clip's gradients."""
+def _backward_clip(widths, net, gradients, kept, n5, dlogits, scratch):
+    """Adds a clip's gradients, but for those of FC_OUT."""
     maps, frames1 = kept.n1.shape[:2]
-    _dense_backward(scratch.dlogits, kept.n5.reshape(-1), net, gradients, kept.dn5.reshape(-1))
     kept.dn3[:] = 0
-    kept.dn1[:] = 0
     for f in range(maps):
         for d in range(0, frames1 - 4, 2):
-            _backward_5(d, f, widths[1], net, gradients, kept, scratch)
+            _backward_5(d, f, widths[1], net, gradients, kept, n5, dlogits, scratch)
     for f in range(maps):
-        for d in range(frames1 - 2):
-            _backward_3(d, f, net, gradients, kept)
+        scratch.dn1[:] = 0
         for d in range(0, frames1, 2):
+            # Frames d and d + 1 of L3P are the last that add to the same frames of its input.
+            for each in range(d, min(d + 2, frames1 - 2)):
+                _backward_3(each, f, net, gradients, kept, scratch.dn1)
             _backward_1(d, f, widths[0], net, gradients, kept, scratch)
+            scratch.dn1[d % 4 : d % 4 + 2] = 0  # for frames d + 4 and d + 5
 
 
 @borrowing
-def _dense_backward(dlogits, features, net, gradients, dfeatures):
+def _dense_weights_backward(clips, n5, dlogits, gradients):
+    """FC_OUT's weights and biases: adds the gradients of a group of clips."""
     # y[k] = sum_j a[j] W[j,k] + b[k]
-    for start in range(0, features.size, PART):
-        part = slice(start, min(start + PART, features.size))
-        dfeatures[part] = 0
-        for k in range(dlogits.size):
-            _add_scaled(dfeatures[part], dlogits[k], net.w7[k].reshape(-1)[part])
-            _add_scaled(gradients.w7[k].reshape(-1)[part], dlogits[k], features[part])
-    for k in range(dlogits.size):
-        gradients.b7[k, 0, 0, 0] += dlogits[k]
+    size = n5[0].size
+    for start in range(0, size, PART):
+        part = slice(start, min(start + PART, size))
+        for k in range(dlogits.shape[1]):
+            for n in range(clips):
+                _add_scaled(gradients.w7[k].reshape(-1)[part], dlogits[n, k], n5[n].reshape(-1)[part])
+    for n in range(clips):
+        for k in range(dlogits.shape[1]):
+            gradients.b7[k, 0, 0, 0] += dlogits[n, k]
 
 
 @borrowing
-def _backward_5(first, f, width, net, gradients, kept, scratch):
-    """NORM_6 and L5WS: one map of a pair of frames; adds to the gradients, and to ``dn3``."""
+def _dense_inputs_backward(d, f, dlogits, net, dn):
+    """FC_OUT's inputs: one map of one frame."""
+    dn[:] = 0
+    for k in range(dlogits.size):
+        _add_scaled(dn, dlogits[k], net.w7[k, f, d])
+
+
+@borrowing
+def _backward_5(first, f, width, net, gradients, kept, n5, dlogits, scratch):
+    """FC_OUT's inputs, NORM_6 and L5WS: one map of a pair of frames; adds to the gradients, and to ``dn3``."""
     scratch.g[1] = 0  # if there is no second frame
-    for d in range(first, min(first + 2, kept.n5.shape[1])):
-        dn, a = kept.dn5[f, d], kept.a5[f, d]
+    for d in range(first, min(first + 2, n5.shape[1])):
+        a = kept.a5[f, d]
+        dn = scratch.dn[: a.size]
+        _dense_inputs_backward(d, f, dlogits, net, dn)
         dz = scratch.dz[: a.size + 3]
-        means = _two_means(dn, kept.n5[f, d], _outputs(a, width, 3))
+        means = _two_means(dn, n5[f, d], _outputs(a, width, 3))
         _normalize_activate_backward(
             dn, a, kept.mean5[f, d, 0], kept.scale5[f, d, 0], means, dz[3:], gradients.b5[f, 0, d]
         )
@@ -479,13 +506,13 @@ def _backward_5(first, f, width, net, gradients, kept, scratch):
 
 
 @borrowing
-def _backward_3(d, f, net, gradients, kept):
+def _backward_3(d, f, net, gradients, kept, dn1):
     """NORM_4 and L3P but for its spatial maximum: one map of one frame; adds to the gradients, and to ``dn1``."""
-    dy, y, n1, dn1 = kept.dn3[f, d], kept.n3[f, d], kept.n1[f], kept.dn1[f]
+    dy, y, n1 = kept.dn3[f, d], kept.n3[f, d], kept.n1[f]
     mean_dy, mean_dy_y = _two_means(dy, y, dy.size)
     gradients.b3[f, 0, d, 0] += _pool_frames_backward(
         dy, y, kept.scale3[f, d, 0], mean_dy, mean_dy_y, n1[d], n1[d + 1], n1[d + 2],
-        net.w3[f, 0, 0], net.b3[f, 0, d, 0], gradients.w3[f, 0, 0], dn1[d], dn1[d + 1], dn1[d + 2],
+        net.w3[f, 0, 0], net.b3[f, 0, d, 0], gradients.w3[f, 0, 0], dn1[d % 4], dn1[(d + 1) % 4], dn1[(d + 2) % 4],
     )  # fmt: skip
 
 
@@ -494,7 +521,7 @@ def _backward_1(first, f, width, net, gradients, kept, scratch):
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to the gradients."""
     scratch.g[1] = 0  # if there is no second frame
     for d in range(first, min(first + 2, kept.n1.shape[1])):
-        dm, a, dn, dz = kept.dn1[f, d], kept.a1[f, d], scratch.dn, scratch.dz
+        dm, a, dn, dz = scratch.dn1[d % 4], kept.a1[f, d], scratch.dn, scratch.dz
         _pool_plane_backward(a, dm, width, dn)
         # dn is dm at the largest of each block and 0 elsewhere, so its two means come from the pooled maps.
         means = _two_means(dm, kept.n1[f, d], _outputs(a, width, 3))
