@@ -1,7 +1,6 @@
 """Folds in processes of their own, several at a time: each is ``run.py --fold K`` with its share of the threads.
 
-Kernels give the same bits whatever the number of threads, so a fold's result is that of the fold trained alone (but for
-the last bits where a process compiles the kernels itself, which these never do).
+Kernels give the same bits whatever the number of threads, so a fold's result is that of the fold trained alone.
 """
 
 import json

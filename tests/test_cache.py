@@ -1,4 +1,4 @@
-"""The compiled kernels on disk: found again, and never older than their sources."""
+"""The compiled kernels on disk: found again, never older than their sources, and the same as when just compiled."""
 
 import os
 import shutil
@@ -36,3 +36,29 @@ def test_an_edit_in_another_file_is_seen(tmp_path):
     source = tmp_path / "kernels" / "reference" / "leaky_relu.py"
     source.write_text(source.read_text().replace("ALPHA = 0.01", "ALPHA = 0.25"))
     assert slope(tmp_path, cache) == (-0.25, 0)
+
+
+GRADIENTS = """
+import hashlib, numpy as np
+from emop3d_np import EmoP3D
+digest = hashlib.sha256()
+for dtype in ("float32", "float64"):
+    net = EmoP3D((8, 14, 14, 1), num_classes=3, dtype=dtype)
+    clips = np.random.default_rng(0).standard_normal((7, *net.input_shape), dtype)
+    for layer_by_layer in (False, True):
+        _, gradients, _ = net.training_pass(clips, np.arange(7) % 3, input_gradient=layer_by_layer)
+        for name in sorted(gradients):
+            digest.update(gradients[name].tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_the_same_bits_as_when_just_compiled(tmp_path):
+    """Else a run would not repeat itself."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    just_compiled, from_disk, again = (
+        subprocess.run([sys.executable, "-c", GRADIENTS], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(3)
+    )
+    assert just_compiled.stdout == from_disk.stdout == again.stdout

@@ -74,9 +74,8 @@ def saved_step(path):
 
 
 def one_by_one(task):
-    """Cross-validate in a process of its own: one that compiles kernels may differ from later ones in the last bits."""
-    command = [sys.executable, str(ROOT / "run.py"), *arguments(task | {"fold_jobs": 1})]
-    subprocess.run(command, check=True, capture_output=True)
+    """Cross-validate in this process."""
+    assert run.main(arguments(task | {"fold_jobs": 1})) == 0
 
 
 def same_bits(folder, other):

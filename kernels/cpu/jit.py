@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import numba
+from llvmlite.binding import Linkage
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
@@ -43,7 +45,33 @@ def _cached(decorator, **options):
     return decorate
 
 
-parallel = _cached(numba.njit, nogil=True, parallel=True)
+class _OwnCopies(JITCodeLibrary):
+    """Machine code that calls its own copies of the functions linked into it.
+
+    Numba gives a copy the name of the function it is of.  Where that function is loaded too, as in the process that
+    compiles, it is called in the place of the copy, which was optimised once more and may round otherwise: that process
+    would not give the bits that later ones give.
+    """
+
+    def _finalize_final_module(self):
+        functions = list(self._final_module.functions)
+        entry = next(each.name for each in functions if each.linkage == Linkage.external and not each.is_declaration)
+        for function in functions:
+            if function.linkage in (Linkage.linkonce_odr, Linkage.weak_odr):
+                function.name += f" in {entry}"
+        super()._finalize_final_module()
+
+
+class _Complete(Compiler):
+    """The usual compiler, for code that calls its own copies only."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        library = _OwnCopies(targetctx.codegen(), "complete")
+        library.enable_object_caching()
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
+parallel = _cached(numba.njit, pipeline_class=_Complete, nogil=True, parallel=True)
 SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 serial = _cached(numba.njit, **SERIAL)
 
@@ -80,4 +108,4 @@ def by_address(signature):
     """
     if numba.config.DISABLE_JIT:
         return lambda function: function
-    return _cached(partial(numba.cfunc, signature), fastmath=set(FASTMATH))
+    return _cached(partial(numba.cfunc, signature), pipeline_class=_Complete, fastmath=set(FASTMATH))
