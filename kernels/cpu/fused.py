@@ -61,8 +61,8 @@ in ``x`` and ``n3`` and mean nothing in ``dn3``.
 Scratch = namedtuple("Scratch", "p v a dn dz s g dn1 dlogits")
 """Planes that are written and read again at once; of ``p`` and ``g`` there is one for each frame of a pair.
 
-``dz`` has three zeros in front, ``s`` three rows that are set to zero.  ``dn1`` has the four frames that backward is at,
-frame d as d % 4; ``dlogits`` is of each clip of a group.
+``dz`` has three zeros in front, ``s`` three rows that are set to zero.  ``dn1`` has the four frames that backward is
+at, frame d as d % 4; ``dlogits`` is of each clip of a group.
 """
 
 
