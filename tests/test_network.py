@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import emop3d_np as emo
 import kernels
 from emop3d_np import layers
+from kernels.cpu import fused
 
 TINY = {"input_shape": (8, 14, 14, 1), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
 
@@ -249,17 +250,23 @@ def test_parameters_changed_in_place_are_seen(backend, count):
     net, x = emo.EmoP3D(**TINY, backend=backend), None
     x, labels = batch(net, count)
     for name, values in net.parameters.items():
-        before = net.forward(x)
-        assert np.array_equal(net.forward(x), before)
-        where = tuple(length // 2 for length in values.shape)
-        values[where] += 0.5
-        after = net.forward(x)
-        assert not np.array_equal(after, before), name
+        for share in (0, 0.5):
+            before = net.forward(x)
+            assert np.array_equal(net.forward(x), before)
+            values[tuple(int(share * length) for length in values.shape)] += 0.5
+            after = net.forward(x)
+            assert not np.array_equal(after, before), name
         fresh = emo.EmoP3D(**TINY, backend=backend)
         fresh.load_parameters({each: np.asarray(array) for each, array in net.parameters.items()})
         assert np.array_equal(fresh.forward(x), after), name
         net.loss_and_gradients(x, labels)
         assert np.array_equal(net.forward(x), after), name
+
+
+def test_parts_of_a_batch():
+    """Three clips or more in each, and as many for any number of threads."""
+    counts = 1, 2, 5, 6, 11, 12, 23, 24, 100, 1000
+    assert [fused._chunks(clips) for clips in counts] == [1, 1, 1, 2, 2, 4, 4, 8, 8, 8]
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
