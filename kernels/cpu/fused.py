@@ -33,7 +33,7 @@ from .jit import borrowing, by_address, loop, parallel, serial
 CHUNKS = 8
 """The most parts of a batch with gradients of their own, and so the most threads that a training step can use."""
 
-CHUNK = 3
+CHUNK = 2
 """The fewest clips of a part, but for smaller batches: for fewer, its gradients cost more than they save."""
 
 GROUP = 4
