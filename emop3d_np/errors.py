@@ -1,10 +1,10 @@
-"""The one error that stands for a mistake in what the user gave."""
+"""The one error that stands for a mistake in what the user gave, and what turns a failed write into it."""
 
 from contextlib import contextmanager
 
+from kernels.errors import InputError
 
-class InputError(ValueError):
-    """Something given from outside does not fit; the message says in one line what, where, and what to do."""
+__all__ = ["InputError", "writing"]
 
 
 @contextmanager

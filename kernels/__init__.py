@@ -13,6 +13,8 @@ import os
 from importlib import import_module
 from types import ModuleType
 
+from .errors import InputError
+
 BACKENDS = ("reference", "cpu", "cuda")
 
 EDITIONS = BACKENDS if "1" in map(os.environ.get, ("NUMBA_ENABLE_CUDASIM", "EMOP3D_DEVICE")) else BACKENDS[:2]
@@ -24,8 +26,8 @@ def edition(name: str) -> ModuleType:
     """Return the edition called ``name``: a module that holds every kernel.
 
     Raises:
-        ValueError: there is no edition of that name.
+        InputError: there is no edition of that name.
     """
     if name not in BACKENDS:
-        raise ValueError(f"there is no backend {name!r}; choose one of {', '.join(BACKENDS)}")
+        raise InputError(f"there is no backend {name!r}; choose one of {', '.join(BACKENDS)}")
     return import_module(f"{__name__}.{name}")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emop3d_np.errors import InputError
+from ..errors import InputError
 
 try:
     from numba import cuda
