@@ -9,16 +9,18 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from emop3d_np import settings as flags
+from emop3d_np.commands.ending import exit_code
 from emop3d_np.errors import InputError
+from emop3d_np.training import settings as flags
 
 
 def train(given):
     import numpy as np
     from tqdm import tqdm
 
-    from emop3d_np import checkpoint, datasets, runs
-    from emop3d_np.metrics import Tally
+    from emop3d_np import datasets
+    from emop3d_np.training import checkpoint, runs
+    from emop3d_np.training.metrics import Tally
 
     # --- Settings: the flags given, over those of the resumed run, over the defaults.
     resumed = None
@@ -152,24 +154,18 @@ def train(given):
     return 0
 
 
+def run(arguments):
+    given = flags.parse(arguments)
+    if given.get("folds") or given.get("fold") or given.get("fold_jobs", 1) > 1:
+        from emop3d_np.training.crossvalidation import cross_validate
+
+        return cross_validate(train, given)
+    return train(given)
+
+
 def main(arguments=None):
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
-    try:
-        given = flags.parse(sys.argv[1:] if arguments is None else arguments)
-        if given.get("folds") or given.get("fold") or given.get("fold_jobs", 1) > 1:
-            from emop3d_np.crossvalidation import cross_validate
-
-            return cross_validate(train, given)
-        return train(given)
-    except InputError as error:
-        print(f"run.py: error: {error}", file=sys.stderr)
-        return 2
-    except MemoryError:
-        print("run.py: error: not enough memory; lower --batch_size", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("run.py: stopped", file=sys.stderr)
-        return 130
+    return exit_code("run.py", lambda: run(sys.argv[1:] if arguments is None else arguments), "lower --batch_size")
 
 
 if __name__ == "__main__":

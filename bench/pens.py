@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from emop3d_np import datasets, settings
+from emop3d_np import datasets
+from emop3d_np.training import settings
 
 
 def arguments(description):

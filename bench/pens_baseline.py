@@ -18,7 +18,7 @@ from scipy.special import log_softmax
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import pens
 
-from emop3d_np.crossvalidation import mean_interval
+from emop3d_np.training.crossvalidation import mean_interval
 
 COMPONENTS, PENALTY = 50, 1e-3
 

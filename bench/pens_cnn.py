@@ -23,7 +23,7 @@ import pens
 
 import emop3d_np as emo
 import kernels
-from emop3d_np.crossvalidation import mean_interval
+from emop3d_np.training.crossvalidation import mean_interval
 
 BATCH, RATE, DECAY = 50, 3e-3, 1e-2
 

@@ -98,7 +98,7 @@ import sys, threading, time
 sys.path[:0] = sys.argv[1:3]
 import numpy as np
 from machine import memory
-import run, emop3d_np.crossvalidation, emop3d_np.datasets.faces
+import run, emop3d_np.training.crossvalidation, emop3d_np.datasets.faces
 from kernels.cpu import fused
 folder = sys.argv[3]
 for name, count in (("train", 1000), ("val", 200)):

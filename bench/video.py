@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import emop3d_np as emo
-from emop3d_np import checkpoint, runs, settings
+from emop3d_np.training import checkpoint, runs, settings
 from emop3d_np.video import predict as prediction
 from emop3d_np.video.decode import Video
 from emop3d_np.video.prepare import prepare

@@ -22,8 +22,8 @@ from machine import description
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import run
-from emop3d_np.evaluation import evaluate
-from emop3d_np.metrics import auc
+from emop3d_np.training.evaluation import evaluate
+from emop3d_np.training.metrics import auc
 
 SETTINGS = (
     "--num_classes 2 --feature_maps 6 --optimizer ADAM --learning_rate 0.0003 "

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import run
-from emop3d_np import settings
 from emop3d_np.__main__ import main
+from emop3d_np.training import settings
 
 
 def failing(capsys, words, *arguments):

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import run
-from emop3d_np import crossvalidation, datasets, runs
-from emop3d_np import settings as flags
+from emop3d_np import datasets
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
+from emop3d_np.training import crossvalidation, runs
+from emop3d_np.training import settings as flags
 
 SHAPE = (8, 14, 14, 1)
 SIZES = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 3, "batch_size": 4}

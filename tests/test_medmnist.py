@@ -11,7 +11,7 @@ import run
 from emop3d_np import __main__ as commands
 from emop3d_np.datasets import load_medmnist
 from emop3d_np.errors import InputError
-from emop3d_np.metrics import auc
+from emop3d_np.training.metrics import auc
 
 SHAPE = (8, 14, 14)
 SIZES = "--depth_frames 8 --height 14 --width 14 --num_classes 2 --batch_size 5".split()

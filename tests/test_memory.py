@@ -7,10 +7,11 @@ import pytest
 from conftest import JIT
 
 import emop3d_np as emo
-from emop3d_np import memory, runs
+from emop3d_np import memory
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
-from emop3d_np.settings import merge
+from emop3d_np.training import runs
+from emop3d_np.training.settings import merge
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from videos import blank, moving_face, needs_faces, write
 
 import run
-from emop3d_np import checkpoint, runs, settings
 from emop3d_np.__main__ import main
 from emop3d_np.errors import InputError
+from emop3d_np.training import checkpoint, runs, settings
 from emop3d_np.video import predict as module
 from emop3d_np.video.prepare import FaceSettings, prepare
 

@@ -12,9 +12,10 @@ import pytest
 from conftest import JIT
 
 import run
-from emop3d_np import checkpoint, runs
-from emop3d_np import settings as flags
+from emop3d_np import files
 from emop3d_np.errors import InputError
+from emop3d_np.training import checkpoint, runs
+from emop3d_np.training import settings as flags
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (8, 14, 14, 1)
@@ -191,7 +192,7 @@ def test_second_ctrl_c_stops_at_once(task, monkeypatch, capsys):
 KILLED = """
 import sys
 import numpy as np
-from emop3d_np import checkpoint
+from emop3d_np.training import checkpoint
 for step in range(1, 10**6):
     arrays = {f"w{i}": np.full(20000, step, np.float32) for i in range(20)}
     checkpoint.save(sys.argv[1], checkpoint.Checkpoint(step, {}, arrays, {"momentum": arrays}, {}))
@@ -292,7 +293,7 @@ def test_unwritable_save_path(task, capsys, tmp_path):
 
 def test_full_disk(task, capsys, monkeypatch, tmp_path):
     """The checkpoint goes to the temporary folder, the message says so, and it can be resumed."""
-    write, calls = checkpoint.write_atomically, []
+    write, calls = files.write_atomically, []
 
     def full(path, fill):
         if "3dpyranet" in str(path) and str(tmp_path / "runs") in str(path):
@@ -302,7 +303,7 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
 
     (tmp_path / "rescue").mkdir()
     monkeypatch.setattr(runs.tempfile, "gettempdir", lambda: str(tmp_path / "rescue"))
-    monkeypatch.setattr(checkpoint, "write_atomically", full)
+    monkeypatch.setattr(files, "write_atomically", full)
     failing(capsys, ["No space left on device", "python run.py --resume"], *arguments(task), "--save_checkpoint")
     assert len(calls) == 1
     (rescued,) = (tmp_path / "rescue").iterdir()
@@ -311,7 +312,7 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
     def fuller(path, fill):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "write_atomically", fuller)
+    monkeypatch.setattr(files, "write_atomically", fuller)
     failing(capsys, "settings.json cannot be written: No space left on device", *arguments(task))
 
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from test_crossvalidation import SIZES, arguments, index_of, prepare
 
 import run
-from emop3d_np import checkpoint, runs
-from emop3d_np import settings as flags
-from emop3d_np import sweep as sweeps
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
+from emop3d_np.training import checkpoint, runs
+from emop3d_np.training import settings as flags
+from emop3d_np.training import sweep as sweeps
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -310,7 +310,7 @@ def fake(seed, folds):
 
 
 def test_no_process_can_be_started(task, monkeypatch):
-    from emop3d_np import side_by_side
+    from emop3d_np.training import side_by_side
 
     monkeypatch.setattr(side_by_side, "sys", SimpleNamespace(executable="/nowhere/python"))
     with pytest.raises(InputError, match=r"cannot be started, with its output in .*: No such file or directory"):

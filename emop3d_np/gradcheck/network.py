@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numba
 import numpy as np
 
-from .. import EmoP3D
+from ..network import EmoP3D
 from .checker import check
 
 SMALL = 1 << 15

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..report import _pyplot, _write
+from ..report.figure import pyplot, save
 
 
 def draw_ratios(reports, picture):
@@ -15,7 +15,7 @@ def draw_ratios(reports, picture):
     Raises:
         InputError: matplotlib is missing, or the file cannot be written.
     """
-    plt = _pyplot()
+    plt = pyplot()
     columns = max(len(report.inputs) for report in reports.values())
     figure, axes = plt.subplots(
         len(reports), columns, figsize=(3 * columns, 3 * len(reports)), layout="constrained", squeeze=False
@@ -36,7 +36,7 @@ def draw_ratios(reports, picture):
     if shown is not None:
         bar = figure.colorbar(shown, ax=axes, shrink=0.6, ticks=[-3, 0, 3])
         bar.ax.set_yticklabels(["0.1 %", "allowed", "1000 x"], fontsize=8)
-    _write(figure, picture)
+    save(figure, picture)
     plt.close(figure)
 
 

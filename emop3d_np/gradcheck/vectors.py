@@ -23,9 +23,9 @@ import zipfile
 
 import numpy as np
 
-from .. import EmoP3D
-from ..errors import InputError, writing
-from ..network import strict_pyramid
+from ..errors import InputError
+from ..files import writing
+from ..network import EmoP3D, strict_pyramid
 from .mistakes import MISTAKES, changed
 
 FORMAT = 1

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import checkpoint, runs, settings
 from ..datasets import normalize
 from ..errors import InputError
+from ..training import checkpoint, runs, settings
 from .decode import CAMERAS, Video, pyav
 from .track import FaceTracker
 

@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..checkpoint import write_atomically
 from ..errors import InputError
+from ..files import write_atomically
 from .decode import Video, pyav
 from .layouts import list_recordings
 from .track import MARGIN, FaceTracker

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import InputError
 from . import settings as flags
-from .errors import InputError
 from .runs import Interrupt
 
-RUN = Path(__file__).resolve().parents[1] / "run.py"
+RUN = Path(__file__).resolve().parents[2] / "run.py"
 OUTPUT = "output.txt"
 """What a fold's process prints, in the fold's folder."""
 LAST_LINES = 3

@@ -1,15 +1,16 @@
-"""Pictures: of a run, and of the drawn faces. Needs matplotlib, the extra ``plots``."""
+"""A run, a cross-validation or a sweep as a picture."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-from . import checkpoint
-from .errors import InputError
+from ..errors import InputError
+from ..training import checkpoint
+from .figure import pyplot, save
 
 
-def draw_run(folder, picture):
+def draw_run(folder: str | Path, picture: str | Path) -> None:
     """Draw a run's loss and accuracy, its last confusion matrix, and the weights of its first layer.
 
     Of a cross-validation: the accuracy of every fold, the confusion matrix of all, and the recalls.  Of a sweep: the
@@ -22,7 +23,7 @@ def draw_run(folder, picture):
     Raises:
         InputError: the folder holds no run, or matplotlib is missing.
     """
-    plt = _pyplot()
+    plt = pyplot()
     folder = Path(folder)
     if (folder / "folds.json").exists():
         return _draw_folds(plt, json.loads((folder / "folds.json").read_text()), picture)
@@ -55,68 +56,7 @@ def draw_run(folder, picture):
         limit = np.abs(rows).max()
         of["weights"].imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit)
         of["weights"].set(title="weights of L1WS: a map a row, frames across", xticks=[], yticks=[])
-    _write(figure, picture)
-
-
-def draw_faces_sheet(picture):
-    """Draw six of the drawn people, an emotion each, five moments of every clip, as README shows them.
-
-    Raises:
-        InputError: matplotlib is missing, or the file cannot be written.
-    """
-    from .datasets import faces
-
-    plt = _pyplot()
-    people = range(len(faces.EMOTIONS))
-    clips = faces.draw_faces(labels=people, identities=people)[..., 0]
-    moments = np.linspace(0, clips.shape[1] - 1, 5).round().astype(int)
-    figure, axes = plt.subplots(len(moments), len(people), figsize=(9, 7.8), layout="constrained")
-    for column, (clip, emotion) in enumerate(zip(clips, faces.EMOTIONS, strict=True)):
-        for row, moment in enumerate(moments):
-            axes[row, column].imshow(clip[moment], cmap="gray", vmin=0, vmax=255)
-            axes[row, column].set(xticks=[], yticks=[])
-        axes[0, column].set_title(emotion)
-    for row, moment in enumerate(moments):
-        axes[row, 0].set_ylabel(f"frame {moment + 1}")
-    _write(figure, picture)
-
-
-def draw_timeline(answers, moments, names, picture):
-    """Draw the timeline of a video: faces above, bands of probability below; where no face was, nothing.
-
-    Args:
-        answers: list of Answer of ``video.predict``, at least one.
-        moments: list of Sighting, in order; empty: no faces are drawn.
-        names: of the classes.
-        picture: file to write; the ending gives the format.
-
-    Raises:
-        InputError: matplotlib is missing, or the file cannot be written.
-    """
-    plt = _pyplot()
-    timed = np.isfinite(answers[0].start)
-    middles = np.array([(a.start + a.end if timed else a.first_frame + a.last_frame) / 2 for a in answers])
-    half = np.diff(middles).min() / 2 if len(answers) > 1 else 0.5
-    # A band reaches half-way to the next clip; where a run of clips ends, it falls to nothing.
-    edges, heights = [], []
-    for i, answer in enumerate(answers):
-        last = i == len(answers) - 1 or answers[i + 1].run != answer.run
-        edges += [middles[i] - half] + [middles[i] + half] * (2 * last)
-        heights += [answer.probabilities] + [answer.probabilities, 0 * answer.probabilities] * last
-    figure = plt.figure(figsize=(11, 4.6), layout="constrained")
-    faces, bands = figure.subfigures(2, 1, height_ratios=(1, 3)) if moments else (None, figure)
-    ax = bands.subplots()
-    ax.stackplot(edges, np.transpose(heights), labels=names, step="post", colors=plt.colormaps["tab10"].colors)
-    ax.set(xlabel="seconds" if timed else "frame", ylabel="probability", ylim=(0, 1), xlim=(edges[0], edges[-1]))
-    handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1, 0.5))
-    if moments:
-        for panel, seen in zip(np.atleast_1d(faces.subplots(1, len(moments))), moments, strict=True):
-            panel.imshow(seen.pixels, cmap="gray", vmin=0, vmax=255)
-            panel.set(xticks=[], yticks=[])
-            panel.set_title(f"{seen.time:.1f} s", fontsize=8)
-    _write(figure, picture)
-    plt.close(figure)
+    save(figure, picture)
 
 
 def _draw_folds(plt, result, picture):
@@ -139,7 +79,7 @@ def _draw_folds(plt, result, picture):
     figure.suptitle(
         f"{result['folds']} folds by {result['protocol']}: {result['warning'] or result['data']}", fontsize=9
     )
-    _write(figure, picture)
+    save(figure, picture)
 
 
 def _draw_sweep(plt, result, picture):
@@ -155,7 +95,7 @@ def _draw_sweep(plt, result, picture):
     ax.invert_yaxis()
     title = f"{result['folds']} folds by {result['protocol']}: {result['warning'] or result['data']}"
     ax.set_title(title, fontsize=9)
-    _write(figure, picture)
+    save(figure, picture)
 
 
 def _draw_confusion(ax, test, title):
@@ -173,21 +113,3 @@ def _draw_confusion(ax, test, title):
 
 def _rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _pyplot():
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError("pictures need matplotlib: pip install 'emop3d-np[plots]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def _write(figure, picture):
-    try:
-        figure.savefig(picture, dpi=110)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{picture} cannot be written: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import kernels
 
-from .errors import InputError
+from ..errors import InputError
 
 
 @dataclass(frozen=True)

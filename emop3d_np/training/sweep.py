@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import files
+from ..errors import InputError
 from . import settings as flags
-from .crossvalidation import CrossValidation, as_percent, mean_interval, train_side_by_side, write_text
-from .errors import InputError
+from .crossvalidation import CrossValidation, as_percent, mean_interval, train_side_by_side
 from .side_by_side import require_all
 
 REFUSED = {
@@ -63,9 +64,9 @@ def sweep(arguments):
     finished = {name: folds for name, folds in combinations.items() if not folds.waiting}
     if finished:
         result = compare(finished, varied, len(combinations), failures)
-        write_text(folder / "sweep.json", json.dumps(result, indent=2) + "\n")
+        files.write_text(folder / "sweep.json", json.dumps(result, indent=2) + "\n")
         text = as_markdown(result)
-        write_text(folder / "sweep.md", text)
+        files.write_text(folder / "sweep.md", text)
         print(f"\n{text}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} sweep.png")
     require_all(failures)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from . import checkpoint, memory
+from .. import files, memory
+from ..datasets import normalize
+from ..errors import InputError
+from ..network import EmoP3D
+from ..optimizers import Adam, GradientDescent, Momentum, exponential_decay
+from . import checkpoint
 from . import settings as flags
-from .datasets import normalize
-from .errors import InputError
 from .metrics import Evaluation
-from .network import EmoP3D
-from .optimizers import Adam, GradientDescent, Momentum, exponential_decay
 
 EVALUATED_TOGETHER = 32
 """Clips of a forward pass of an evaluation, at most: as quick as more, and the training's batch is in memory too."""
@@ -325,7 +326,7 @@ class RunFolder:
 
     def _write(self, path, data):
         try:
-            checkpoint.write_atomically(path, lambda file: file.write(data))
+            files.write_atomically(path, lambda file: file.write(data))
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
 

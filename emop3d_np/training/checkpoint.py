@@ -4,15 +4,14 @@ Written to a file beside and then renamed, so whatever happens in between, the l
 """
 
 import json
-import os
 import zipfile
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
+from .. import files
+from ..errors import InputError
 
 FORMAT = 1
 
@@ -44,7 +43,7 @@ def save(path, state):
         arrays |= {f"slots/{slot}/{name}": values for name, values in by_name.items()}
     header = {"format": FORMAT, "step": state.step, "settings": state.settings, "progress": state.progress}
     arrays["header"] = np.array(json.dumps(header))
-    write_atomically(path, lambda file: np.savez(file, **arrays))
+    files.write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
 def load(path):
@@ -76,21 +75,3 @@ def load(path):
         raise InputError(f"checkpoint {path} cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"checkpoint {path} is damaged, or not a checkpoint of this program ({error})") from None
-
-
-def write_atomically(path, write):
-    """Let ``write(file)`` fill a new binary file, and put it in the place of ``path`` only when it is on disk.
-
-    Several processes may write the same ``path`` at a time; the last one's stays.
-    """
-    unfinished = f"{path}.{os.getpid()}.unfinished"
-    try:
-        with open(unfinished, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        with suppress(OSError):
-            os.remove(unfinished)
-        raise

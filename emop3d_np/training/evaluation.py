@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from . import checkpoint, datasets, runs
+from .. import datasets
+from . import checkpoint, runs
 from . import settings as flags
 from .metrics import Evaluation, auc
 

@@ -1,14 +1,41 @@
-"""``python -m emop3d_np gradcheck``: the shipped network, functions in a file, or a port's vectors."""
+"""Check gradients: the network's in every edition, functions in a file, or a port's vectors."""
 
+import argparse
+import json
 import runpy
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ..errors import InputError, writing
+from ..errors import InputError
+from .options import numbers
 
+EXAMPLE = "gradcheck function my_layer.py"
 ACTIONS = "network | function FILE.py | export VECTORS.npz | compare VECTORS.npz THEIRS.npz"
 
 
-def run(given):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is checked, the network's sizes, the budget, what is written."""
+    add = parser.add_argument
+    add("what", nargs="*", help=ACTIONS.replace("network", "network (default)"))
+    add("--backend", default="all", help="edition to check (default all)")
+    add("--dtype", default="float64", help="float64 (default) or float32")
+    add("--batch_size", type=int, default=2, help="clips (default 2)")
+    add("--input_shape", type=numbers, default=[16, 100, 100, 1], help="d,h,w,c (default 16,100,100,1)")
+    add("--feature_maps", type=int, default=3, help="maps of every layer (default 3)")
+    add("--num_classes", type=int, default=6, help="classes (default 6)")
+    add("--receptive_field", type=numbers, default=[3, 4, 4], help="rd,rh,rw (default 3,4,4)")
+    add("--strides", type=numbers, default=[1, 1, 1], help="sd,sh,sw (default 1,1,1)")
+    add("--pool", type=numbers, default=[3, 2, 2], help="rd,ph,pw (default 3,2,2)")
+    add("--pooling", default="max", help="max (default) or average")
+    add("--weight_decay", type=float, default=0.0, help="factor of half the squared weights (default 0)")
+    add("--seconds", type=float, default=25.0, help="time budget per edition (default 25); 0: every element")
+    add("--seed", type=int, default=0, help="of values and directions (default 0)")
+    add("--json", help="write the reports to this file")
+    add("--picture", help="draw the error maps to this file (extra plots)")
+
+
+def run(given: argparse.Namespace) -> int:
     """Do what the command line asks for; returns the exit code: 0 right, 1 a gradient is wrong."""
     action, *files = given.what or ["network"]
     wanted = {"network": 0, "function": 1, "export": 1, "compare": 2}
@@ -17,7 +44,7 @@ def run(given):
     if action == "export":
         return _export(given, *files)
     if action == "compare":
-        from .vectors import compare
+        from ..gradcheck.vectors import compare
 
         comparison = compare(*files)
         print(comparison)
@@ -26,13 +53,13 @@ def run(given):
     if given.json:
         _write_json(given.json, reports)
     if given.picture:
-        from .picture import draw_ratios
+        from ..gradcheck.picture import draw_ratios
 
         draw_ratios(reports, given.picture)
     return max(report.exit_code for report in reports.values())
 
 
-def _settings(given):
+def _settings(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "input_shape": given.input_shape, "feature_maps": given.feature_maps, "num_classes": given.num_classes,
         "receptive_field": given.receptive_field, "strides": given.strides, "pool": given.pool,
@@ -41,13 +68,11 @@ def _settings(given):
 
 
 def _network(given):
-    from functools import partial
-
     from tqdm import tqdm
 
     import kernels
 
-    from .network import check_network
+    from ..gradcheck.network import check_network
 
     if given.batch_size < 1:
         raise InputError(f"--batch_size is {given.batch_size}; it must be at least 1")
@@ -65,7 +90,7 @@ def _network(given):
 
 
 def _function(given, path):
-    from .checker import check
+    from ..gradcheck.checker import check
 
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file; it must define forward, backward and inputs")
@@ -82,7 +107,7 @@ def _function(given, path):
 
 
 def _export(given, path):
-    from .vectors import export
+    from ..gradcheck.vectors import export
 
     arrays = export(path, given.batch_size, given.weight_decay, given.seed, **_settings(given))
     print(f"written: {path}, {len(arrays)} arrays, float64; the format: emop3d_np.gradcheck.vectors")
@@ -90,7 +115,7 @@ def _export(given, path):
 
 
 def _write_json(path, reports):
-    import json
+    from ..files import writing
 
     with writing(path):
         Path(path).write_text(json.dumps({name: report.as_dict() for name, report in reports.items()}, indent=2) + "\n")

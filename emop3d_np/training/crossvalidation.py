@@ -15,9 +15,10 @@ import numpy as np
 from scipy.special import softmax
 from scipy.stats import t as student
 
-from . import checkpoint, datasets, runs
+from .. import datasets, files
+from ..errors import InputError
+from . import checkpoint, runs
 from . import settings as flags
-from .errors import InputError, writing
 from .metrics import Evaluation
 from .side_by_side import Task, require_all, side_by_side
 
@@ -78,7 +79,7 @@ class CrossValidation:
         own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
         code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
         if not code:
-            write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
+            files.write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
         return code
 
     def compile_kernels(self):
@@ -89,8 +90,8 @@ class CrossValidation:
         """What all folds say together, a dict as of :func:`summarize`; written to ``folds.json`` and ``folds.md``."""
         probabilities = gather(self.paths, self.clips, self.fold_of)
         result = summarize(self.clips, self.fold_of, probabilities, self.settings.fold_protocol)
-        write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
-        write_text(self.folder / "folds.md", as_markdown(result))
+        files.write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
+        files.write_text(self.folder / "folds.md", as_markdown(result))
         return result
 
 
@@ -366,9 +367,3 @@ def _warning(protocol, leaks):
         f"{100 * leaks['subject']:.1f} % of the clips were tested by a network trained on the same person, "
         f"{100 * leaks['source']:.1f} % on the same video; these figures do not hold for new people"
     )
-
-
-def write_text(path, text):
-    """Write a file whole or not at all.  Raises InputError if it cannot be written."""
-    with writing(path):
-        checkpoint.write_atomically(path, lambda file: file.write(text.encode()))

@@ -1,0 +1,83 @@
+"""The front command: ``emop3d COMMAND``, or ``python -m emop3d_np COMMAND`` where nothing is installed.
+
+A command is a file of this folder: its docstring is its help, ``EXAMPLE`` one use of it, ``add_arguments`` says what it
+takes, and ``run`` does it, with imports of its own, so that the help of all is printed at once.
+
+Every command ends with 0, or with 2 after one line that says what was wrong, or with 130 after Ctrl-C; ``gradcheck``
+ends with 1 where a gradient is wrong.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from .. import __version__
+from ..errors import InputError
+from .ending import exit_code
+
+NAMES = ("train", "evaluate", "predict", "prepare", "strokes", "sweep", "report", "faces", "gradcheck", "settings")
+"""The commands, in the order of the help."""
+
+TAKE_FLAGS = ("train", "sweep")
+"""Commands that take the flags of run.py, which :mod:`emop3d_np.training.settings` reads."""
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m emop3d_np") -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command and its arguments; default those of the process.
+        program: what the user typed, for messages.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        return exit_code(program, lambda: _run(arguments, program))
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def emop3d() -> int:
+    """The console script."""
+    return main(program="emop3d")
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int | None:
+    parser = _parser(program)
+    given, flags = parser.parse_known_args(arguments)
+    if given.name in TAKE_FLAGS:
+        given.flags = flags
+    elif flags:
+        parser.error(f"unrecognized arguments: {' '.join(flags)}")
+    code: int | None = import_module(f"{__name__}.{given.name}").run(given)
+    return code
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=program, description="EmoP3D: train it, test it, bring clips to it, check its gradients.")
+    parser.add_argument("--version", action="version", version=f"emop3d-np {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
+    for name in NAMES:
+        command = import_module(f"{__name__}.{name}")
+        own = commands.add_parser(
+            name,
+            help=command.__doc__.strip().rstrip("."),
+            description=command.__doc__.strip(),
+            epilog=f"example:\n  {program} {command.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=name != "train",  # whose flags have a help of their own
+        )
+        command.add_arguments(own)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are InputErrors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; {self.prog} --help says more")

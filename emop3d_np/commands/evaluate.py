@@ -1,0 +1,32 @@
+"""Test a trained network on a set of clips: accuracy, AUC, confusion matrix."""
+
+import argparse
+import json
+from pathlib import Path
+
+EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The network, the clips, where the result goes."""
+    parser.add_argument("checkpoint", help="folder of a run (its best network, where it has one), or a checkpoint")
+    parser.add_argument("clips", help="clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz")
+    parser.add_argument("--labels", help="labels of an .npy")
+    parser.add_argument(
+        "--part", choices=["train", "val", "test"], default="test", help="split of a MedMNIST set (test)"
+    )
+    parser.add_argument("--json", help="write the result to this file")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Print the result."""
+    from ..files import writing
+    from ..training.evaluation import evaluate
+
+    result = evaluate(given.checkpoint, given.clips, given.labels, given.part)
+    print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
+    print(result.pop("table"))
+    print(f"accuracy {100 * result['accuracy']:.1f} %, AUC {result['auc']:.3f}, loss {result['loss']:.4f}")
+    if given.json:
+        with writing(given.json):
+            Path(given.json).write_text(json.dumps(result, indent=2) + "\n")

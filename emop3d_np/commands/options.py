@@ -1,0 +1,66 @@
+"""Values and groups of arguments that several commands take."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+
+def numbers(text: str) -> list[int]:
+    """``"1,2"`` as ``[1, 2]``."""
+    return [int(part) for part in text.split(",")]
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Reader of a whole number that is not below ``least``."""
+
+    def checked(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text} is not a number of at least {least}")
+        return value
+
+    return checked
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, without both."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def rate(text: str) -> float:
+    """A number of frames per second."""
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of frames per second, above 0 and up to 1000")
+    return value
+
+
+def add_overlap(parser: argparse.ArgumentParser) -> None:
+    """How clips are cut out of a video."""
+    parser.add_argument(
+        "--overlap", type=at_least(0), help="frames that neighbouring clips share (half a clip: 8 of 16)"
+    )
+
+
+def add_faces(parser: argparse.ArgumentParser) -> None:
+    """How faces are found and cut out; the defaults are those of ``emop3d_np.video.prepare.FaceSettings``."""
+    add: Callable[..., Any] = parser.add_argument
+    add("--face", choices=["largest", "central"], default="largest", help="of several, begin with (largest)")
+    add("--detect_every", type=at_least(1), default=5, help="frames between two searches of the whole frame (5)")
+    add(
+        "--min_face",
+        type=share,
+        default=0.1,
+        help="smallest face searched for, share of the frame's shorter side (0.1)",
+    )
+    add("--patience", type=at_least(0), default=5, help="frames without a face that are bridged (5)")
+    add(
+        "--margin",
+        type=share,
+        default=44 / 182,
+        help="share of a clip's side beyond the face's box, both borders together (FaceNet's 44 of 182)",
+    )
+    add("--fps", type=rate, help="frames per second to take, by their time stamps (every frame, as it comes)")

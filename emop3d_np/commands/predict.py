@@ -1,0 +1,84 @@
+"""Tell the emotions in a video, clip by clip."""
+
+import argparse
+import sys
+
+from ..errors import InputError
+from .options import add_faces, add_overlap
+
+EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The video, the network, what is written, how faces are found."""
+    add = parser.add_argument
+    add("source", help="video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME")
+    add("--checkpoint", required=True, help="folder of a run, or its checkpoint")
+    add_overlap(parser)
+    add("--json", action="store_true", help="print a line of JSON per clip instead of a table")
+    add("--picture", help="file to draw the timeline to, .png for example")
+    add("--annotated", help="video to write, with the face's square and the answer drawn in, .mp4 for example")
+    add_faces(parser)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Answer as the video goes, then write what was asked for."""
+    from ..training.runs import use_threads
+    from ..video import predict as videos
+
+    use_threads(1)  # a clip at a time is too little work to share out
+    predictor = videos.Predictor(given.checkpoint)
+    names = predictor.class_names
+    moments, track = videos.Moments(), [] if given.annotated else None
+    found = videos.predict(
+        given.source, predictor, given.overlap, moments, track,
+        rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
+        patience=given.patience, margin=given.margin,
+    )  # fmt: skip
+    if not given.json:
+        print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
+    answers = _answers(found, names, given.json)
+    if not answers:
+        depth = predictor.net.input_shape[0]
+        raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
+    _print_summary(answers, names)
+    if given.picture:
+        from ..report import draw_timeline
+
+        draw_timeline(answers, moments.evenly(), names, given.picture)
+        print(f"drawn: {given.picture}", file=sys.stderr)
+    if given.annotated:
+        videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
+        print(f"written: {given.annotated}", file=sys.stderr)
+
+
+def _answers(found, names, as_json):
+    """Print each answer as soon as it is found, at the end what became of the frames; returns the answers."""
+    from ..video.predict import as_json as json_line
+    from ..video.predict import as_line
+
+    answers, outcome = [], None
+    try:
+        while True:
+            try:
+                answer = next(found)
+            except StopIteration as end:
+                outcome = end.value
+                break
+            answers.append(answer)
+            print(json_line(answer, names) if as_json else as_line(answer, names), flush=True)
+    except KeyboardInterrupt:
+        print("stopped; what was seen so far counts", file=sys.stderr)
+    if outcome:
+        frames, lost, notes = outcome
+        print(f"{frames} frames, {lost} without a face; {len(answers)} clips", file=sys.stderr)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+    return answers
+
+
+def _print_summary(answers, names):
+    import numpy as np
+
+    mean = np.mean([answer.probabilities for answer in answers], axis=0)
+    print(f"all clips together: {names[mean.argmax()]}, {100 * mean.max():.1f} %", file=sys.stderr)

@@ -1,0 +1,16 @@
+"""Print README's table of run.py's flags."""
+
+import argparse
+
+EXAMPLE = "settings"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Nothing to say."""
+
+
+def run(given: argparse.Namespace) -> None:
+    """Print the table."""
+    from ..training.settings import markdown
+
+    print(markdown())
