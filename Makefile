@@ -39,6 +39,7 @@ test-gpu: $(GPU)/ready  ## to run first where there is an NVIDIA device: right, 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet

@@ -9,8 +9,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from emop3d_np.commands.ending import exit_code
-from emop3d_np.errors import InputError
+from emop3d_np.errors import InputError, exit_code
 from emop3d_np.training import settings as flags
 
 

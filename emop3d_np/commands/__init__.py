@@ -15,8 +15,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import InputError
-from .ending import exit_code
+from ..errors import InputError, exit_code
 
 NAMES = ("train", "evaluate", "predict", "prepare", "strokes", "sweep", "report", "faces", "gradcheck", "settings")
 """The commands, in the order of the help."""
