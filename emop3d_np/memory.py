@@ -7,7 +7,7 @@ from pathlib import Path
 from .errors import InputError
 
 
-def free_bytes():
+def free_bytes() -> float:
     """Bytes that can be had without swapping, within the limit of a container; infinite where the system does not tell.
 
     Source: ``MemAvailable`` of Linux, and ``memory.max`` of its control groups.
@@ -18,13 +18,13 @@ def free_bytes():
     return min(free, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else free
 
 
-def require(needed, what, advice):
-    """Refuse what needs more than is free.
+def require(needed: int, what: str, advice: str) -> None:
+    """Refuse what needs more memory than is free.
 
     Args:
-        needed: bytes.
-        what: needs them, in words.
-        advice: what to do, in words.
+        needed: how many bytes it needs.
+        what: what needs them, in words.
+        advice: what the user can do, in words.
 
     Raises:
         InputError: fewer bytes are free.
@@ -34,7 +34,8 @@ def require(needed, what, advice):
         raise InputError(f"{what} needs {needed:,} bytes of memory, {free:,} are free; {advice}")
 
 
-def _read(path):
+def _read(path: str) -> str:
+    """The text of a file, or nothing where it cannot be read."""
     try:
         return Path(path).read_text()
     except OSError:

@@ -1,15 +1,19 @@
 """The strict 3DPyraNet, written down once, and the passes over it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 import kernels
+from kernels.arrays import FloatArray, IntArray
 
 from . import memory
 from .errors import InputError
-from .layers import Dense, Normalization, Pool, WeightedSum, initial_parameters
+from .layers import Dense, Layer, Normalization, Pool, WeightedSum, initial_parameters
 
 CLIPS_AT_A_TIME = 4
 """Clips carried through the network together.
@@ -19,17 +23,30 @@ memory does not grow with the batch.  The number is fixed, whatever the threads:
 """
 
 
-def strict_pyramid(kernels, input_shape, feature_maps, num_classes, receptive_field, strides, pool, pooling):
+def strict_pyramid(
+    kernels: ModuleType,
+    input_shape: tuple[int, ...],
+    feature_maps: int,
+    num_classes: int,
+    receptive_field: tuple[int, ...],
+    strides: tuple[int, ...],
+    pool: tuple[int, ...],
+    pooling: str,
+) -> list[Layer]:
     """The strict model as its list of layers: ``L1WS NORM_2 L3P NORM_4 L5WS NORM_6 FC_OUT``.
 
     "Strict" means that every layer has the same number of maps and that maps only ever shrink, by the windows alone.
 
+    Args:
+        kernels: edition that computes the layers.
+        input_shape, feature_maps, num_classes, receptive_field, strides, pool, pooling: as of :class:`EmoP3D`.
+
     Raises:
         InputError: a layer's input is smaller than its window; every dimension that took part is named.
     """
-    layers = []
+    layers: list[Layer] = []
 
-    def add(make, name, *settings):
+    def add(make: Callable[..., Layer], name: str, *settings: Any) -> None:
         layer = make(name, kernels, layers[-1].output_shape if layers else input_shape, *settings)
         layers.append(layer)
         if min(layer.output_shape) < 1:
@@ -66,26 +83,33 @@ class EmoP3D:
         pool: ``(rd, ph, pw)`` of the pooling layer; default (3, 2, 2).
         pooling: "max" (default) or "average".
 
+    Attributes:
+        parameters: the arrays that are learned, by the original's names, in the order of the layers.
+        layers: the network as :func:`strict_pyramid` gives it.
+        kernels: the edition.
+        input_shape, num_classes, dtype, backend: as given.
+
     Raises:
-        InputError: a setting has the wrong form, the input is too small for the pyramid, or memory for the parameters.
+        InputError: a setting has the wrong form, the input is too small for the pyramid, or the memory for the
+            parameters.
 
     Source: Ullah and Petrosino's strict 3DPyraNet as EmoP3D has it, ``models/pyranet.py`` of the original.
     """
 
     def __init__(
         self,
-        input_shape=(16, 100, 100, 1),
-        feature_maps=3,
-        num_classes=6,
-        dtype="float32",
-        backend="cpu",
-        seed=0,
+        input_shape: Sequence[int] = (16, 100, 100, 1),
+        feature_maps: int = 3,
+        num_classes: int = 6,
+        dtype: DTypeLike = "float32",
+        backend: str = "cpu",
+        seed: int = 0,
         *,
-        receptive_field=(3, 4, 4),
-        strides=(1, 1, 1),
-        pool=(3, 2, 2),
-        pooling="max",
-    ):
+        receptive_field: Sequence[int] = (3, 4, 4),
+        strides: Sequence[int] = (1, 1, 1),
+        pool: Sequence[int] = (3, 2, 2),
+        pooling: str = "max",
+    ) -> None:
         self.input_shape = _whole_numbers("input_shape", input_shape, "d, h, w, c")
         self.num_classes = _whole_numbers("num_classes", [num_classes], "k")[0]
         self.dtype = np.dtype(dtype)
@@ -95,41 +119,34 @@ class EmoP3D:
             raise InputError(f"pooling is {pooling!r}; it must be 'max' or 'average'")
         self.backend = backend
         self.kernels = kernels.edition(backend)
-        self.layers = strict_pyramid(
-            self.kernels,
-            self.input_shape,
-            _whole_numbers("feature_maps", [feature_maps], "f")[0],
-            self.num_classes,
+        maps = _whole_numbers("feature_maps", [feature_maps], "f")[0]
+        windows = (
             _whole_numbers("receptive_field", receptive_field, "rd, rh, rw"),
             _whole_numbers("strides", strides, "sd, sh, sw"),
             _whole_numbers("pool", pool, "rd, ph, pw"),
-            pooling,
         )
+        self.layers = strict_pyramid(self.kernels, self.input_shape, maps, self.num_classes, *windows, pooling)
         sizes = [prod(shape) for layer in self.layers for shape in layer.parameter_shapes.values()]
         memory.require(
             sum(sizes) * self.dtype.itemsize + 8 * max(sizes),  # they are drawn in float64, one after the other
             f"a network of {sum(sizes):,} parameters for clips of {_by(self.input_shape)}",
             "give a smaller input_shape or fewer feature_maps",
         )
-        # An edition may keep its arrays elsewhere.
-        self._place = getattr(self.kernels, "to_device", lambda values: values)
+        # An edition may keep its arrays elsewhere, and then says how they come there.
+        self._place: Callable[[FloatArray], FloatArray] = getattr(self.kernels, "to_device", lambda values: values)
         initial = initial_parameters(self.layers, self.dtype, seed)
-        self.parameters = {name: self._place(values) for name, values in initial.items()}
+        self.parameters: dict[str, FloatArray] = {name: self._place(values) for name, values in initial.items()}
         self._array = type(self.parameters["L1WS/bias"])
-        # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; then
-        # the layers' own kernels are used for the rest: the input's gradient, single activations.
-        first, pool = self.layers[0], self.layers[2]
-        self._fused = self.kernels.fuse(
-            self.input_shape, first.output_shape[-1], self.num_classes, self.dtype,
-            first.receptive_field, first.strides, pool.size, pooling,
-        )  # fmt: skip
+        # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; the
+        # layers' own kernels then compute only what that pass leaves out: the input's gradient and single activations.
+        self._fused = self.kernels.fuse(self.input_shape, maps, self.num_classes, self.dtype, *windows, pooling)
 
     @property
-    def parameter_count(self):
+    def parameter_count(self) -> int:
         """How many numbers the network learns."""
         return sum(values.size for values in self.parameters.values())
 
-    def load_parameters(self, mapping):
+    def load_parameters(self, mapping: Mapping[str, ArrayLike]) -> None:
         """Copy the arrays of ``mapping`` into the parameters.  Nothing changes unless all of them fit.
 
         Raises:
@@ -154,7 +171,7 @@ class EmoP3D:
         for name, values in loaded.items():
             self.parameters[name][...] = values
 
-    def forward(self, x):
+    def forward(self, x: ArrayLike) -> FloatArray:
         """Logits of a batch of clips.
 
         Args:
@@ -168,6 +185,7 @@ class EmoP3D:
             InputError: the shape is not the network's, or a value is not finite (the clip is named).
         """
         x = self._checked_clips(x)
+        logits: FloatArray
         if self._fused:
             logits, finite = self._fused.forward(x, self.parameters.values())
             self._require_finite(x, finite)
@@ -181,20 +199,24 @@ class EmoP3D:
             logits[part] = y
         return logits
 
-    def predict_proba(self, x):
+    def predict_proba(self, x: ArrayLike) -> FloatArray:
         """Probability of each class, ndarray of shape (n, k); arguments and errors as of :meth:`forward`."""
-        return self.kernels.softmax(self.forward(x))
+        probabilities: FloatArray = self.kernels.softmax(self.forward(x))
+        return probabilities
 
-    def predict(self, x):
+    def predict(self, x: ArrayLike) -> IntArray:
         """Most probable class of each clip, ndarray of shape (n,); arguments and errors as of :meth:`forward`."""
-        return self.forward(x).argmax(axis=1)
+        answers: IntArray = self.forward(x).argmax(axis=1)
+        return answers
 
-    def loss(self, logits, labels, weight_decay=0.0):
+    def loss(self, logits: FloatArray, labels: ArrayLike, weight_decay: float = 0.0) -> float:
         """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights (no biases)."""
         labels = self._checked_labels(labels, len(logits))
         return self._mean_loss(self.kernels.softmax_cross_entropy(logits, labels), weight_decay)
 
-    def loss_and_gradients(self, x, labels, weight_decay=0.0, input_gradient=False):
+    def loss_and_gradients(
+        self, x: ArrayLike, labels: ArrayLike, weight_decay: float = 0.0, input_gradient: bool = False
+    ) -> tuple[float, dict[str, FloatArray]]:
         """Loss of a batch and its gradient by every parameter.
 
         Args:
@@ -215,10 +237,22 @@ class EmoP3D:
         loss, gradients, _ = self.training_pass(x, labels, weight_decay, input_gradient)
         return loss, gradients
 
-    def training_pass(self, x, labels, weight_decay=0.0, input_gradient=False, gradients=None):
-        """:meth:`loss_and_gradients`, and the logits that the loss was taken of: ``loss, gradients, logits``.
+    def training_pass(
+        self,
+        x: ArrayLike,
+        labels: ArrayLike,
+        weight_decay: float = 0.0,
+        input_gradient: bool = False,
+        gradients: dict[str, FloatArray] | None = None,
+    ) -> tuple[float, dict[str, FloatArray], FloatArray]:
+        """What :meth:`loss_and_gradients` returns, and the logits that the loss was taken of.
 
-        ``gradients`` may be what an earlier call returned: its arrays are then written anew, and none are made.
+        Args:
+            x, labels, weight_decay, input_gradient: as of :meth:`loss_and_gradients`.
+            gradients: what an earlier call returned, whose arrays are written anew; default None, new ones are made.
+
+        Returns:
+            ``loss, gradients, logits``; the last is an ndarray of shape (n, k).
         """
         x = self._checked_clips(x)
         labels = self._checked_labels(labels, len(x))
@@ -238,7 +272,7 @@ class EmoP3D:
         return self._mean_loss(losses, weight_decay), gradients, logits
 
     def _layer_by_layer(self, x, labels, gradients, input_gradient):
-        """The passes as the layers define them: fills ``gradients``, returns the clips' losses and logits."""
+        """Fill ``gradients`` as the layers define them; returns the clips' losses (n,) and logits (n, k)."""
         logits = np.empty((len(x), self.num_classes), self.dtype)
         losses = np.empty(len(x), self.dtype)
         for gradient in gradients.values():
@@ -265,7 +299,7 @@ class EmoP3D:
                 gradients["input"][part] = dy
         return losses, logits
 
-    def activations(self, x):
+    def activations(self, x: ArrayLike) -> dict[str, FloatArray]:
         """The output of every layer, by name: what the network sees on its way to the logits."""
         x, outputs = self._checked_clips(x), {}
         self._require_finite(x)
@@ -275,7 +309,7 @@ class EmoP3D:
             outputs[layer.name] = y
         return outputs
 
-    def _mean_loss(self, losses, weight_decay):
+    def _mean_loss(self, losses: FloatArray, weight_decay: float) -> float:
         decay = 0.0
         if weight_decay:
             decay = weight_decay * sum(_half_square(self.parameters[name]) for name in self._weight_names())
@@ -284,7 +318,7 @@ class EmoP3D:
     def _weight_names(self):
         return [name for name in self.parameters if name.endswith("/weights")]
 
-    def _checked_clips(self, x):
+    def _checked_clips(self, x: Any) -> FloatArray:
         x = x if isinstance(x, self._array) else np.asarray(x)
         if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
             hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
@@ -300,7 +334,10 @@ class EmoP3D:
         memory.require(x.size * self.dtype.itemsize, what, "give fewer clips at a time")
 
     def _require_finite(self, x, finite=None):
-        """Refuse clips with NaN or infinities.  ``finite`` says of each clip whether its first maps were finite."""
+        """Refuse clips with NaN or infinities.
+
+        ``finite``, BoolArray of shape (n,), says of each clip whether its first maps were finite; None: look at ``x``.
+        """
         if finite is None:
             # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
             with np.errstate(over="ignore", invalid="ignore"):
@@ -310,7 +347,7 @@ class EmoP3D:
                 f"clips hold a value that is not finite, the first at (n, d, h, w, c) = {_first_non_finite(x)}"
             )
 
-    def _checked_labels(self, labels, count):
+    def _checked_labels(self, labels: ArrayLike, count: int) -> IntArray:
         labels = np.asarray(labels)
         if labels.shape != (count,):
             raise InputError(f"labels have shape {labels.shape}; {count} clips need ({count},)")
@@ -327,6 +364,7 @@ class EmoP3D:
 
 
 def _parts(count):
+    """Slices that together cover ``count`` clips, :data:`CLIPS_AT_A_TIME` each."""
     return [slice(start, start + CLIPS_AT_A_TIME) for start in range(0, count, CLIPS_AT_A_TIME)]
 
 
@@ -348,7 +386,7 @@ def _half_square(w):
     return np.einsum("i,i", flat, flat, dtype=np.float64) / 2  # makes no array, unlike a square
 
 
-def _by(shape):
+def _by(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
@@ -356,11 +394,11 @@ def _first_non_finite(values):
     return tuple(int(index) for index in np.argwhere(~np.isfinite(values))[0])
 
 
-def _whole_numbers(name, values, axes):
+def _whole_numbers(name: str, values: Any, axes: str) -> tuple[int, ...]:
     """``values`` as a tuple of positive ints, one for each of ``axes``."""
     wanted = axes.split(", ")
     if (
-        not isinstance(values, Iterable)
+        not isinstance(values, Collection)
         or len(values) != len(wanted)
         or any(value != int(value) or value < 1 for value in values)
     ):

@@ -1,13 +1,20 @@
 """Optimisers that update parameters in place, and the staircase schedule of the learning rate."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from kernels.arrays import FloatArray
+
 from .errors import InputError
 
+Schedule: TypeAlias = Callable[[int], float]
+"""The learning rate of a step, counted from 0."""
 
-def exponential_decay(lr, decay_steps, decay_rate):
+
+def exponential_decay(lr: float, decay_steps: float, decay_rate: float) -> Schedule:
     """Staircase decay: a schedule that gives ``lr * decay_rate ** floor(step / decay_steps)`` for a step.
 
     Args:
@@ -19,36 +26,39 @@ def exponential_decay(lr, decay_steps, decay_rate):
 
 
 class Optimizer:
-    """What the optimisers share: the step counter, the rate, and slots, arrays shaped as the parameters.
+    """What the optimisers share: the step counter, the rate, and the slots, which are arrays shaped as the parameters.
 
     Args:
         lr: learning rate, a number or a schedule called with the step (0 at the first update).
 
     Attributes:
         step: updates made so far.
-        slots: slot name to a dict of arrays, one a parameter; empty before the first update.
+        slots: slot name to a dict of arrays, one per parameter; empty before the first update.
+        rule: name of the kernel that updates arrays which are not NumPy's.
+        slot_names: the slots that this kind of optimiser keeps.
     """
 
-    rule = None
-    slot_names = ()
+    rule: str
+    slot_names: tuple[str, ...] = ()
 
-    def __init__(self, lr):
+    def __init__(self, lr: float | Schedule) -> None:
         self.lr = lr
         self.step = 0
-        self.slots = {}
-        self._spare = {}
+        self.slots: dict[str, dict[str, FloatArray]] = {}
+        self._spare: dict[str, FloatArray] = {}
 
     @property
-    def rate(self):
+    def rate(self) -> float:
         """Learning rate of the next update."""
         return float(self.lr(self.step) if callable(self.lr) else self.lr)
 
-    def update(self, parameters, gradients):
+    def update(self, parameters: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray]) -> None:
         """Make one step: change every array of ``parameters`` in place, by the array of its name in ``gradients``."""
         if not self.slots:
             self.slots = {
                 slot: {name: np.zeros_like(values) for name, values in parameters.items()} for slot in self.slot_names
             }
+        w: Any  # an array of NumPy's, or one that is elsewhere
         for name, w in parameters.items():
             arrays = gradients[name], *(self.slots[slot][name] for slot in self.slot_names)
             if isinstance(w, np.ndarray):
@@ -56,11 +66,13 @@ class Optimizer:
                 if name not in self._spare or self._spare[name].shape != w.shape:
                     self._spare[name] = np.empty_like(w)
                 self._update_one(w, *arrays, self._spare[name])
-            else:  # an array that is elsewhere, with update rules of its own
+            else:  # it has update rules of its own
                 w.update(self.rule, self._constants(), *arrays)
         self.step += 1
 
-    def load_slots(self, slots, step, parameters):
+    def load_slots(
+        self, slots: Mapping[str, Mapping[str, FloatArray]], step: int, parameters: Mapping[str, FloatArray]
+    ) -> None:
         """Go on from the ``slots`` and the ``step`` of another optimiser of the same kind.
 
         Raises:
@@ -80,11 +92,11 @@ class Optimizer:
                 values[...] = by_name[name]
         self.step = step
 
-    def _update_one(self, w, g, *slots_and_spare):
-        """Update ``w`` and its slots by the gradient ``g``; ``spare`` is an array of their shape to write to."""
+    def _update_one(self, w: FloatArray, g: FloatArray, *slots_and_spare: FloatArray) -> None:
+        """Update ``w`` and its slots by the gradient ``g``; the last array, of their shape, is for what is in between."""
         raise NotImplementedError
 
-    def _constants(self):
+    def _constants(self) -> tuple[float, ...]:
         """The numbers in the rule, in the order of ``kernels.cuda.update``."""
         raise NotImplementedError
 
@@ -115,7 +127,7 @@ class Momentum(Optimizer):
     rule = "momentum"
     slot_names = ("momentum",)
 
-    def __init__(self, lr, momentum=0.9, nesterov=False):
+    def __init__(self, lr: float | Schedule, momentum: float = 0.9, nesterov: bool = False) -> None:
         super().__init__(lr)
         self.momentum = momentum
         self.nesterov = nesterov
@@ -150,7 +162,7 @@ class Adam(Optimizer):
     rule = "adam"
     slot_names = ("m", "v")
 
-    def __init__(self, lr, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    def __init__(self, lr: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
         super().__init__(lr)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
