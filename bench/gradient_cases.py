@@ -1,3 +1,4 @@
+# Long: it is a list of cases.
 """Pairs of functions to put to gradient checkers: wrong backward passes, and right ones that look wrong.
 
 Each case is made anew for each checker, for some of them keep state.  The wrong ones are copies of this project's

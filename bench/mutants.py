@@ -75,6 +75,7 @@ NAMES = {
 COMMUTATIVE = {"min", "max", "maximum", "minimum"}
 
 
+# Long: one case per kind of node.
 def variants(node):
     """Every small change of one node, as the nodes that would stand in its place; None stands for nothing."""
     match node:

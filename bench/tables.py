@@ -73,17 +73,29 @@ def away_from_line(points):
 
 def speed_page(speed, ablations):
     """The page of ``make bench``."""
-    threads, limits = speed["threads"], speed["limits"]
+    sections = [
+        f"# How fast it is on one machine\n\nWritten by `make bench`; do not edit. {sentence(speed['machine'])}.",
+        *limits_section(speed),
+        *passes_section(speed),
+        *parts_section(speed),
+        *growth_section(speed),
+        *ablations_section(ablations),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def limits_section(speed):
+    limits = speed["limits"]
     rows = [
         [f"{count} thread{'s' * (count != 1)}"]
         + [f"{limits[str(count)][name]:.0f}" for name in ("memory_read", "memory_triad", "cache_read", "sgemm")]
-        for count in sorted({1, threads})
+        for count in sorted({1, speed["threads"]})
     ]
-    parts = [
-        f"# How fast it is on one machine\n\nWritten by `make bench`; do not edit. {sentence(speed['machine'])}.",
-        "## What the machine can do",
-        table(["", "memory read, GB/s", "triad, GB/s", "cache read, GB/s", "matrix product, GFLOP/s"], rows),
-    ]
+    head = ["", "memory read, GB/s", "triad, GB/s", "cache read, GB/s", "matrix product, GFLOP/s"]
+    return ["## What the machine can do", table(head, rows)]
+
+
+def passes_section(speed):
     names = {
         "step": "training step, 100 clips",
         "forward": "forward, 100 clips",
@@ -100,14 +112,17 @@ def speed_page(speed, ablations):
         ]
         for job, row in speed["speed"].items()
     ]
-    head = ["", f"{threads} threads", "clips a second", "GFLOP/s", "one thread", "one thread / all"]
-    parts += ["## Steps and passes", table(head, rows)]
-    parts.append(
+    head = ["", f"{speed['threads']} threads", "clips per second", "GFLOP/s", "one thread", "one thread / all"]
+    once = (
         f"Compiling all kernels of a training run, once: {speed['compile_seconds']:.0f} s. From the start of a process "
         f"to the end of its first step on 100 clips, compiled before: {speed['first_step_seconds']:.1f} s. "
         "Memory of a training run on a memory-mapped set at batch 100, validation included, over what the imports "
         f"take: {speed['run_megabytes']:.0f} MB at most."
     )
+    return ["## Steps and passes", table(head, rows), once]
+
+
+def parts_section(speed):
     rows = [
         [
             number,
@@ -122,7 +137,7 @@ def speed_page(speed, ablations):
         for number, (name, row) in enumerate(speed["parts"].items(), 1)
     ]
     head = ["", "part, one clip, one thread", "µs", "million operations", "MB", "GFLOP/s", "GB/s", "times the limit"]
-    parts += [
+    return [
         "## Every part against the limit",
         "Operations are those of the form that takes products first (`bench/work.py`); MB are the numbers that a part "
         "must read or write at least once. The limit is the longer of the two: operations at the rate of the matrix "
@@ -131,14 +146,17 @@ def speed_page(speed, ablations):
         '{= figure("roofline", "The parts, numbered as in the table, under the roof of this machine; a larger disc '
         'takes longer, orange is backward") =}',
     ]
+
+
+def growth_section(speed):
     rows = []
     for what, points in speed["growth"].items():
         a, b, worst = away_from_line(points)
         rows.append(
             [what, f"{points[0][0]} to {points[-1][0]}", f"{1e3 * a:.2f}", f"{1 / b / 1e9:.0f}", f"{100 * worst:.0f} %"]
         )
-    head = ["varied", "from, to", "ms a step, whatever the size", "GFLOP/s of the rest", "farthest from that line"]
-    parts += [
+    head = ["varied", "from, to", "ms per step, whatever the size", "GFLOP/s of the rest", "farthest from that line"]
+    return [
         "## Growth",
         "Time of a training step along one size, the others at their default (100 clips where the batch is not "
         "varied), against its operations. A line is laid through the points. Where the time grows faster than the "
@@ -146,18 +164,20 @@ def speed_page(speed, ablations):
         "clip fetches them anew.",
         table(head, rows),
     ]
+
+
+def ablations_section(ablations):
     rows = [
         [name, f"{_milliseconds(ablations['seconds'][name])} ms", f"{times:.2f}"]
         for name, times in ablations["times_as_it_is"].items()
     ]
-    parts += [
+    return [
         "## What each idea gives",
         "A training step on 100 clips, with one idea taken back in a copy of the package (`bench/ablations.py`), "
         f"beside the step as it is; median of {ablations['rounds']} rounds in turns. What the ideas are: "
         f"[How the fast kernels work](fast_kernels.md).",
         table(["variant", "step", "times the step as it is"], rows),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def main():

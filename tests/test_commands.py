@@ -1,11 +1,14 @@
 """``python -m emop3d_np``: each command does its work, and says in one line what stands in its way."""
 
 import builtins
+from importlib import import_module
 
 import numpy as np
 import pytest
 
+import emop3d_np as emo
 import run
+from emop3d_np import commands
 from emop3d_np.__main__ import main
 from emop3d_np.training import settings
 
@@ -28,6 +31,59 @@ def test_wrong_commands(capsys, tmp_path):
     failing(capsys, "invalid choice: 'paint'", "paint")
     failing(capsys, "invalid numbers value: 'x'", "strokes", "a.zip", "out", "--held_out", "x")
     failing(capsys, "absent.zip", "strokes", tmp_path / "absent.zip", tmp_path / "out")
+
+
+def test_every_command_has_help_with_an_example(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    overview = capsys.readouterr().out
+    for name in commands.NAMES:
+        assert f"    {name}" in overview
+        with pytest.raises(SystemExit) as end:
+            main([name, "--help"])
+        assert end.value.code == 0
+        page = capsys.readouterr().out
+        assert "--learning_rate" in page if name == "train" else f"example:\n  python -m emop3d_np {name}" in page
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"emop3d-np {emo.__version__}\n"
+
+
+def test_train_is_run_py(capsys):
+    assert main(["train", "--learning_rate", "fast"]) == run.main(["--learning_rate", "fast"]) == 2
+    one, other = capsys.readouterr().err.splitlines()
+    assert one == other == "run.py: error: --learning_rate is 'fast'; it must be a number above 0"
+
+
+def test_the_console_script_calls_itself_emop3d(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["emop3d", "paint"])
+    assert commands.emop3d() == 2
+    assert capsys.readouterr().err.startswith("emop3d: error: argument COMMAND: invalid choice: 'paint'")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "words"),
+    [
+        (MemoryError(), 2, "error: not enough memory; give fewer or smaller clips at a time\n"),
+        (KeyboardInterrupt(), 130, "stopped\n"),
+        (emo.InputError("no such thing"), 2, "error: no such thing\n"),
+    ],
+)
+def test_every_command_ends_alike(capsys, monkeypatch, trouble, code, words):
+    def stumble(given):
+        raise trouble
+
+    for name in commands.NAMES:
+        module = import_module(f"emop3d_np.commands.{name}")
+        monkeypatch.setattr(module, "run", stumble)
+        monkeypatch.setattr(module, "add_arguments", lambda parser: None)
+        assert main([name]) == code
+        assert capsys.readouterr().err == f"python -m emop3d_np: {words}"
 
 
 def test_pictures(capsys, tmp_path):

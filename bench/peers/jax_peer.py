@@ -17,36 +17,41 @@ def load(parameters, variant, threads):
     return Program(parameters, variant)
 
 
+def window_sums(p):
+    p = p[..., :-3, :] + p[..., 1:-2, :] + p[..., 2:-1, :] + p[..., 3:, :]
+    return p[..., :-3] + p[..., 1:-2] + p[..., 2:-1] + p[..., 3:]
+
+
+def leaky_relu(z):
+    return jnp.maximum(0.01 * z, z)
+
+
+def weighted_sum(x, w, b):
+    frames = x.shape[2] - 2
+    p = sum(x[:, None, c, i : i + frames] * w[:, c, i, None] for c in range(x.shape[1]) for i in range(3))
+    return leaky_relu(window_sums(p) + b)
+
+
+def normalize(x):
+    mean = x.mean((-2, -1), keepdims=True)
+    variance = jnp.square(x - mean).mean((-2, -1), keepdims=True)
+    return (x - mean) * jax.lax.rsqrt(variance + 1e-8)
+
+
+def logits_of(x, parameters):
+    w1, b1, w3, b3, w5, b5, w7, b7 = parameters
+    a = normalize(weighted_sum(x, w1, b1))
+    a = a[..., : a.shape[-2] // 2 * 2, : a.shape[-1] // 2 * 2]
+    rows = jnp.maximum(a[..., 0::2, :], a[..., 1::2, :])
+    m = jnp.maximum(rows[..., 0::2], rows[..., 1::2])
+    m = jnp.maximum(jnp.maximum(m[:, :, :-2], m[:, :, 1:-1]), m[:, :, 2:])
+    a = normalize(leaky_relu(m * w3 + b3))
+    a = normalize(weighted_sum(a, w5, b5))
+    return a.reshape(len(x), -1) @ w7.T + b7
+
+
 class Program:
     def __init__(self, parameters, variant):
-        def window_sums(p):
-            p = p[..., :-3, :] + p[..., 1:-2, :] + p[..., 2:-1, :] + p[..., 3:, :]
-            return p[..., :-3] + p[..., 1:-2] + p[..., 2:-1] + p[..., 3:]
-
-        def leaky_relu(z):
-            return jnp.maximum(0.01 * z, z)
-
-        def weighted_sum(x, w, b):
-            frames = x.shape[2] - 2
-            p = sum(x[:, None, c, i : i + frames] * w[:, c, i, None] for c in range(x.shape[1]) for i in range(3))
-            return leaky_relu(window_sums(p) + b)
-
-        def normalize(x):
-            mean = x.mean((-2, -1), keepdims=True)
-            variance = jnp.square(x - mean).mean((-2, -1), keepdims=True)
-            return (x - mean) * jax.lax.rsqrt(variance + 1e-8)
-
-        def logits_of(x, parameters):
-            w1, b1, w3, b3, w5, b5, w7, b7 = parameters
-            a = normalize(weighted_sum(x, w1, b1))
-            a = a[..., : a.shape[-2] // 2 * 2, : a.shape[-1] // 2 * 2]
-            rows = jnp.maximum(a[..., 0::2, :], a[..., 1::2, :])
-            m = jnp.maximum(rows[..., 0::2], rows[..., 1::2])
-            m = jnp.maximum(jnp.maximum(m[:, :, :-2], m[:, :, 1:-1]), m[:, :, 2:])
-            a = normalize(leaky_relu(m * w3 + b3))
-            a = normalize(weighted_sum(a, w5, b5))
-            return a.reshape(len(x), -1) @ w7.T + b7
-
         def loss_of(parameters, x, labels):
             logits = logits_of(x, parameters)
             return (jax.nn.logsumexp(logits, axis=1) - jnp.take_along_axis(logits, labels[:, None], 1)[:, 0]).sum()

@@ -51,7 +51,8 @@ def pool(x, weights, bias):
     return leaky_relu(m * weights + bias)
 
 
-def logits_of(x, w1, b1, w3, b3, w5, b5, w7, b7):
+def logits_of(x, *parameters):
+    w1, b1, w3, b3, w5, b5, w7, b7 = parameters
     a = normalize(weighted_sum(x, w1, b1))
     a = normalize(pool(a, w3, b3))
     a = normalize(weighted_sum(a, w5, b5))
