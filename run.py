@@ -5,21 +5,37 @@ The settings, the data, one straight loop; everything it calls is in ``emop3d_np
 
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from emop3d_np.errors import InputError, exit_code
 from emop3d_np.training import settings as flags
 
 
-def train(given):
+# Long: a training is read here from top to bottom in one sitting, which its user asked for.
+def train(given: dict[str, Any]) -> int:
+    """Train one run.
+
+    Args:
+        given: the settings given, by name.
+
+    Returns:
+        Exit code: 0, or 130 when the user interrupted.
+
+    Raises:
+        InputError: a setting, the data or a checkpoint does not fit, or the training went astray.
+    """
     import numpy as np
     from tqdm import tqdm
 
     from emop3d_np import datasets
-    from emop3d_np.training import checkpoint, runs
+    from emop3d_np.training import building, checkpoint, resuming, stopping
+    from emop3d_np.training.evaluation import evaluate_network
     from emop3d_np.training.metrics import Tally
+    from emop3d_np.training.runs import RunFolder
 
     # --- Settings: the flags given, over those of the resumed run, over the defaults.
     resumed = None
@@ -28,14 +44,14 @@ def train(given):
         path = path / given.get("checkpoint_name", flags.defaults()["checkpoint_name"]) if path.is_dir() else path
         resumed = checkpoint.load(path)
     settings = flags.merge(resumed.settings if resumed else {}, given)
-    runs.use_threads(settings.threads)
+    building.use_threads(settings.threads)
     print(flags.table(settings))
 
     # --- Network and data.
-    net = runs.build_network(settings)
-    print(runs.layer_table(net))
+    net = building.build_network(settings)
+    print(building.layer_table(net))
     training, validation = datasets.load_sets(settings)
-    runs.require_batch(settings, training)
+    building.require_batch(settings, training)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     if settings.check_values:
@@ -47,15 +63,15 @@ def train(given):
     last_step = max(1, round(settings.max_steps * steps_per_epoch))
     evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
     milestones = {max(1, round(epoch * steps_per_epoch)) for epoch in settings.test_milestones or []} | {last_step}
-    optimizer = runs.build_optimizer(settings, steps_per_epoch)
-    tally, patience = Tally(), runs.Patience(settings.patience)
+    optimizer = building.build_optimizer(settings, steps_per_epoch)
+    tally, patience = Tally(), stopping.Patience(settings.patience)
     if settings.patience and not validation:
         raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")
 
     # --- Where the run was, if it is resumed.
     if resumed:
-        runs.restore(resumed, net, optimizer, tally, patience, len(training))
-        run = runs.RunFolder(path.parent, path.name)
+        resuming.restore(resumed, net, optimizer, tally, patience, len(training))
+        run = RunFolder(path.parent, path.name)
         run.rewind(optimizer.step)
         print(f"resumed {path} at step {optimizer.step}")
         if optimizer.step >= last_step or patience.over:
@@ -63,20 +79,20 @@ def train(given):
             return 0
     else:
         name = f"fold-{settings.fold:02}" if settings.folds else None
-        run = runs.RunFolder.create(settings.save_path, settings.checkpoint_name, name)
+        run = RunFolder.create(settings.save_path, settings.checkpoint_name, name)
     run.write_settings(settings)
     print(f"the run's folder: {run.path}")
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     started = time.perf_counter()
-    runs.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
+    building.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
-    def save(path=None):
-        run.save(runs.snapshot(settings, net, optimizer, tally, patience, len(training), steps_per_epoch), path)
+    def save(path: Path | None = None) -> None:
+        run.save(resuming.snapshot(settings, net, optimizer, tally, patience, len(training), steps_per_epoch), path)
 
     @contextmanager
-    def training_kept():
+    def training_kept() -> Iterator[None]:
         """Data that turns out to be bad ends the run, but not without saving what was trained."""
         try:
             yield
@@ -93,11 +109,12 @@ def train(given):
     augmentation = datasets.Augmentation(settings.shift, settings.flip or "", settings.brightness, settings.seed)
     changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
     batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
-    decay, gradients, validated = settings.weight_decay or 0.0, None, {}
+    decay, gradients = settings.weight_decay or 0.0, None
+    validated: dict[str, str] = {}
     started = time.perf_counter()
     with (
         closing(batches),
-        runs.Interrupt() as interrupt,
+        stopping.Interrupt() as interrupt,
         np.errstate(over="ignore", invalid="ignore"),  # require_finite says it better
         tqdm(total=last_step, initial=optimizer.step, desc="training", unit="step", dynamic_ncols=True) as bar,
     ):
@@ -106,7 +123,7 @@ def train(given):
                 x, labels = next(batches)
             rate = optimizer.rate
             loss, gradients, logits = net.training_pass(x, labels, decay, gradients=gradients)
-            runs.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
+            stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
             optimizer.update(net.parameters, gradients)
             tally.add(loss, logits, labels)
             step = optimizer.step
@@ -120,7 +137,7 @@ def train(given):
                 line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
                 if validation:
                     with training_kept():
-                        result = runs.evaluate(net, validation, settings, settings.evaluate_clips)
+                        result = evaluate_network(net, validation, settings, settings.evaluate_clips)
                     row |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
                     line += f"  validation loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
                     validated = {"validation": f"{100 * result.accuracy:.1f}%"}
@@ -138,7 +155,7 @@ def train(given):
 
             if validation and step in milestones:
                 with training_kept():
-                    result = runs.evaluate(net, validation, settings)
+                    result = evaluate_network(net, validation, settings)
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 tqdm.write(f"test after {epoch:g} epochs, {result.clips} clips:\n{result}")
                 tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
@@ -153,7 +170,8 @@ def train(given):
     return 0
 
 
-def run(arguments):
+def run(arguments: Sequence[str]) -> int:
+    """Train what the flags ask for: one run, or the folds of a cross-validation; returns the exit code."""
     given = flags.parse(arguments)
     if given.get("folds") or given.get("fold") or given.get("fold_jobs", 1) > 1:
         from emop3d_np.training.crossvalidation import cross_validate
@@ -162,7 +180,7 @@ def run(arguments):
     return train(given)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
     return exit_code("run.py", lambda: run(sys.argv[1:] if arguments is None else arguments), "lower --batch_size")
 

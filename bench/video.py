@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import emop3d_np as emo
-from emop3d_np.training import checkpoint, runs, settings
+from emop3d_np.training import building, checkpoint, settings
 from emop3d_np.video import predict as prediction
 from emop3d_np.video.decode import Video
 from emop3d_np.video.prepare import prepare
@@ -109,7 +109,7 @@ class checkpoint_folder(tempfile.TemporaryDirectory):
     def __enter__(self):
         folder = super().__enter__()
         chosen = settings.merge({})
-        net = runs.build_network(chosen)
+        net = building.build_network(chosen)
         checkpoint.save(f"{folder}/3dpyranet.ckpt", checkpoint.Checkpoint(0, vars(chosen), net.parameters, {}, {}))
         return folder
 
@@ -161,7 +161,7 @@ def _source(folder, part):
 
 
 def main():
-    runs.use_threads(1)  # as the command predict
+    building.use_threads(1)  # as the command predict
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video")
     parser.add_argument("--long", type=float, metavar="SECONDS")

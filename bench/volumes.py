@@ -22,7 +22,7 @@ from machine import description
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import run
-from emop3d_np.training.evaluation import evaluate
+from emop3d_np.training.evaluation import evaluate_checkpoint
 from emop3d_np.training.metrics import auc
 
 SETTINGS = (
@@ -42,7 +42,7 @@ def one(path, size, normalize, seed):
                 sys.exit(2)
         seconds = time.perf_counter() - start
         (of_run,) = Path(folder).iterdir()
-        results = {part: evaluate(of_run, path, part=part) for part in ("val", "test")}
+        results = {part: evaluate_checkpoint(of_run, path, part=part) for part in ("val", "test")}
     return {"seconds": seconds} | {
         f"{part}_{figure}": result[figure] for part, result in results.items() for figure in ("accuracy", "auc")
     }

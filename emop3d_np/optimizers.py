@@ -93,7 +93,7 @@ class Optimizer:
         self.step = step
 
     def _update_one(self, w: FloatArray, g: FloatArray, *slots_and_spare: FloatArray) -> None:
-        """Update ``w`` and its slots by the gradient ``g``; the last array, of their shape, is for what is in between."""
+        """Update ``w`` and its slots by the gradient ``g``; the last array, of their shape, is room to work in."""
         raise NotImplementedError
 
     def _constants(self) -> tuple[float, ...]:

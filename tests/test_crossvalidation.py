@@ -15,7 +15,7 @@ import run
 from emop3d_np import datasets
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
-from emop3d_np.training import crossvalidation, runs
+from emop3d_np.training import crossvalidation, stopping
 from emop3d_np.training import settings as flags
 
 SHAPE = (8, 14, 14, 1)
@@ -244,18 +244,18 @@ def test_an_interrupted_fold_goes_on(task, monkeypatch, capsys):
     answers = task["save_path"] / "folds-3-subjects" / "fold-01" / "answers.csv"
     expected = answers.read_bytes()
     shutil.rmtree(task["save_path"])
-    original = runs.require_finite
+    original = stopping.require_finite
 
     def press_ctrl_c(*args):
         original(*args)
         if args[4] == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(runs, "require_finite", press_ctrl_c)
+    monkeypatch.setattr(stopping, "require_finite", press_ctrl_c)
     assert run.main(arguments(task)) == 130
     assert "the same command goes on" in capsys.readouterr().out
     assert not answers.exists()
-    monkeypatch.setattr(runs, "require_finite", original)
+    monkeypatch.setattr(stopping, "require_finite", original)
     assert run.main(arguments(task)) == 0
     assert "at step 3" in capsys.readouterr().out
     assert answers.read_bytes() == expected

@@ -10,7 +10,7 @@ import emop3d_np as emo
 from emop3d_np import memory
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
-from emop3d_np.training import runs
+from emop3d_np.training import building, stopping
 from emop3d_np.training.settings import merge
 
 
@@ -63,10 +63,10 @@ def test_batches_that_do_not_fit(free):
     clips = ClipSet("mine", np.zeros((50, 8, 14, 14, 1), np.uint8), np.zeros(50, np.int64), "abc")
     settings = merge({"batch_size": 20})
     free(20 * 8 * 14 * 14 * (1 + 1 + 4))
-    runs.require_batch(settings, clips)
+    building.require_batch(settings, clips)
     free(20 * 8 * 14 * 14 * (1 + 1 + 4) - 1)
     with pytest.raises(InputError, match=r"--batch_size 20 of mine needs 188,160 bytes .* lower --batch_size"):
-        runs.require_batch(settings, clips)
+        building.require_batch(settings, clips)
 
 
 @pytest.mark.skipif(not JIT, reason="interpreted kernels make arrays")
@@ -80,7 +80,7 @@ def test_a_step_makes_no_large_arrays(rule):
     def step():
         nonlocal gradients
         loss, gradients, _ = net.training_pass(x, labels, 0.01, gradients=gradients)
-        runs.require_finite(net, x, loss, gradients, 1, None)
+        stopping.require_finite(net, x, loss, gradients, 1, None)
         optimizer.update(net.parameters, gradients)
 
     step()

@@ -14,7 +14,8 @@ from conftest import JIT
 import run
 from emop3d_np import files
 from emop3d_np.errors import InputError
-from emop3d_np.training import checkpoint, runs
+from emop3d_np.network import EmoP3D
+from emop3d_np.training import checkpoint, runs, stopping
 from emop3d_np.training import settings as flags
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,16 +146,16 @@ def test_interrupted_and_resumed_is_uninterrupted(task, tmp_path, monkeypatch, c
     whole = task | {"save_path": tmp_path / "whole"}
     assert run.main(arguments(whole)) == 0
 
-    original = runs.require_finite
+    original = stopping.require_finite
 
     def press_ctrl_c(*args):
         original(*args)
         if args[4] == 6:  # in step 6 of 12
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(runs, "require_finite", press_ctrl_c)
+    monkeypatch.setattr(stopping, "require_finite", press_ctrl_c)
     assert run.main(arguments(task)) == 130
-    monkeypatch.setattr(runs, "require_finite", original)
+    monkeypatch.setattr(stopping, "require_finite", original)
     folder = the_run(task)
     assert f"python run.py --resume {folder / '3dpyranet.ckpt'}" in capsys.readouterr().out
     stopped = checkpoint.load(folder / "3dpyranet.ckpt")
@@ -184,7 +185,7 @@ def test_second_ctrl_c_stops_at_once(task, monkeypatch, capsys):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(runs, "require_finite", press_twice)
+    monkeypatch.setattr(stopping, "require_finite", press_twice)
     assert run.main(arguments(task)) == 130
     assert capsys.readouterr().err.endswith("run.py: stopped\n")
 
@@ -344,7 +345,7 @@ def test_checkpoints_that_do_not_fit(task, capsys, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(task, capsys, monkeypatch):
     """The step and the layer are named; the checkpoint from before stays."""
-    original = runs.EmoP3D.training_pass
+    original = EmoP3D.training_pass
 
     def spoil(net, *args, **more):
         if net.parameters["FC_OUT/bias"].any() and spoil.step == 6:
@@ -354,7 +355,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(task, capsys, monkeypatch):
         return original(net, *args, **more)
 
     spoil.step = 1
-    monkeypatch.setattr(runs.EmoP3D, "training_pass", spoil)
+    monkeypatch.setattr(EmoP3D, "training_pass", spoil)
     words = ["step 5: the loss is nan, and the first layer whose output is not finite is L5WS", "--resume"]
     failing(capsys, words, *arguments(task), "--save_checkpoint")
     assert checkpoint.load(the_run(task) / "3dpyranet.ckpt").step == 4

@@ -19,7 +19,7 @@ from test_crossvalidation import SIZES, arguments, index_of, prepare
 import run
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
-from emop3d_np.training import checkpoint, runs
+from emop3d_np.training import checkpoint, stopping
 from emop3d_np.training import settings as flags
 from emop3d_np.training import sweep as sweeps
 
@@ -157,7 +157,7 @@ def test_a_sweep_interrupted_in_a_terminal(task, tmp_path):
 
 def test_interrupts_of_two_kinds(capsys):
     """Ctrl-C goes to all processes of a terminal, and the one above sends SIGTERM too: only a second Ctrl-C hurries."""
-    with runs.Interrupt() as interrupt:
+    with stopping.Interrupt() as interrupt:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert interrupt.requested

@@ -63,10 +63,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
     for name in NAMES:
         command = import_module(f"{__name__}.{name}")
+        what = str(command.__doc__).strip()
         own = commands.add_parser(
             name,
-            help=command.__doc__.strip().rstrip("."),
-            description=command.__doc__.strip(),
+            help=what.rstrip("."),
+            description=what,
             epilog=f"example:\n  {program} {command.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=name != "train",  # whose flags have a help of their own

@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> None:
     """Print the result."""
     from ..files import writing
-    from ..training.evaluation import evaluate
+    from ..training.evaluation import evaluate_checkpoint
 
-    result = evaluate(given.checkpoint, given.clips, given.labels, given.part)
+    result = evaluate_checkpoint(given.checkpoint, given.clips, given.labels, given.part)
     print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
     print(f"accuracy {100 * result['accuracy']:.1f} %, AUC {result['auc']:.3f}, loss {result['loss']:.4f}")

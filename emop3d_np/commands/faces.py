@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Draw six people, an emotion each."""
+    """Draw six people, each with another emotion."""
     from ..report import draw_faces_sheet
 
     draw_faces_sheet(given.picture)

@@ -5,10 +5,13 @@ import json
 import runpy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .options import numbers
+
+if TYPE_CHECKING:
+    from ..gradcheck.report import Report
 
 EXAMPLE = "gradcheck function my_layer.py"
 ACTIONS = "network | function FILE.py | export VECTORS.npz | compare VECTORS.npz THEIRS.npz"
@@ -49,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
         comparison = compare(*files)
         print(comparison)
         return 0 if comparison.agree else 1
-    reports = {"function": _function, "network": _network}[action](given, *files)
+    reports = _function(given, *files) if action == "function" else _network(given)
     if given.json:
         _write_json(given.json, reports)
     if given.picture:
@@ -67,7 +70,8 @@ def _settings(given: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _network(given):
+def _network(given: argparse.Namespace) -> dict[str, "Report"]:
+    """Check the network in the editions asked for; returns a report per edition."""
     from tqdm import tqdm
 
     import kernels
@@ -89,7 +93,8 @@ def _network(given):
     return reports
 
 
-def _function(given, path):
+def _function(given: argparse.Namespace, path: str) -> dict[str, "Report"]:
+    """Check the functions in a file; returns their report by the file's name."""
     from ..gradcheck.checker import check
 
     if not Path(path).is_file():
@@ -106,7 +111,8 @@ def _function(given, path):
     return {Path(path).stem: report}
 
 
-def _export(given, path):
+def _export(given: argparse.Namespace, path: str) -> int:
+    """Write the vectors for a port."""
     from ..gradcheck.vectors import export
 
     arrays = export(path, given.batch_size, given.weight_decay, given.seed, **_settings(given))
@@ -114,7 +120,7 @@ def _export(given, path):
     return 0
 
 
-def _write_json(path, reports):
+def _write_json(path: str, reports: dict[str, "Report"]) -> None:
     from ..files import writing
 
     with writing(path):

@@ -2,9 +2,13 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .options import add_faces, add_overlap
+
+if TYPE_CHECKING:
+    from ..video.track import Sighting
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 
@@ -23,13 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Answer as the video goes, then write what was asked for."""
-    from ..training.runs import use_threads
+    from ..training.building import use_threads
     from ..video import predict as videos
 
-    use_threads(1)  # a clip at a time is too little work to share out
+    use_threads(1)  # one clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint)
-    names = predictor.class_names
-    moments, track = videos.Moments(), [] if given.annotated else None
+    names, moments = predictor.class_names, videos.Moments()
+    track: list[Sighting | None] | None = [] if given.annotated else None
     found = videos.predict(
         given.source, predictor, given.overlap, moments, track,
         rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
@@ -53,7 +57,7 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _answers(found, names, as_json):
-    """Print each answer as soon as it is found, at the end what became of the frames; returns the answers."""
+    """Print each answer as soon as it is found, and at the end what became of the frames; returns the answers."""
     from ..video.predict import as_json as json_line
     from ..video.predict import as_line
 
@@ -78,6 +82,7 @@ def _answers(found, names, as_json):
 
 
 def _print_summary(answers, names):
+    """Print the most probable class by the mean over all clips."""
     import numpy as np
 
     mean = np.mean([answer.probabilities for answer in answers], axis=0)

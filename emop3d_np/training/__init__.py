@@ -1,1 +1,1 @@
-"""What a training is made of beside the loop in run.py: settings, runs, evaluation, folds, sweeps."""
+"""What a training is made of beside the loop in run.py, from its settings to its end; and folds, and sweeps."""

@@ -6,9 +6,14 @@ Written to a file beside and then renamed, so whatever happens in between, the l
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from kernels.arrays import FloatArray
 
 from .. import files
 from ..errors import InputError
@@ -25,20 +30,24 @@ class Checkpoint:
         settings: the run's settings, by name.
         parameters: the network's arrays, by name.
         slots: the optimiser's arrays: slot name to a dict of arrays, by parameter name.
-        progress: plain values: the sums since the last evaluation, the training set's size, and the random state
-            (seed, epoch and batch: every epoch's order is drawn from its seed and number alone).
+        progress: plain values: the sums since the last evaluation, the patience, the training set's size, and the
+            random state, which is seed, epoch and batch, since every epoch's order is drawn from seed and epoch alone.
     """
 
     step: int
-    settings: dict
-    parameters: dict
-    slots: dict
-    progress: dict
+    settings: Mapping[str, Any]
+    parameters: dict[str, FloatArray]
+    slots: dict[str, dict[str, FloatArray]]
+    progress: dict[str, Any]
 
 
-def save(path, state):
-    """Write ``state`` to ``path``; the file there stays as it was until the new one is complete."""
-    arrays = {f"parameters/{name}": values for name, values in state.parameters.items()}
+def save(path: str | Path, state: Checkpoint) -> None:
+    """Write ``state`` to ``path``; the file there stays as it was until the new one is complete.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    arrays: dict[str, Any] = {f"parameters/{name}": values for name, values in state.parameters.items()}
     for slot, by_name in state.slots.items():
         arrays |= {f"slots/{slot}/{name}": values for name, values in by_name.items()}
     header = {"format": FORMAT, "step": state.step, "settings": state.settings, "progress": state.progress}
@@ -46,7 +55,7 @@ def save(path, state):
     files.write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
-def load(path):
+def load(path: str | Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:

@@ -9,21 +9,29 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.special import softmax
 from scipy.stats import t as student
 
+from kernels.arrays import FloatArray, IntArray
+
 from .. import datasets, files
 from ..errors import InputError
-from . import checkpoint, runs
+from . import building
 from . import settings as flags
+from .evaluation import logits_in_parts
 from .metrics import Evaluation
 from .side_by_side import Task, require_all, side_by_side
 
 MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
 """Settings that need not be the same in all folds: they do not change the result."""
+
+Train: TypeAlias = Callable[[dict[str, Any]], int]
+"""Trains a run with the settings given, by name, and returns its exit code, as ``run.py`` has it."""
 
 
 class CrossValidation:
@@ -33,9 +41,10 @@ class CrossValidation:
         given: the settings given, by name.
 
     Attributes:
-        settings: all of them, as ``settings.merge`` returns them.
+        given: as given.
+        settings: all of them, with their defaults.
         clips: ClipSet that is cross-validated.
-        fold_of: ndarray of shape (n,), from 0: the fold that tests each clip.
+        fold_of: ndarray of shape (n,): the fold, counted from 0, that tests each clip.
         folder, paths: where the results go, and the folders of the folds, in order.
 
     Raises:
@@ -43,11 +52,11 @@ class CrossValidation:
             be told before training is told here.
     """
 
-    def __init__(self, given):
+    def __init__(self, given: dict[str, Any]) -> None:
         self.given, self.settings = given, flags.merge(given)
         settings = self.settings
         _check(settings)
-        runs.use_threads(settings.threads)
+        building.use_threads(settings.threads)
         self.folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
         self.paths = [self.folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
         self.clips = datasets.load_all(settings)
@@ -56,19 +65,19 @@ class CrossValidation:
             _check_same(path, settings)
         largest = np.bincount(self.fold_of).argmax()
         self._fewest = self.clips.take(np.flatnonzero(self.fold_of != largest), f"{self.clips.name} without a fold")
-        runs.require_batch(settings, self._fewest)
-        runs.build_network(settings)
+        building.require_batch(settings, self._fewest)
+        building.build_network(settings)
 
     @property
-    def waiting(self):
+    def waiting(self) -> list[int]:
         """Numbers, from 1, of the folds that are not finished."""
         return [fold for fold, path in enumerate(self.paths, 1) if not (path / "answers.csv").exists()]
 
-    def train_fold(self, train, fold):
+    def train_fold(self, train: Train, fold: int) -> int:
         """Train and test one fold, or go on with it.
 
         Args:
-            train: function of settings by name that trains a run and returns its exit code, as ``run.py`` has it.
+            train: trains it.
             fold: its number, from 1.
 
         Returns:
@@ -82,12 +91,12 @@ class CrossValidation:
             files.write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
         return code
 
-    def compile_kernels(self):
+    def compile_kernels(self) -> None:
         """Compile what training needs, or read it from disk."""
-        runs.compile_kernels(runs.build_network(self.settings), self._fewest, iter)
+        building.compile_kernels(building.build_network(self.settings), self._fewest, iter)
 
-    def results(self):
-        """What all folds say together, a dict as of :func:`summarize`; written to ``folds.json`` and ``folds.md``."""
+    def results(self) -> dict[str, Any]:
+        """What all folds say together, as of :func:`summarize`; written to ``folds.json`` and ``folds.md``, too."""
         probabilities = gather(self.paths, self.clips, self.fold_of)
         result = summarize(self.clips, self.fold_of, probabilities, self.settings.fold_protocol)
         files.write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
@@ -95,7 +104,7 @@ class CrossValidation:
         return result
 
 
-def train_side_by_side(cross_validations, jobs):
+def train_side_by_side(cross_validations: Mapping[str, CrossValidation], jobs: int) -> dict[str, str]:
     """Train all unfinished folds, ``jobs`` at a time, in processes of their own.
 
     Args:
@@ -120,11 +129,11 @@ def train_side_by_side(cross_validations, jobs):
     return side_by_side(tasks, jobs, finished)
 
 
-def cross_validate(train, given):
+def cross_validate(train: Train, given: dict[str, Any]) -> int:
     """Train and test the folds that are not finished, and gather the results when all are.
 
     Args:
-        train: function of settings by name that trains a run and returns its exit code, as ``run.py`` has it.
+        train: trains a fold.
         given: the settings given, by name; with ``fold``, that one alone is trained; with ``fold_jobs``, so many at
             a time in processes of their own.
 
@@ -160,13 +169,13 @@ def cross_validate(train, given):
     return 0
 
 
-def gather(paths, clips, fold_of):
+def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) -> FloatArray:
     """Read the answers of all folds.
 
     Args:
         paths: the folds' folders, in order.
         clips: ClipSet that was cross-validated.
-        fold_of: ndarray of shape (n,), from 0: the fold that tests each clip.
+        fold_of: ndarray of shape (n,): the fold, counted from 0, that tests each clip.
 
     Returns:
         float64 ndarray of shape (n, k): the probabilities each clip got when it was tested.
@@ -194,19 +203,19 @@ def gather(paths, clips, fold_of):
     return probabilities
 
 
-def summarize(clips, fold_of, probabilities, protocol):
+def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatArray, protocol: str) -> dict[str, Any]:
     """What the folds say together.
 
     Args:
         clips: ClipSet that was cross-validated.
-        fold_of: ndarray of shape (n,), from 0: the fold that tested each clip.
-        probabilities: ndarray of shape (n, k), of the classes.
+        fold_of: ndarray of shape (n,): the fold, counted from 0, that tested each clip.
+        probabilities: ndarray of shape (n, k): those of the classes when it did.
         protocol: how the folds were made, ``subjects`` or ``clips``.
 
     Returns:
-        dict of plain values, as ``folds.json`` holds it.  A mean's interval is Student's, of 95 %, over folds.
-        The clips of a video that a fold tests, and that have one label, vote; a tie goes to the larger sum of
-        probabilities.
+        Plain values, as ``folds.json`` holds them.  A mean's interval is Student's, of 95 %, over folds.  For the
+        accuracy per video, the clips of a video that one fold tests and that have one label vote on the answer; a tie
+        goes to the larger sum of probabilities.
     """
     labels, answers = clips.labels, probabilities.argmax(axis=1)
     video_folds, video_labels, video_answers = _votes(clips, fold_of, probabilities)
@@ -241,7 +250,7 @@ def summarize(clips, fold_of, probabilities, protocol):
     return result | {"per_fold": per_fold}
 
 
-def mean_interval(values, level=0.95):
+def mean_interval(values: Sequence[float] | FloatArray, level: float = 0.95) -> dict[str, Any]:
     """Mean of the folds' values, and Student's interval for it; at least two values.
 
     Folds share training clips, so their values are not independent, and the interval is somewhat too narrow.
@@ -251,13 +260,13 @@ def mean_interval(values, level=0.95):
     return {"mean": mean, "interval": [mean - float(half), mean + float(half)], "level": level}
 
 
-def as_percent(mean):
-    """A mean and half its interval, as of :func:`mean_interval`, in words."""
+def as_percent(mean: Mapping[str, Any]) -> str:
+    """A mean and half the width of its interval, as of :func:`mean_interval`, in words."""
     return f"{100 * mean['mean']:.1f} ± {100 * (mean['interval'][1] - mean['mean']):.1f} %"
 
 
-def as_markdown(result):
-    """The result as Markdown: the folds, the mean, the confusion matrix with its recalls."""
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """The result, as of :func:`summarize`, in Markdown: the folds, the mean, the confusion matrix with its recalls."""
     lines = [f"# {result['folds']} folds by {result['protocol']}: {result['data']}", ""]
     if result["warning"]:
         lines += [f"**Warning:** {result['warning']}", ""]
@@ -277,7 +286,8 @@ def as_markdown(result):
     return "\n".join(lines) + "\n"
 
 
-def _check(settings):
+def _check(settings: flags.Settings) -> None:
+    """Raises InputError if these settings cannot be cross-validated."""
     if settings.fold_jobs > 1 and (settings.fold or not settings.folds):
         raise InputError(
             f"--fold_jobs {settings.fold_jobs} is how many folds are trained at once: it needs --folds, without --fold"
@@ -297,7 +307,7 @@ def _check(settings):
         raise InputError(f"--fold is {settings.fold}, --folds {settings.folds}; folds are 1 ... {settings.folds}")
 
 
-def _check_same(path, settings):
+def _check_same(path: Path, settings: flags.Settings) -> None:
     """Raises InputError if the fold in ``path`` was begun with other settings."""
     if not (path / "settings.json").exists():
         return
@@ -313,27 +323,25 @@ def _check_same(path, settings):
             )
 
 
-def _answer(path, clips, tested):
+def _answer(path: Path, clips: datasets.ClipSet, tested: IntArray) -> str:
     """``answers.csv``: what the network of the checkpoint ``path`` says of the clips numbered ``tested``."""
-    saved = checkpoint.load(path)
-    settings = flags.merge(saved.settings)
-    net = runs.build_network(settings)
-    net.load_parameters(saved.parameters)
-    parts = (tested[start : start + settings.batch_size] for start in range(0, len(tested), settings.batch_size))
-    logits = [net.forward(x) for x, _ in clips.batches(parts, net.kernels, net.dtype, settings.normalize)]
+    net, settings = building.load_network(path)
+    logits = [part for part, _ in logits_in_parts(net, clips, tested, settings.batch_size, settings.normalize)]
     probabilities = softmax(np.concatenate(logits).astype(np.float64), axis=1)
-    known = list(clips.index or ())
+    index = clips.index or {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["clip", *known, "label", "answer", *(f"p_{name}" for name in clips.class_names)])
+    writer.writerow(["clip", *index, "label", "answer", *(f"p_{name}" for name in clips.class_names)])
     for clip, shares in zip(tested, probabilities, strict=True):
         names = (clips.class_names[k] for k in (clips.labels[clip], shares.argmax()))
-        writer.writerow([clip, *(clips.index[column][clip] for column in known), *names, *map(float, shares)])
+        writer.writerow([clip, *(values[clip] for values in index.values()), *names, *map(float, shares)])
     return text.getvalue()
 
 
-def _votes(clips, fold_of, probabilities):
-    """Fold, label and answer, ndarrays of shape (v,) each, of every video in every fold that tests clips of it."""
+def _votes(
+    clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Fold, label and answer of every video in every fold that tests clips of it, ndarrays of shape (v,) each."""
     videos = clips.index["video"] if clips.index else np.arange(len(clips))
     _, video = np.unique(videos, return_inverse=True)
     units, member = np.unique(np.stack([fold_of, clips.labels, video]), axis=1, return_inverse=True)
@@ -344,7 +352,8 @@ def _votes(clips, fold_of, probabilities):
     return units[0], units[1], np.where(leading, sums, -1).argmax(axis=1)
 
 
-def _evaluation(class_names, labels, answers):
+def _evaluation(class_names: tuple[str, ...], labels: IntArray, answers: IntArray) -> Evaluation:
+    """The tally of answers (n,) to clips of labels (n,); losses are not known, and count as 0."""
     evaluation = Evaluation(class_names=class_names)
     evaluation.add(0.0, np.eye(len(class_names))[answers], labels)
     return evaluation
@@ -358,7 +367,8 @@ def _leak(clips, fold_of, what):
     return float((folds_of.sum(axis=1) > 1)[member].mean())
 
 
-def _warning(protocol, leaks):
+def _warning(protocol: str, leaks: Mapping[str, float]) -> str | None:
+    """What a reader of the figures must know, if anything."""
     if protocol == "subjects":
         return None
     if not leaks:

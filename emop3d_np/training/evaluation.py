@@ -1,15 +1,66 @@
 """A trained network put to a set of clips."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from kernels.arrays import FloatArray, IntArray
+
 from .. import datasets
-from . import checkpoint, runs
-from . import settings as flags
+from ..network import EmoP3D
+from .building import load_network
 from .metrics import Evaluation, auc
+from .runs import best_checkpoint
+from .settings import Settings
+
+EVALUATED_TOGETHER = 32
+"""Clips of a forward pass, at most: as quick as more, and during a training its batch is in memory too."""
 
 
-def evaluate(path, clips, labels=None, part="test"):
-    """Test a network.
+def logits_in_parts(
+    net: EmoP3D, clips: datasets.ClipSet, chosen: IntArray, together: int, normalized: bool
+) -> Iterator[tuple[FloatArray, IntArray]]:
+    """Put clips to a network, a part of them at a time.
+
+    Args:
+        net: EmoP3D.
+        clips: ClipSet.
+        chosen: array of shape (n,): numbers of the clips.
+        together: clips per part.
+        normalized: whether the clips are standardised, as the setting ``normalize`` says.
+
+    Yields:
+        ``logits, labels`` of each part, arrays of shape (b, k) and (b,).
+    """
+    parts = (chosen[start : start + together] for start in range(0, len(chosen), together))
+    for x, labels in clips.batches(parts, net.kernels, net.dtype, normalized):
+        yield net.forward(x), labels
+
+
+def evaluate_network(net: EmoP3D, clips: datasets.ClipSet, settings: Settings, limit: int | None = None) -> Evaluation:
+    """Loss, accuracy and confusion matrix of a network in training.
+
+    Args:
+        net: EmoP3D.
+        clips: ClipSet.
+        settings: those of the run: ``normalize`` is used, and ``batch_size`` where it is small.
+        limit: at most this many clips, evenly spaced; None (default): all, the last partial batch too.
+    """
+    result = Evaluation(class_names=clips.class_names)
+    count = min(limit or len(clips), len(clips))
+    chosen = np.linspace(0, len(clips) - 1, count).round().astype(np.int64)
+    together = min(settings.batch_size, EVALUATED_TOGETHER)
+    for logits, labels in logits_in_parts(net, clips, chosen, together, settings.normalize):
+        result.add(net.loss(logits, labels), logits, labels)
+    return result
+
+
+def evaluate_checkpoint(
+    path: str | Path, clips: str | Path, labels: str | Path | None = None, part: str = "test"
+) -> dict[str, Any]:
+    """Test a trained network.
 
     Args:
         path: folder of a run, whose best network is taken where there is one (``--patience``), or a checkpoint.
@@ -22,19 +73,14 @@ def evaluate(path, clips, labels=None, part="test"):
     Raises:
         InputError: there is no such checkpoint, or the clips do not fit its network.
     """
-    path = runs.best_checkpoint(path)
-    state = checkpoint.load(path)
-    settings = flags.merge(state.settings)
-    net = runs.build_network(settings)
-    net.load_parameters(state.parameters)
+    path = best_checkpoint(path)
+    net, settings = load_network(path)
     chosen = datasets.open_set(clips, labels, settings, "clips", part)
-    result, logits = Evaluation(class_names=chosen.class_names), []
-    size = runs.EVALUATED_TOGETHER
-    parts = (np.arange(start, min(start + size, len(chosen))) for start in range(0, len(chosen), size))
-    for x, own in chosen.batches(parts, net.kernels, net.dtype, settings.normalize):
-        logits.append(net.forward(x))
-        result.add(net.loss(logits[-1], own), logits[-1], own)
-    scores = net.kernels.softmax(np.concatenate(logits))
+    result, all_logits = Evaluation(class_names=chosen.class_names), []
+    for logits, own in logits_in_parts(net, chosen, np.arange(len(chosen)), EVALUATED_TOGETHER, settings.normalize):
+        result.add(net.loss(logits, own), logits, own)
+        all_logits.append(logits)
+    scores = net.kernels.softmax(np.concatenate(all_logits))
     return {
         "checkpoint": str(path), "set": chosen.name, **result.as_dict(), "auc": auc(scores, chosen.labels),
         "table": str(result),

@@ -1,19 +1,24 @@
 """What is said of a network's answers: loss, accuracy, confusion matrix, recall."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from kernels.arrays import FloatArray, IntArray
 
 
-def auc(scores, labels):
+def auc(scores: ArrayLike, labels: ArrayLike) -> float:
     """Area under the ROC curve: the chance that a clip of a class scores higher for it than one of another class.
 
     Args:
         scores: probabilities or logits, array of shape (n, k).
-        labels: integers of shape (n,); classes without clips, or without others, do not count.
+        labels: integers of shape (n,).
 
     Returns:
-        float; of two classes that of the second, of more the mean over classes, as MedMNIST has it.  NaN for one class.
+        Of two classes the area of the second; of more the mean over classes, as MedMNIST has it.  A class that no clip
+        has, or every clip, does not count; NaN where that leaves none.
 
     Source: the rank sum of Mann and Whitney, ties counted half.
     """
@@ -32,24 +37,31 @@ def auc(scores, labels):
 
 @dataclass
 class Tally:
-    """Running sums over clips; nothing here depends on how the clips came in batches, but for rounding."""
+    """Running sums over clips, which but for rounding do not depend on how the clips were dealt into batches.
+
+    Attributes:
+        clips: how many were counted.
+        loss_sum: the sum of their losses.
+        correct: how many were answered rightly.
+    """
 
     clips: int = 0
     loss_sum: float = 0.0
     correct: int = 0
 
-    def add(self, loss, logits, labels):
+    def add(self, loss: float, logits: FloatArray, labels: IntArray) -> None:
         """Count a batch: its mean loss, its logits (n, k) and labels (n,)."""
         self.clips += len(labels)
         self.loss_sum += loss * len(labels)
         self.correct += int((logits.argmax(axis=1) == labels).sum())
 
     @property
-    def loss(self):
+    def loss(self) -> float:
+        """Mean loss of the clips."""
         return self.loss_sum / self.clips
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Share of clips answered rightly, 0 to 1."""
         return self.correct / self.clips
 
@@ -59,29 +71,30 @@ class Evaluation(Tally):
     """A tally that also keeps the confusion matrix.
 
     Attributes:
-        class_names: one a class, the order of the matrix.
-        confusion: int64 ndarray of shape (k, k): row the true class, column the answer.
+        class_names: one name per class, in the order of the matrix.
+        confusion: int64 ndarray of shape (k, k): a row per true class, a column per answer.
     """
 
-    class_names: tuple = ()
-    confusion: np.ndarray = field(init=False)
+    class_names: tuple[str, ...] = ()
+    confusion: IntArray = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
 
-    def add(self, loss, logits, labels):
+    def add(self, loss: float, logits: FloatArray, labels: IntArray) -> None:
+        """Count a batch, as :meth:`Tally.add` does."""
         super().add(loss, logits, labels)
         np.add.at(self.confusion, (labels, logits.argmax(axis=1)), 1)
 
-    def recall(self):
+    def recall(self) -> dict[str, float | None]:
         """Share of each class's clips that were recognised, by name; None for a class without clips."""
         totals = self.confusion.sum(axis=1)
         return {
             name: self.confusion[k, k] / totals[k] if totals[k] else None for k, name in enumerate(self.class_names)
         }
 
-    def as_dict(self):
-        """Plain values for JSON."""
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values, for JSON."""
         recall = {name: None if share is None else float(share) for name, share in self.recall().items()}
         return {
             "clips": self.clips,
@@ -92,8 +105,8 @@ class Evaluation(Tally):
             "confusion": self.confusion.tolist(),
         }
 
-    def __str__(self):
-        """The confusion matrix as a table: a row a true class, a column an answer, the recall at the end."""
+    def __str__(self) -> str:
+        """The confusion matrix as a table: a row per true class, a column per answer, the recall at the end."""
         width = max(6, *(len(name) + 1 for name in self.class_names))
         head = " " * width + "".join(f"{name[:7]:>8}" for name in self.class_names) + "  recall"
         rows = [

@@ -2,13 +2,21 @@
 
 import argparse
 import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import kernels
 
 from ..errors import InputError
+
+
+class Settings(SimpleNamespace):
+    """All settings of a run, an attribute per flag in :data:`SETTINGS`, as :func:`merge` makes them.
+
+    What a flag may hold is said there, by its :class:`Kind`.
+    """
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,13 @@ class Setting:
 class Kind:
     """How the text of a value is read, and what it must be, in words."""
 
-    read: Any
+    read: Callable[[str], Any]
     words: str
 
 
-def _checked(read, test):
+def _checked(read: Callable[[str], Any], test: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """``read``, which refuses what does not pass the ``test``."""
+
     def checked(text):
         value = read(text)
         if not test(value):
@@ -43,11 +53,13 @@ def _boolean(text):
     return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
 
 
-def _optional(read):
+def _optional(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """``read``, which also takes None."""
     return lambda text: None if text.lower() == "none" else read(text)
 
 
-def _numbers(read):
+def _numbers(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Reader of a list with commas between."""
     return lambda text: [read(part) for part in text.split(",")]
 
 
@@ -78,7 +90,7 @@ FILE_NAME = Kind(
 )
 PATH = Kind(_optional(_checked(str, bool)), "a path")
 
-SETTINGS = {
+SETTINGS: dict[str, tuple[Setting, ...]] = {
     "Data": (
         Setting(
             "train_path",
@@ -156,16 +168,16 @@ VARIED = [setting.name for section in ("Network", "Training") for setting in SET
 """Names of the settings that a sweep may list several values of."""
 
 
-def defaults():
+def defaults() -> dict[str, Any]:
     """Every setting at its default, by name."""
     return {setting.name: setting.default for section in SETTINGS.values() for setting in section}
 
 
-def parse(arguments):
+def parse(arguments: Sequence[str]) -> dict[str, Any]:
     """Read command-line flags.
 
     Args:
-        arguments: list of str, ``--name value`` or ``--name=value``; a boolean may stand without a value.
+        arguments: ``--name value`` or ``--name=value``; a boolean may stand without a value.
 
     Returns:
         The given settings, by name, and only those.
@@ -177,7 +189,7 @@ def parse(arguments):
     return {name: _read(name, text) for name, text in _texts(arguments).items()}
 
 
-def parse_lists(arguments):
+def parse_lists(arguments: Sequence[str]) -> dict[str, list[Any]]:
     """Read command-line flags of which those of the network and the training may list several values.
 
     Args:
@@ -190,7 +202,8 @@ def parse_lists(arguments):
     Raises:
         InputError: as of :func:`parse`, or a value is listed twice.
     """
-    lists, texts = {}, _texts(arguments)
+    lists: dict[str, list[Any]] = {}
+    texts = _texts(arguments)
     for name, text in ((name, texts[name]) for name in defaults() if name in texts):
         between = "/" if isinstance(defaults()[name], list) else ","
         lists[name] = [_read(name, part) for part in (text.split(between) if name in VARIED else [text])]
@@ -200,7 +213,7 @@ def parse_lists(arguments):
     return lists
 
 
-def arguments(given):
+def arguments(given: Mapping[str, Any]) -> list[str]:
     """The command-line flags that :func:`parse` reads as ``given``, a dict of settings by name."""
     return [f"--{name}={show(value)}" for name, value in given.items()]
 
@@ -232,15 +245,18 @@ def _texts(arguments):
     return vars(given)
 
 
-def merge(*layers):
-    """Settings as a namespace: the defaults, and over them each of ``layers``, the later the stronger."""
+def merge(*layers: Mapping[str, Any]) -> Settings:
+    """The settings of a run: the defaults, and over them each of ``layers``, settings by name, the later the stronger.
+
+    Names that are no settings, as another version may have written them, are passed over.
+    """
     values = defaults()
     for layer in layers:
         values |= {name: value for name, value in layer.items() if name in values}
-    return SimpleNamespace(**values)
+    return Settings(**values)
 
 
-def table(settings):
+def table(settings: Settings) -> str:
     """The settings as aligned lines, for the start of a run."""
     lines = []
     for title, section in SETTINGS.items():
@@ -249,7 +265,7 @@ def table(settings):
     return "\n".join(lines)
 
 
-def markdown():
+def markdown() -> str:
     """The README's table of flags."""
     lines = ["| flag | default | what it sets |", "|---|---|---|"]
     for title, section in SETTINGS.items():
@@ -258,7 +274,7 @@ def markdown():
     return "\n".join(lines)
 
 
-def show(value):
+def show(value: Any) -> str:
     """A value as a user writes it."""
     if isinstance(value, list):
         return ",".join(map(show, value))
@@ -267,7 +283,8 @@ def show(value):
     return str(value)
 
 
-def _read(name, text):
+def _read(name: str, text: str) -> Any:
+    """The value of a flag."""
     kind = next(setting.kind for section in SETTINGS.values() for setting in section if setting.name == name)
     try:
         return kind.read(text)
@@ -276,5 +293,7 @@ def _read(name, text):
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    """An argument parser whose complaints are InputErrors."""
+
+    def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; python run.py --help lists all flags")

@@ -9,20 +9,23 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ..errors import InputError
 from . import settings as flags
-from .runs import Interrupt
+from .building import most_threads
+from .stopping import Interrupt
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 OUTPUT = "output.txt"
 """What a fold's process prints, in the fold's folder."""
 LAST_LINES = 3
-"""Of its output, shown of a fold that failed."""
+"""How many lines of its output are shown of a fold that failed."""
 
 
 @dataclass(eq=False)
@@ -37,14 +40,14 @@ class Task:
 
     name: str
     path: Path
-    given: dict
+    given: dict[str, Any]
 
 
-def side_by_side(tasks, jobs, finished=0):
+def side_by_side(tasks: Sequence[Task], jobs: int, finished: int = 0) -> dict[str, str]:
     """Train folds, each in a process of its own; one that fails does not stop the others.
 
     Args:
-        tasks: list of Task, at least one, all with the same ``threads``; they are started in this order.
+        tasks: at least one, all with the same ``threads``; they are started in this order.
         jobs: processes at a time; each gets that share of the threads, at least 1.
         finished: folds that were trained before, for the progress bar; default 0.
 
@@ -55,14 +58,14 @@ def side_by_side(tasks, jobs, finished=0):
         KeyboardInterrupt: the user pressed Ctrl-C; every fold has saved its checkpoint.
         InputError: a fold's folder cannot be written, or no process can be started.
     """
-    import numba
-
     jobs = min(jobs, len(tasks))
-    threads = max(1, (tasks[0].given.get("threads") or numba.config.NUMBA_NUM_THREADS) // jobs)
+    threads = max(1, (tasks[0].given.get("threads") or most_threads()) // jobs)
     print(
         f"{jobs} at a time, threads of each: {threads}; what a fold prints goes to {OUTPUT} in its folder", flush=True
     )
-    waiting, running, failures, told = list(reversed(tasks)), {}, {}, False
+    waiting, told = list(reversed(tasks)), False
+    running: dict[Task, subprocess.Popen[bytes]] = {}
+    failures: dict[str, str] = {}
     with (
         Interrupt("the steps under way") as interrupt,
         tqdm(total=finished + len(tasks), initial=finished, desc="folds", unit="fold", dynamic_ncols=True) as bar,
@@ -95,15 +98,16 @@ def side_by_side(tasks, jobs, finished=0):
     return failures
 
 
-def require_all(failures):
-    """Raises InputError if there are ``failures``, as of :func:`side_by_side`."""
+def require_all(failures: Iterable[str]) -> None:
+    """Raises InputError if there are ``failures``, names of folds as :func:`side_by_side` returns them."""
     if failures:
         raise InputError(
             f"failed, as said above: {'; '.join(failures)}; the other folds are kept, and the same command tries again"
         )
 
 
-def _start(task, threads):
+def _start(task: Task, threads: int) -> "subprocess.Popen[bytes]":
+    """Start a fold's process, whose output goes to a file in the fold's folder."""
     command = ["run.py", *flags.arguments(task.given | {"threads": threads, "fold_jobs": 1})]
     log = task.path / OUTPUT
     # Bars are for terminals; lines are to be seen as they come.
@@ -123,7 +127,7 @@ def _start(task, threads):
         raise InputError(f"{task.name} cannot be started, with its output in {log}: {error.strerror}") from None
 
 
-def _show_failure(task, code):
+def _show_failure(task: Task, code: int) -> str:
     """Name a fold that failed, with the last lines of its output; returns the last one."""
     log = task.path / OUTPUT
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
@@ -133,7 +137,8 @@ def _show_failure(task, code):
     return lines[-1] if code > 0 else how
 
 
-def _progress(task):
+def _progress(task: Task) -> str:
+    """How far a fold has come, for the progress bar."""
     try:
         last = (task.path / "history.jsonl").read_text().splitlines()[-1]
         return f"{task.name} epoch {json.loads(last)['epoch']:g}"

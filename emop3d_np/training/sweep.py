@@ -7,8 +7,10 @@ with its cross-validation as ``run.py --folds`` leaves it; all combinations have
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +28,11 @@ REFUSED = {
 }
 
 
-def sweep(arguments):
+def sweep(arguments: Sequence[str]) -> None:
     """Cross-validate every combination of the listed settings, and compare them.
 
     Args:
-        arguments: list of str, flags of ``run.py``; those of the network and the training may list several values.
+        arguments: flags of ``run.py``; those of the network and the training may list several values.
 
     Raises:
         InputError: a combination is not valid, which is told before the first one trains, or a fold failed.
@@ -50,7 +52,7 @@ def sweep(arguments):
         )
     shared = flags.merge({name: values[0] for name, values in lists.items()})
     folder = Path(shared.save_path) / "sweep"
-    combinations = {}
+    combinations: dict[str, CrossValidation] = {}
     for values in product(*lists.values()):
         given = dict(zip(lists, values, strict=True))
         name = ",".join(f"{each}={flags.show(given[each])}" for each in varied)
@@ -71,20 +73,22 @@ def sweep(arguments):
     require_all(failures)
 
 
-def compare(combinations, varied, count, failures):
+def compare(
+    combinations: Mapping[str, CrossValidation], varied: Sequence[str], count: int, failures: Mapping[str, str]
+) -> dict[str, Any]:
     """What the finished combinations say, the best first.
 
     Args:
         combinations: CrossValidation by name, each with all its folds finished.
         varied: names of the settings they differ in.
-        count: of combinations, those that are not finished too.
-        failures: last line of output by the name of a fold that failed.
+        count: how many combinations there are, with those that are not finished.
+        failures: the last line of output of each fold that failed, by the fold's name.
 
     Returns:
-        dict of plain values, as ``sweep.json`` holds it.  ``behind`` is the mean over folds of how much better the
+        Plain values, as ``sweep.json`` holds them.  ``behind`` is the mean over folds of how much better the
         first combination did in that very fold, with Student's 95 % interval.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, folds in combinations.items():
         result = folds.results()
         accuracies = [fold["clip_accuracy"] for fold in result["per_fold"]]
@@ -119,8 +123,8 @@ def compare(combinations, varied, count, failures):
     }
 
 
-def as_markdown(result):
-    """The comparison as Markdown: a combination a row, what failed, how to judge the best."""
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """The comparison, as of :func:`compare`, in Markdown: a row per combination, what failed, how to judge the best."""
     names = list(result["combinations"][0]["settings"])
     lines = [f"# Settings compared by {result['folds']} folds by {result['protocol']}: {result['data']}", ""]
     if result["warning"]:

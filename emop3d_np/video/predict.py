@@ -12,7 +12,8 @@ import numpy as np
 
 from ..datasets import normalize
 from ..errors import InputError
-from ..training import checkpoint, runs, settings
+from ..training.building import load_network
+from ..training.runs import best_checkpoint
 from .decode import CAMERAS, Video, pyav
 from .track import FaceTracker
 
@@ -56,11 +57,8 @@ class Predictor:
     """
 
     def __init__(self, path):
-        path = runs.best_checkpoint(path)
-        state = checkpoint.load(path)
-        self.settings = settings.merge(state.settings)
-        self.net = runs.build_network(self.settings)
-        self.net.load_parameters(state.parameters)
+        path = best_checkpoint(path)
+        self.net, self.settings = load_network(path)
         self.class_names = class_names(self.settings, path.parent)
 
     def probabilities(self, clips):

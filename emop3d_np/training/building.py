@@ -1,0 +1,121 @@
+"""What a run is built of before its first step: network and optimiser from the settings, threads, compiled kernels."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..datasets import ClipSet, normalize
+from ..errors import InputError
+from ..network import EmoP3D
+from ..optimizers import Adam, GradientDescent, Momentum, Optimizer, exponential_decay
+from . import checkpoint
+from .settings import Settings, merge
+
+
+def build_network(settings: Settings) -> EmoP3D:
+    """The network that ``settings`` describe, with its initial values."""
+    return EmoP3D(
+        input_shape=(settings.depth_frames, settings.height, settings.width, settings.in_channels),
+        feature_maps=settings.feature_maps,
+        num_classes=settings.num_classes,
+        dtype=settings.dtype,
+        backend=settings.backend,
+        seed=settings.seed,
+        receptive_field=settings.receptive_field,
+        strides=settings.strides,
+        pool=settings.pool,
+        pooling=settings.pooling,
+    )
+
+
+def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
+    """The trained network of a checkpoint, and the settings it was trained with.
+
+    Raises:
+        InputError: there is no checkpoint at ``path``, or it is damaged.
+    """
+    state = checkpoint.load(path)
+    settings = merge(state.settings)
+    net = build_network(settings)
+    net.load_parameters(state.parameters)
+    return net, settings
+
+
+def build_optimizer(settings: Settings, steps_per_epoch: int) -> Optimizer:
+    """The optimiser that ``settings`` describe; the rate decays every ``decay_steps`` epochs, but for ADAM."""
+    if settings.optimizer == "ADAM":
+        return Adam(settings.learning_rate)
+    rate = exponential_decay(settings.learning_rate, settings.decay_steps * steps_per_epoch, settings.decay_rate)
+    return Momentum(rate, nesterov=settings.use_nesterov) if settings.optimizer == "MOMENTUM" else GradientDescent(rate)
+
+
+def most_threads() -> int:
+    """How many threads the kernels can run on: one per core, or what NUMBA_NUM_THREADS says."""
+    import numba
+
+    config: Any = numba.config  # it makes its attributes as it is imported
+    return int(config.NUMBA_NUM_THREADS)
+
+
+def use_threads(count: int | None) -> None:
+    """Let the kernels run on ``count`` threads; None: all cores.
+
+    Raises:
+        InputError: the machine has fewer cores.
+    """
+    if count:
+        import numba
+
+        if count > most_threads():
+            raise InputError(f"--threads {count} is more than the {most_threads()} cores there are")
+        numba.set_num_threads(count)
+
+
+def require_batch(settings: Settings, clips: ClipSet) -> None:
+    """Refuse a batch size that the training set, or the memory, does not hold.
+
+    Memory must hold a batch as it is stored, the next one, which is read ahead, and a batch in the network's dtype.
+
+    Raises:
+        InputError: the clips there are, or the bytes needed and those that are free, are named.
+    """
+    if settings.batch_size > len(clips):
+        raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(clips)} clips")
+    clip = clips.clips[0].size
+    memory.require(
+        settings.batch_size * clip * (2 * clips.clips.dtype.itemsize + np.dtype(settings.dtype).itemsize),
+        f"--batch_size {settings.batch_size} of {clips.name}",
+        "lower --batch_size",
+    )
+
+
+def compile_kernels(net: EmoP3D, clips: ClipSet, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
+    """Compile all that a run will need, or read it from disk, by doing each thing once, most of them on black clips.
+
+    Args:
+        net: EmoP3D.
+        clips: ClipSet to train on; its dtype decides which preprocessing is compiled.
+        progress: wraps the list of things to do, as tqdm does.
+    """
+    x = np.zeros((2, *net.input_shape), net.dtype)
+    kernels: list[Callable[[], Any]] = [
+        lambda: clips.draw and clips.draw(np.arange(1)),
+        lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
+        lambda: net.training_pass(x, [0, 0]),
+        lambda: net.loss(net.forward(x), [0, 0]),
+    ]
+    for kernel in progress(kernels):
+        kernel()
+
+
+def layer_table(net: EmoP3D) -> str:
+    """The network as aligned lines: every layer, its output's size, its parameters."""
+    lines = [f"{'layer':<8} {'output':<14} {'parameters':>10}"]
+    for layer in net.layers:
+        size = "x".join(map(str, layer.output_shape))
+        count = sum(net.parameters[name].size for name in layer.parameter_shapes)
+        lines.append(f"{layer.name:<8} {size:<14} {count:>10,}")
+    return "\n".join([*lines, f"{'':<8} {'':<14} {net.parameter_count:>10,}"])

@@ -1,0 +1,54 @@
+"""Between a run and its checkpoint: the state of network, optimiser, sums and patience, taken and put back."""
+
+from ..errors import InputError
+from ..network import EmoP3D
+from ..optimizers import Optimizer
+from .checkpoint import Checkpoint
+from .metrics import Tally
+from .settings import Settings
+from .stopping import Patience
+
+
+def snapshot(
+    settings: Settings,
+    net: EmoP3D,
+    optimizer: Optimizer,
+    tally: Tally,
+    patience: Patience,
+    clip_count: int,
+    steps_per_epoch: int,
+) -> Checkpoint:
+    """The run as it stands, to be saved; ``clip_count`` is the size of its training set."""
+    epoch, batch = divmod(optimizer.step, steps_per_epoch)
+    progress = {
+        "tally": vars(tally),
+        "patience": {"lowest": patience.lowest, "waited": patience.waited},
+        "training_clips": clip_count,
+        "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
+    }
+    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress)
+
+
+def restore(
+    state: Checkpoint, net: EmoP3D, optimizer: Optimizer, tally: Tally, patience: Patience, clip_count: int
+) -> None:
+    """Put what :func:`snapshot` took back into the network, the optimiser, the tally and the patience.
+
+    Raises:
+        InputError: it was written by a network of another shape, another optimiser, or on another training set.
+    """
+    try:
+        net.load_parameters(state.parameters)
+    except InputError as error:
+        raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    if state.progress["training_clips"] != clip_count:
+        raise InputError(
+            f"the checkpoint's training set had {state.progress['training_clips']} clips, this one has {clip_count}: "
+            f"give the same --train_path"
+        )
+    try:
+        optimizer.load_slots(state.slots, state.step, net.parameters)
+    except InputError as error:
+        raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    vars(tally).update(state.progress["tally"])
+    vars(patience).update(state.progress.get("patience", {}))

@@ -1,0 +1,123 @@
+"""What ends a run before its last step: Ctrl-C, a validation loss that no longer falls, a value that is not finite."""
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from kernels.arrays import FloatArray
+
+from ..errors import InputError
+from ..network import EmoP3D
+from .runs import RunFolder
+
+LOOKED_AT_TOGETHER = 4
+"""Clips whose activations are in memory at a time while the layer is sought that is not finite."""
+
+
+class Interrupt:
+    """Turns Ctrl-C (and SIGTERM) into a wish, ``requested``, that the loop grants between two steps.
+
+    Args:
+        what: the work that is finished before, in words; default "this step".
+
+    The same signal a second time stops at once.  One of each does not: who ends a group of processes may send SIGTERM
+    after the terminal's Ctrl-C.
+
+    Attributes:
+        requested: the signals that came, a set of their numbers; empty as long as none did.
+    """
+
+    def __init__(self, what: str = "this step") -> None:
+        self.requested: set[int] = set()
+        self.words = f"stopping after {what} (Ctrl-C again: at once)"
+
+    def __enter__(self) -> "Interrupt":
+        self._before = {each: signal.signal(each, self._request) for each in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def _request(self, number, _):
+        if number in self.requested:
+            raise KeyboardInterrupt
+        if not self.requested:
+            tqdm.write(self.words)
+        self.requested.add(number)
+
+
+class Patience:
+    """Ends a training whose validation loss no longer falls.
+
+    Args:
+        most: evaluations without a lower loss that end it; None: never.
+
+    Attributes:
+        lowest: the lowest loss so far; None before the first evaluation.
+        waited: evaluations since then.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self.most = most
+        self.lowest: float | None = None
+        self.waited = 0
+
+    def improved(self, loss: float) -> bool:
+        """Count an evaluation; returns whether its loss is the lowest so far."""
+        better = self.lowest is None or loss < self.lowest
+        self.lowest, self.waited = (loss, 0) if better else (self.lowest, self.waited + 1)
+        return better
+
+    @property
+    def over(self) -> bool:
+        """Whether the training is to end."""
+        return self.most is not None and self.waited >= self.most
+
+
+def require_finite(
+    net: EmoP3D, x: FloatArray, loss: float, gradients: Mapping[str, FloatArray], step: int, run: RunFolder
+) -> None:
+    """Stop a run that has gone astray, before the update spoils the parameters.
+
+    Args:
+        net: EmoP3D.
+        x: the batch, array of shape (n, d, h, w, c).
+        loss, gradients: what the network made of it.
+        step: number of the step, from 1, for the message.
+        run: the run's folder, for the message.
+
+    Raises:
+        InputError: the loss, a gradient or a parameter is not finite; the step and the first such layer are named.
+    """
+    wrong = None
+    if not np.isfinite(loss):
+        layer = non_finite_layer(net, x)
+        wrong = f"the loss is {loss}, and the first layer whose output is not finite is {layer or 'the loss itself'}"
+    else:
+        for what, arrays in (("parameter", net.parameters), ("gradient", gradients)):
+            spoilt = [name for name, values in arrays.items() if not _all_finite(values)]
+            if spoilt and not wrong:
+                wrong = f"the {what} {spoilt[0]} is not finite, the first such layer is {spoilt[0].split('/')[0]}"
+    if wrong:
+        raise InputError(f"step {step}: {wrong}; lower --learning_rate; {run.words_to_resume()}")
+
+
+def non_finite_layer(net: EmoP3D, x: FloatArray) -> str | None:
+    """Name of the first layer whose output of ``x`` (n, d, h, w, c) is not finite throughout; None if all are."""
+    order = [layer.name for layer in net.layers]
+    found = len(order)
+    for start in range(0, len(x), LOOKED_AT_TOGETHER):
+        outputs = net.activations(x[start : start + LOOKED_AT_TOGETHER])
+        wrong = [order.index(name) for name, output in outputs.items() if not np.isfinite(output).all()]
+        found = min([found, *wrong])
+    return order[found] if found < len(order) else None
+
+
+def _all_finite(values: Any) -> bool:
+    # One NaN or infinity makes the sum so too, and a sum makes no array. An array on a device has a way of its own.
+    summable = isinstance(values, np.ndarray)
+    return bool((summable and np.isfinite(values.sum())) or np.isfinite(values).all())
