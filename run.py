@@ -17,7 +17,7 @@ from emop3d_np.training import settings as flags
 
 # Long: a training is read here from top to bottom in one sitting, which its user asked for.
 def train(given: dict[str, Any]) -> int:
-    """Train one run with the settings ``given``, by name; returns its exit code: 0, or 130 when the user interrupted."""
+    """Train one run with the settings ``given``, by name; returns the exit code: 0, or 130 after Ctrl-C."""
     import numpy as np
     from tqdm import tqdm
 
