@@ -57,7 +57,7 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
         rows = np.concatenate([np.concatenate(list(weights[..., f]), axis=1) for f in range(weights.shape[-1])])
         limit = np.abs(rows).max()
         of["weights"].imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        of["weights"].set(title="weights of L1WS: a map a row, frames across", xticks=[], yticks=[])
+        of["weights"].set(title="weights of L1WS: a row per map, frames across", xticks=[], yticks=[])
     save(figure, picture)
 
 
@@ -75,8 +75,7 @@ def _draw_folds(plt: Any, result: Mapping[str, Any], picture: str | Path) -> Non
     bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
     bars.legend()
     _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
-    names, shares = zip(*result["recall"].items(), strict=True)
-    recalls.barh(names, [share or 0 for share in shares])
+    recalls.barh(list(result["recall"]), [share or 0 for share in result["recall"].values()])
     recalls.set(xlim=(0, 1), title="recall per clip")
     recalls.invert_yaxis()
     figure.suptitle(

@@ -153,14 +153,13 @@ def ravdess(root: str | Path) -> Listing:
     # Sorted by name, recordings with sound come first.
     for path in sorted(_found(listing), key=lambda path: path.name):
         named = re.fullmatch(r"(\d\d)-(\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d))", path.stem)
-        emotion = int(named[3]) if named else 0
-        if not 1 <= emotion <= len(RAVDESS_EMOTIONS):
+        if not named or not 1 <= int(named[3]) <= len(RAVDESS_EMOTIONS):
             listing.skip(path, "has no label: 01-01-03-02-01-01-12.mp4")
         elif path.stem not in seen and named[2] in copies:
             listing.skip(path, f"shows the same as {copies[named[2]]}, which was taken")
         else:
             copies.setdefault(named[2], path)
-            listing.add_by_name(path, RAVDESS_EMOTIONS[emotion - 1], named[4], seen)
+            listing.add_by_name(path, RAVDESS_EMOTIONS[int(named[3]) - 1], named[4], seen)
     return listing
 
 

@@ -155,7 +155,7 @@ def max_pool(x: FloatArray, side: int) -> FloatArray:
 def softmax(logits: FloatArray) -> FloatArray:
     """Probabilities along the last axis."""
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 class Detector:

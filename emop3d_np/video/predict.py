@@ -62,12 +62,12 @@ class Predictor:
     """
 
     def __init__(self, path: str | Path) -> None:
-        path = runs.best_checkpoint(path)
-        state = checkpoint.load(path)
+        file = runs.best_checkpoint(path)
+        state = checkpoint.load(file)
         self.settings = settings.merge(state.settings)
         self.net = runs.build_network(self.settings)
         self.net.load_parameters(state.parameters)
-        self.class_names = class_names(self.settings, path.parent)
+        self.class_names = class_names(self.settings, file.parent)
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
         """Probabilities (n, k) of raw clips (n, d, h, w, c), which are standardised as in training."""
@@ -264,7 +264,7 @@ def predict(
 
 def as_line(answer: Answer, names: Sequence[str]) -> str:
     """An answer as a line of a table; ``names`` are those of the classes."""
-    best = answer.probabilities.argmax()
+    best = int(answer.probabilities.argmax())
     times = f"{answer.start:7.2f}-{answer.end:7.2f}" if np.isfinite(answer.start) else ""
     shares = " ".join(f"{p:5.3f}" for p in answer.probabilities)
     width = max(map(len, names))
@@ -278,7 +278,7 @@ def as_json(answer: Answer, names: Sequence[str]) -> str:
     row: dict[str, Any] = {"clip": answer.clip, "first_frame": answer.first_frame, "last_frame": answer.last_frame}
     if np.isfinite(answer.start):
         row |= {"start": round(answer.start, 3), "end": round(answer.end, 3)}
-    row |= {"label": names[answer.probabilities.argmax()]}
+    row |= {"label": names[int(answer.probabilities.argmax())]}
     row |= {"probabilities": {name: float(p) for name, p in zip(names, answer.probabilities, strict=True)}}
     return json.dumps(row)
 
@@ -313,7 +313,7 @@ def annotate(
         exact_rate = Fraction(rate or video.rate or 25).limit_denominator(1000)
         try:
             with av.open(str(out), "w") as container:
-                stream = None
+                stream: Any = None
                 for number, frame in enumerate(video):
                     picture = frame.colour()
                     # Colours are stored once per 2 x 2 pixels, so both sides must be even.

@@ -229,7 +229,7 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
                     return {"why": "stopped"}
                 seen = tracker(frame)
                 if seen:
-                    file.write(seen.pixels)
+                    file.write(seen.pixels.data)
                     track.extend((seen.run, seen.frame, seen.time, *seen.box, seen.found))
             sightings = np.array(track).reshape(-1, len(TRACK))
             file.seek(0)
@@ -297,7 +297,7 @@ def _write_clips(
     plan = []
     for recording in listing.recordings:
         result = found[recording.name]
-        row = {"video": recording.name, "subject": recording.subject, "label": recording.label}
+        row: Row = {"video": recording.name, "subject": recording.subject, "label": recording.label}
         if "why" in result:
             rows.append(row | {"clips": 0, "skipped": result["why"]})
             continue
@@ -306,10 +306,11 @@ def _write_clips(
         ]
         row |= {"frames": result["frames"], "lost": result["lost"], "clips": len(starts)}
         row |= {"lost_share": f"{result['lost'] / max(result['frames'], 1):.4f}", "notes": "; ".join(result["notes"])}
-        if not starts:
+        if starts:
+            plan.append((recording, starts))
+        else:
             row["skipped"] = _why_no_clip(result, depth)
         rows.append(row)
-        plan.append((recording, starts))
     rows += [{"video": path, "clips": 0, "skipped": why} for path, why in listing.skipped]
     _write_table(out / "report.csv", REPORT, rows)
     total = sum(len(starts) for _, starts in plan)
@@ -325,12 +326,12 @@ def _write_clips(
         description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, description)
         for recording, starts in plan:
-            pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r") if starts else ()
+            pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r")
             frames = np.load(_stem(out, recording).with_suffix(".track.npy"))[:, TRACK.index("frame")]
             label = listing.classes.index(recording.label)
             for start in starts:
                 clip = pixels[start : start + depth]
-                file.write(np.ascontiguousarray(clip if dtype == "uint8" else clip / np.float32(255)))
+                file.write(np.ascontiguousarray(clip if dtype == "uint8" else clip / np.float32(255)).data)
                 labels[len(index)] = label
                 values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
                 index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))

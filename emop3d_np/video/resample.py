@@ -29,7 +29,8 @@ def sampling(start: float, stop: float, count: int, length: int, border: str = "
     edges = np.arange(length + 1.0)
     if border == "repeat":
         edges[[0, -1]] = -np.inf, np.inf
-    return (np.diff(np.clip(edges, middle - half, middle + half), axis=1) / (2 * half)).astype(np.float32)
+    covered = np.diff(np.clip(edges, middle - half, middle + half), axis=1)
+    return np.asarray(covered / (2 * half), np.float32)
 
 
 def crop(
@@ -54,8 +55,8 @@ def crop(
     horizontal = sampling(x1 - left, x2 - left, columns, right - left, border)
     flat = vertical @ part.reshape(len(part), -1)
     if picture.ndim == 2:
-        return flat @ horizontal.T
-    return np.matmul(horizontal, flat.reshape(rows, right - left, -1))
+        return np.asarray(flat @ horizontal.T)
+    return np.asarray(horizontal @ flat.reshape(rows, right - left, -1))
 
 
 def _touched(start: float, stop: float, length: int) -> tuple[int, int]:

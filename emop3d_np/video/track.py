@@ -101,10 +101,9 @@ class FaceTracker:
         shrink = max(self.min_face * min(frame.height, frame.width) / LEAST_SIDE, 1)
         box = self._look(frame.colour(shrink))
         if box is not None:
-            fresh = self._cut is None
-            self._box, self._missed = box, 0
+            last, self._box, self._missed = self._cut, box, 0
             cut = self._square(box * shrink)
-            self._cut = cut if fresh else STEADINESS * self._cut + (1 - STEADINESS) * cut
+            self._cut = cut if last is None else STEADINESS * last + (1 - STEADINESS) * cut
         else:
             self.lost += 1
             self._missed += 1

