@@ -64,6 +64,8 @@ def test_train_and_test(tmp_path, capsys):
     own = [str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy")]
     assert commands.main(["evaluate", str(of_run), *own]) == 0
     assert "accuracy 100.0 %" in capsys.readouterr().out
+    assert commands.main(["evaluate", str(of_run), own[0]]) == 2
+    assert "x.npy: an .npy of clips needs a second one with their labels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

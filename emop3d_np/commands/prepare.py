@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> None:
     )
     clips = given.layout, given.depth_frames, given.overlap, given.dtype
     try:
-        rows = prepare(given.source, given.out, *clips, faces, given.processes)
+        rows = prepare(given.source, given.out, *clips, faces, processes=given.processes)
     except KeyboardInterrupt:
         print("\nwhat is finished is kept: the same command goes on from here", file=sys.stderr)
         raise

@@ -1,4 +1,10 @@
-"""Clips and labels: loading, preprocessing, windows and folds."""
+"""Clips and labels: loading, preprocessing, windows and folds.
+
+The modules ``faces`` and ``strokes`` draw clips.  They need Numba, and come at their first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .arrays import load_npy
 from .augmentation import Augmentation
@@ -9,10 +15,15 @@ from .prepared import load_prepared
 from .sets import load_all, load_sets, open_set, split
 from .windows import windows
 
+if TYPE_CHECKING:  # what editors and type checkers read
+    from . import faces as faces
+    from . import strokes as strokes
+
 __all__ = [
     "Augmentation",
     "ClipSet",
     "batch_indices",
+    "faces",
     "group_folds",
     "linked_groups",
     "load_all",
@@ -23,5 +34,16 @@ __all__ = [
     "normalize",
     "open_set",
     "split",
+    "strokes",
     "windows",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("faces", "strokes"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f".{name}", __name__)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

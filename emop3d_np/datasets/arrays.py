@@ -1,25 +1,35 @@
 """Clips and labels from .npy files, memory-mapped, with every mistake in them named."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
 from .clips import ClipSet
 
 
-def load_npy(clips_path, labels_path, shape, num_classes, flags=("clips", "labels")):
+def load_npy(
+    clips_path: str | Path,
+    labels_path: str | Path,
+    shape: Sequence[int],
+    num_classes: int,
+    flags: tuple[str, str] = ("clips", "labels"),
+) -> ClipSet:
     """Open a set of clips.
 
     Args:
-        clips_path: .npy of shape (n, d, h, w, c), integers or floats; stays on disk and is read a batch at a time.
+        clips_path: .npy of shape (n, d, h, w, c), integers or floats; it stays on disk and is read batch by batch.
         labels_path: .npy of shape (n,) or (n, 1), whole numbers.
         shape: ``(d, h, w, c)`` that a clip must have.
         num_classes: labels must be ``0 ... num_classes - 1``.
-        flags: what the two paths are called in messages.
+        flags: what the two paths are called in messages; default "clips" and "labels".
 
     Returns:
-        ClipSet: classes are named by their numbers.
+        ClipSet whose classes are named by their numbers.
 
     Raises:
         InputError: a file is missing, not an .npy, damaged, holds Python objects, or does not fit.
@@ -43,7 +53,8 @@ def load_npy(clips_path, labels_path, shape, num_classes, flags=("clips", "label
     )
 
 
-def _labels(path, flag, count, num_classes):
+def _labels(path: str | Path, flag: str, count: int, num_classes: int) -> IntArray:
+    """The labels of ``count`` clips, int64 of shape (count,)."""
     labels = _open(path, flag)
     where = f"{flag} {path}"
     if labels.shape not in ((count,), (count, 1)):
@@ -60,7 +71,8 @@ def _labels(path, flag, count, num_classes):
     return whole
 
 
-def _whole(labels, where):
+def _whole(labels: AnyArray, where: str) -> IntArray:
+    """Float labels as int64; refuses those that are not whole."""
     with np.errstate(invalid="ignore"):
         wrong = ~(labels == np.floor(labels)) | (np.abs(labels) > 2**31)
     if wrong.any():
@@ -69,7 +81,8 @@ def _whole(labels, where):
     return labels.astype(np.int64)
 
 
-def _open(path, flag):
+def _open(path: str | Path, flag: str) -> AnyArray:
+    """The array in an .npy file, memory-mapped."""
     where = f"{flag} {path}"
     if os.path.isdir(path):
         raise InputError(f"{where}: is a folder; an .npy file is needed")

@@ -1,11 +1,16 @@
 """A set of labelled clips, and the batches that training takes from it."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..errors import InputError
 
@@ -16,36 +21,45 @@ class ClipSet:
 
     Attributes:
         name: where they come from, for messages.
-        clips: array of shape (n, d, h, w, c), any real dtype; may be memory-mapped, it is read a batch at a time.
+        clips: array of shape (m, d, h, w, c), any real dtype; it may be memory-mapped, since it is read batch by batch.
         labels: int64 ndarray of shape (n,).
-        class_names: one a class.
-        draw: function of clip numbers, called in the caller's thread before these clips are read; default None.
-        index: what is known of every clip: dict of arrays of shape (n,), ``subject``, ``source``, ``video`` and
+        class_names: one name per class, in the order of the labels.
+        draw: called with the rows of ``clips`` that are about to be read, in the caller's thread; default None.
+        index: what is known of every clip: arrays of shape (n,) called ``subject``, ``source``, ``video`` and
             ``first_frame``; default None.
-        rows: where in ``clips`` the set's clips stand, int64 ndarray of shape (n,); default None, all of them.
+        rows: int64 ndarray of shape (n,): the row of ``clips`` where each clip of the set stands; default None, where
+            m = n and every row is taken in order.
     """
 
     name: str
-    clips: np.ndarray
-    labels: np.ndarray
-    class_names: tuple
-    draw: Callable | None = None
-    index: dict | None = None
-    rows: np.ndarray | None = None
+    clips: AnyArray
+    labels: IntArray
+    class_names: tuple[str, ...]
+    draw: Callable[[IntArray], Any] | None = None
+    index: dict[str, AnyArray] | None = None
+    rows: IntArray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, chosen, name):
-        """The clips numbered ``chosen``, an integer ndarray, as a set of their own; nothing is copied."""
+    def take(self, chosen: IntArray, name: str) -> "ClipSet":
+        """Some of the clips as a set of their own; no clip is copied.
+
+        Args:
+            chosen: integer ndarray of shape (b,): numbers of the clips, ``0 ... n - 1``.
+            name: of the new set.
+        """
         index = self.index and {column: values[chosen] for column, values in self.index.items()}
         return replace(self, name=name, labels=self.labels[chosen], index=index, rows=self._rows(chosen))
 
-    def _rows(self, indices):
+    def _rows(self, indices: IntArray) -> IntArray:
         return indices if self.rows is None else self.rows[indices]
 
-    def check_finite(self, progress):
-        """Look through all clips.  ``progress`` wraps the iterable of their numbers, as tqdm does.
+    def check_finite(self, progress: Callable[[IntArray], Iterable[int]]) -> None:
+        """Look at every value of every clip.
+
+        Args:
+            progress: wraps the iterable of the clips' rows, as tqdm does.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
@@ -54,29 +68,38 @@ class ClipSet:
             for row in progress(self._rows(np.arange(len(self)))):
                 self._require_finite(row, self.clips[row])
 
-    def batches(self, index_lists, kernels, dtype, normalized=True, changes=()):
+    def batches(
+        self,
+        index_lists: Iterable[IntArray],
+        kernels: ModuleType,
+        dtype: DTypeLike,
+        normalized: bool = True,
+        changes: Iterable[Callable[[AnyArray], None]] = (),
+    ) -> Iterator[tuple[FloatArray, IntArray]]:
         """Gather batches, each read from disk while the one before is in use.
 
         Args:
-            index_lists: iterable of arrays of clip numbers, one a batch.
-            kernels: edition that normalises; one that has the arrays elsewhere is given each batch while the one before
-                is in use.
+            index_lists: one array of clip numbers, of shape (b,), per batch.
+            kernels: edition that normalises.  An edition whose arrays are on a device gets each batch copied there
+                while the one before is in use.
             dtype: of the batches.
             normalized: True (default) applies :func:`normalize`; False only casts.
-            changes: functions, one a batch, that may change its clips in place before that; default none.
+            changes: one function per batch, which changes the raw clips (b, d, h, w, c) in place; default none.
 
         Yields:
-            ``x, labels``: of shape (b, d, h, w, c), an ndarray or the edition's own kind of array, and an ndarray (b,).
-            ``x`` is written anew for the next batch.
+            ``x, labels``: the clips (b, d, h, w, c), an ndarray or the edition's own kind of array, and their labels,
+            an ndarray (b,).  The next batch is written over ``x``.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
         """
-        # The thread only copies: kernels stay in the caller's thread, since not all of Numba's layers allow two.
+        # The thread only copies.  Kernels stay in the caller's thread: not all threading layers of Numba allow two
+        # threads to call kernels at the same time.
         elsewhere = hasattr(kernels, "upload")
         empty, upload = (kernels.pinned, kernels.upload) if elsewhere else (np.empty, lambda raw, _: raw)
         with ThreadPoolExecutor(1) as reader:
-            spare, x = [], None
+            spare: list[tuple[AnyArray, AnyArray]] = []
+            x = None
             wanted = zip(index_lists, chain(changes, repeat(None)), strict=False)
             coming = self._read_next(wanted, reader, spare, empty, upload)
             while coming:
@@ -97,17 +120,34 @@ class ClipSet:
                 spare.append((raw, placed))
                 yield x, self.labels[indices]
 
-    def _read_next(self, wanted, reader, spare, empty, upload):
+    def _read_next(
+        self,
+        wanted: Iterator[tuple[IntArray, Callable[[AnyArray], None] | None]],
+        reader: ThreadPoolExecutor,
+        *places: Any,
+    ) -> tuple[IntArray, IntArray, Future[tuple[AnyArray, AnyArray]]] | None:
+        """Begin to read the next batch: its clip numbers, their rows, and the arrays to come; None after the last."""
         indices, change = next(wanted, (None, None))
         if indices is None:
             return None
         rows = self._rows(indices)
         if self.draw:
             self.draw(rows)
-        return indices, rows, reader.submit(self._read, rows, change, spare, empty, upload)
+        return indices, rows, reader.submit(self._read, rows, change, *places)
 
-    def _read(self, rows, change, spare, empty, upload):
-        """Copy the clips at ``rows`` into arrays that are no longer used, or new ones: here, and where kernels work."""
+    def _read(
+        self,
+        rows: IntArray,
+        change: Callable[[AnyArray], None] | None,
+        spare: list[tuple[AnyArray, AnyArray]],
+        empty: Callable[..., AnyArray],
+        upload: Callable[..., AnyArray],
+    ) -> tuple[AnyArray, AnyArray]:
+        """Copy the clips at ``rows`` to an array on the host and from there to the kernels' own, both (b, d, h, w, c).
+
+        ``spare`` are such pairs that are no longer in use and may be written to again; ``empty`` makes an array on the
+        host, and ``upload`` copies one to where the kernels work.
+        """
         shape = (len(rows), *self.clips.shape[1:])
         raw, placed = next((spare.pop(i) for i, (array, _) in enumerate(spare) if array.shape == shape), (None, None))
         if raw is None:
@@ -118,7 +158,7 @@ class ClipSet:
             change(raw)
         return raw, upload(raw, placed)
 
-    def _require_finite(self, row, clip):
+    def _require_finite(self, row: int, clip: AnyArray) -> None:
         # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(clip.sum()) or np.isfinite(clip).all():
@@ -129,8 +169,8 @@ class ClipSet:
         )
 
 
-def normalize(clips, kernels, out=None):
-    """Preprocessing of the input: every frame and channel to mean 0 and standard deviation 1.
+def normalize(clips: AnyArray, kernels: ModuleType, out: FloatArray | None = None) -> FloatArray:
+    """Standardise every frame and channel of the input to mean 0 and standard deviation 1.
 
     Args:
         clips: array of shape (n, d, h, w, c), any real dtype.
@@ -138,21 +178,25 @@ def normalize(clips, kernels, out=None):
         out: array to write to; default a new one of the dtype of ``clips``, float64 for integers.
 
     Returns:
-        ndarray of the same shape.  A constant frame becomes 0.
+        Array of the same shape, ``out`` where it is given.  A constant frame becomes 0.
 
     Source: ``input_data.normalize`` of the original, which calls this "range 0-1".
     """
     if clips.dtype not in (np.uint8, np.float32, np.float64):
-        # One compiled kernel a dtype: the others are rare.
+        # Each dtype takes a compiled kernel of its own, and the other dtypes are rare.
         clips = clips.astype(np.result_type(clips.dtype, np.float32))
-    return kernels.standardize(clips, 0.0, out)
+    standardized: FloatArray = kernels.standardize(clips, 0.0, out)
+    return standardized
 
 
-def batch_indices(count, batch_size, seed, step):
-    """Which clips step ``step`` trains on: batch ``step % (count // batch_size)`` of its epoch's order.
+def batch_indices(count: int, batch_size: int, seed: int, step: int) -> IntArray:
+    """The clips that step ``step`` trains on: batch ``step % (count // batch_size)`` of its epoch's order.
 
     The order is drawn anew every epoch, from the seed and the epoch's number alone, so that a resumed run needs no more
-    than the step to go on.  What fills no batch is left out of the epoch, as in the original.
+    than the step to go on.  Clips that fill no batch are left out of the epoch, as in the original.
+
+    Returns:
+        int64 ndarray of shape (batch_size,).
     """
     epoch, batch = divmod(step, count // batch_size)
     order = np.random.default_rng((seed, epoch)).permutation(count)

@@ -1,8 +1,12 @@
 """Volumes of MedMNIST v2 (Yang et al., Scientific Data 2023), read from its .npz files as they are."""
 
 import zipfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from kernels.arrays import AnyArray
 
 from ..errors import InputError
 from .clips import ClipSet
@@ -10,18 +14,20 @@ from .clips import ClipSet
 PARTS = ("train", "val", "test")
 
 
-def load_medmnist(path, part, shape, num_classes, flag="train_path"):
-    """One of the official splits of a 3D set as clips: slices are frames.
+def load_medmnist(
+    path: str | Path, part: str, shape: Sequence[int], num_classes: int, flag: str = "train_path"
+) -> ClipSet:
+    """Open one of the official splits of a 3D set; the slices of a volume are the frames of a clip.
 
     Args:
-        path: .npz with ``train_images`` (n, d, h, w), ``train_labels`` (n, 1), and the same of ``val`` and ``test``.
+        path: .npz with ``train_images`` (n, d, h, w), ``train_labels`` (n, 1), and likewise for ``val`` and ``test``.
         part: "train", "val" or "test".
         shape: ``(d, h, w, c)`` that a clip must have; c is 1.
         num_classes: labels must be ``0 ... num_classes - 1``.
-        flag: what the path is called in messages.
+        flag: what the path is called in messages; default "train_path".
 
     Returns:
-        ClipSet: in memory; classes are named by their numbers.
+        ClipSet in memory, whose classes are named by their numbers.
 
     Raises:
         InputError: the file is missing, damaged, no such set, or does not fit the settings.
@@ -46,7 +52,8 @@ def load_medmnist(path, part, shape, num_classes, flag="train_path"):
     return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, tuple(map(str, range(num_classes))))
 
 
-def _arrays(path, where, names):
+def _arrays(path: str | Path, where: str, names: Sequence[str]) -> list[AnyArray]:
+    """The arrays called ``names`` in an .npz file."""
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):

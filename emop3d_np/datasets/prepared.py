@@ -2,30 +2,35 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from kernels.arrays import AnyArray, IntArray
+
 from ..errors import InputError
 from .arrays import load_npy
+from .clips import ClipSet
 
 COLUMNS = ("clip", "source", "first_frame", "subject", "label")
+"""Columns that ``index.csv`` must have."""
 
 
-def load_prepared(folder, shape, num_classes, flag="train_path"):
+def load_prepared(folder: str | Path, shape: Sequence[int], num_classes: int, flag: str = "train_path") -> ClipSet:
     """Open a prepared folder.
 
     Args:
-        folder: holds ``Training.npy`` (n, d, h, w, c), ``labels.npy`` (n,), ``classes.txt`` (a name a line, in the
-            order of the labels) and ``index.csv``, a row a clip: clip (0, 1, ...), source, first_frame, subject, label,
-            and, if clips of a source are to vote apart, video.
+        folder: holds ``Training.npy`` (n, d, h, w, c), ``labels.npy`` (n,), ``classes.txt`` (one name per line, in the
+            order of the labels) and ``index.csv`` (one row per clip: clip (0, 1, ...), source, first_frame, subject,
+            label; optionally video, whose clips vote together, by default those of one source).
         shape: ``(d, h, w, c)`` that a clip must have.
         num_classes: number of classes there must be.
-        flag: what the folder is called in messages.
+        flag: what the folder is called in messages; default "train_path".
 
     Returns:
-        ClipSet: with the names of its classes, and its index.
+        ClipSet with the names of its classes, and with its index.
 
     Raises:
         InputError: a file is missing or damaged, or the files do not fit each other or the settings.
@@ -42,7 +47,8 @@ def load_prepared(folder, shape, num_classes, flag="train_path"):
     return replace(clips, class_names=names, index=_index(folder / "index.csv", flag, clips.labels))
 
 
-def _index(path, flag, labels):
+def _index(path: Path, flag: str, labels: IntArray) -> dict[str, AnyArray]:
+    """The columns that the index of a ClipSet has, each of shape (n,)."""
     where = f"{flag} {path}"
     reader = csv.DictReader(io.StringIO(_text(path, flag), newline=""))
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
@@ -61,7 +67,7 @@ def _index(path, flag, labels):
     return index | {"video": np.array([row["video"] for row in rows]) if "video" in rows[0] else index["source"]}
 
 
-def _text(path, flag):
+def _text(path: Path, flag: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

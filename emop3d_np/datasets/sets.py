@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+
+from kernels.arrays import IntArray
 
 from ..errors import InputError
 from .arrays import load_npy
@@ -13,15 +16,16 @@ from .medmnist import load_medmnist
 from .prepared import load_prepared
 
 
-def load_sets(settings):
-    """Open both sets: files or prepared folders, or without paths the faces that the package draws.
+def load_sets(settings: SimpleNamespace) -> tuple[ClipSet, ClipSet | None]:
+    """Open both sets: from files or prepared folders, or where no path is given, the faces that the package draws.
 
     Args:
-        settings: as ``emop3d_np.settings.merge`` returns them.
+        settings: as ``emop3d_np.training.settings.merge`` returns them.
 
     Returns:
-        ``training, validation``: two ClipSets; the second is None when only training paths are given.  With
-        ``folds`` and ``fold``, the training set's clips outside the fold and in it.
+        ``training, validation``.  The second is None when only training paths are given; but a set of MedMNIST brings
+        its own validation split.  With ``folds`` and ``fold``, they are the training set's clips outside the fold and
+        in it.
 
     Raises:
         InputError: a path without its labels, or a file that does not fit.
@@ -51,8 +55,8 @@ def load_sets(settings):
     return training, replace(validation, class_names=(training if training.index else validation).class_names)
 
 
-def load_all(settings):
-    """Open the training set, whole.  Arguments and errors as of :func:`load_sets`."""
+def load_all(settings: SimpleNamespace) -> ClipSet:
+    """Open the training set, whole.  Arguments and errors are those of :func:`load_sets`."""
     if _given(settings):
         return _open_set(settings, "train")
     from .faces import TRAINING_FACES
@@ -60,13 +64,13 @@ def load_all(settings):
     return _drawn_set("drawn faces", TRAINING_FACES, settings)
 
 
-def split(clips, settings):
+def split(clips: ClipSet, settings: SimpleNamespace) -> IntArray:
     """The fold that tests each clip.
 
     Args:
-        clips: ClipSet.
+        clips: set of n clips.
         settings: ``folds``, ``fold_protocol`` (``subjects``: clips linked by a subject or a source stay together;
-            ``clips``: each goes by itself) and ``seed``.
+            ``clips``: each clip goes by itself) and ``seed`` are read.
 
     Returns:
         int64 ndarray of shape (n,), ``0 ... folds - 1``.
@@ -74,8 +78,9 @@ def split(clips, settings):
     Raises:
         InputError: nothing is known of the clips' subjects, or there are fewer groups than folds.
     """
+    groups: IntArray = np.arange(len(clips))
     if settings.fold_protocol == "clips":
-        groups, what = np.arange(len(clips)), "clips"
+        what = "clips"
     elif clips.index:
         groups, what = linked_groups(clips.index["subject"], clips.index["source"]), "groups of subjects and videos"
     else:
@@ -89,13 +94,14 @@ def split(clips, settings):
     return group_folds(groups, clips.labels, settings.folds, settings.seed)
 
 
-def _given(settings):
+def _given(settings: SimpleNamespace) -> list[str]:
+    """Which flags of paths are set."""
     flags = "train_path", "train_labels_path", "val_path", "val_labels_path"
     return [flag for flag in flags if getattr(settings, flag)]
 
 
-def _open_set(settings, part):
-    """The set of the flags that begin with ``part``."""
+def _open_set(settings: SimpleNamespace, part: str) -> ClipSet:
+    """Open the set that the flags beginning with ``part`` name."""
     flags = f"{part}_path", f"{part}_labels_path"
     clips, labels = (getattr(settings, flag) for flag in flags)
     for flag in flags:
@@ -104,21 +110,18 @@ def _open_set(settings, part):
     return open_set(clips, labels, settings, part, part)
 
 
-def open_set(clips, labels, settings, flag, part):
+def open_set(clips: str | Path, labels: str | Path | None, settings: SimpleNamespace, flag: str, part: str) -> ClipSet:
     """Open one set of clips.
 
     Args:
         clips: path of an .npy, of a prepared folder, or of a 3D set of MedMNIST, .npz.
-        labels: path of an .npy for the first, None for the others.
-        settings: whose shape of clips and number of classes it must have.
-        flag: in messages, what the paths are called is this with ``_path`` and ``_labels_path``.
+        labels: path of the labels that go with an .npy; None for a prepared folder or an .npz, which have their own.
+        settings: the set must have their shape of clips and number of classes.
+        flag: messages call the paths by this name with ``_path`` and ``_labels_path`` behind it.
         part: which split of a set of MedMNIST: "train", "val" or "test".
 
-    Returns:
-        ClipSet.
-
     Raises:
-        InputError: a file that does not fit, or labels where none are needed.
+        InputError: a file does not fit, or labels are missing or given where none are needed.
     """
     flags = f"{flag}_path", f"{flag}_labels_path"
     shape, classes = _shape(settings), settings.num_classes
@@ -128,18 +131,22 @@ def open_set(clips, labels, settings, flag, part):
         return load_prepared(clips, shape, classes, flags[0])
     if _is_medmnist(clips):
         return load_medmnist(clips, part, shape, classes, flags[0])
+    if not labels:
+        raise InputError(f"{flags[0]} {clips}: an .npy of clips needs a second one with their labels; give both")
     return load_npy(clips, labels, shape, classes, flags)
 
 
-def _is_medmnist(path):
+def _is_medmnist(path: str | Path) -> bool:
     return Path(path).suffix == ".npz"
 
 
-def _shape(settings):
+def _shape(settings: SimpleNamespace) -> tuple[int, int, int, int]:
+    """``(d, h, w, c)`` of a clip."""
     return settings.depth_frames, settings.height, settings.width, settings.in_channels
 
 
-def _drawn_set(name, people, settings):
+def _drawn_set(name: str, people: tuple[int, int, int], settings: SimpleNamespace) -> ClipSet:
+    """Faces of ``people``, ``(count, first_identity, identity_count)``, each drawn when it is first read."""
     from . import faces  # brings Numba along
 
     if settings.num_classes != len(faces.EMOTIONS):

@@ -1,8 +1,9 @@
 """Pen drawings as clips: a letter grows stroke by stroke, and the label is the alphabet it belongs to.
 
 Made for the strokes of Omniglot (Lake, Salakhutdinov and Tenenbaum, Science 2015): text files
-``ALPHABET/characterNN/XXXX_DD.txt``, DD the drawer, with lines ``x,y,t`` (y negative downwards in a box of 105 x 105, t
-in milliseconds), ``START``, and ``BREAK`` after each stroke.
+``ALPHABET/characterNN/XXXX_DD.txt``, where DD is the number of the drawer.  A file begins with the line ``START``; each
+stroke is lines ``x,y,t`` (in a box of 105 x 105, y is 0 at its upper edge and negative below, t is in milliseconds) and
+then the line ``BREAK``.
 
 Every drawing becomes a clip in the same way.  Its bounding box moves to the middle of the frame, at one scale for all.
 A clip follows the pen's path on paper: each frame adds an equal length of it.  Pauses and haste, habits of the drawer,
@@ -20,6 +21,7 @@ import re
 import shutil
 import zipfile
 import zlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,7 @@ import numpy as np
 from numba import prange
 from tqdm import tqdm
 
+from kernels.arrays import AnyArray, FloatArray
 from kernels.cpu.jit import parallel, serial
 
 from ..errors import InputError
@@ -39,16 +42,20 @@ PEN_RADIUS = 0.09
 """Where the ink of the pen ends, as a share of the smaller side of a frame."""
 
 HALF_LIFE = 0.2
-"""Ink is half as bright after this share of the drawing, ..."""
+"""Ink is half as bright after this share of the drawing."""
 
 FAINTEST = 0.25
-"""... and never fades below this share of its brightness."""
+"""Ink never fades below this share of its brightness."""
 
 CLIPS_AT_A_TIME = 100
-"""Clips drawn and written together: what stands in memory beside the drawings."""
+"""Clips that are drawn and written together; only so many are in memory at a time."""
 
 SMALLEST = (1, 8, 8, 1)
+"""The smallest ``(d, h, w, c)`` of a clip."""
+
 FARTHEST = 1e9
+"""Coordinates and times beyond this are refused."""
+
 NAME = re.compile(r"(?:.*/)?([^/]+)/character(\d+)/\d+_(\d+)\.txt")
 
 
@@ -60,28 +67,28 @@ class Drawing:
         alphabet: name.
         character: number of the letter within its alphabet.
         drawer: number of the person.
-        strokes: float64 ndarrays of shape (p, 3), at least one, with at least one point each: ``x, y, t``, y negative
-            downwards, t in milliseconds.
+        strokes: float64 ndarrays of shape (p, 3), one per stroke; there is at least one, and each has at least one
+            point ``x, y, t``.  y is negative below the box's upper edge, t is in milliseconds.
     """
 
     alphabet: str
     character: int
     drawer: int
-    strokes: tuple
+    strokes: tuple[FloatArray, ...]
 
 
-def read_strokes(path):
+def read_strokes(path: str | Path) -> list[Drawing]:
     """Read an archive of pen drawings.  Nothing is unpacked onto the disk.
 
     Args:
-        path: zip archive, or the folder it unpacks to; files other than .txt, and hidden ones, are passed over.
+        path: zip archive, or the folder it unpacks to; hidden files and files that are not .txt are passed over.
 
     Returns:
-        list of Drawing, sorted by alphabet, character and drawer.
+        The drawings, sorted by alphabet, character and drawer.
 
     Raises:
-        InputError: the archive is missing, damaged, something else, or holds no drawing; or a file in it has another
-            name than ``ALPHABET/characterNN/XXXX_DD.txt``, no point, or a line of another form.
+        InputError: the archive is missing, damaged, no archive, or holds no drawing; or a file in it is not named
+            ``ALPHABET/characterNN/XXXX_DD.txt``, has no point, or has a line that is not of the form above.
     """
     path = Path(path)
     if not path.exists():
@@ -93,18 +100,18 @@ def read_strokes(path):
     return sorted(drawings, key=lambda drawing: (drawing.alphabet, drawing.character, drawing.drawer))
 
 
-def draw_strokes(drawings, shape=(16, 100, 100, 1)):
-    """Draw the clips of drawings.
+def draw_strokes(drawings: Sequence[Drawing], shape: Sequence[int] = (16, 100, 100, 1)) -> AnyArray:
+    """Draw a clip of each drawing.
 
     Args:
-        drawings: sequence of Drawing, n.
+        drawings: n of them.
         shape: ``(d, h, w, c)`` of a clip, at least 1 x 8 x 8 x 1; default (16, 100, 100, 1).  Channels are equal.
 
     Returns:
-        ndarray of shape (n, d, h, w, c), uint8: 0 is paper, 255 fresh ink.
+        uint8 ndarray of shape (n, d, h, w, c): 0 is paper, 255 fresh ink.
 
     Raises:
-        InputError: ``shape`` is of another form, or too small.
+        InputError: ``shape`` is not four whole numbers, or too small.
     """
     d, h, w, c = _checked_shape(shape)
     lines = [_lines(drawing, h, w) for drawing in drawings]
@@ -116,26 +123,32 @@ def draw_strokes(drawings, shape=(16, 100, 100, 1)):
     return np.repeat(grey[..., np.newaxis], c, axis=-1)
 
 
-def prepare_strokes(source, out, held_out=None, shape=(16, 100, 100, 1), progress=True):
+def prepare_strokes(
+    source: str | Path,
+    out: str | Path,
+    held_out: Collection[int] | None = None,
+    shape: Sequence[int] = (16, 100, 100, 1),
+    progress: bool = True,
+) -> tuple[list[str], dict[str, int]]:
     """Turn an archive of drawings into prepared folders, as :func:`emop3d_np.datasets.load_prepared` reads them.
 
     Args:
         source: as ``path`` of :func:`read_strokes`.
-        out: folder to make, with all drawings; with ``held_out``, of two, ``train`` and ``val``.  Subjects are the
-            drawers, classes the alphabets, sorted.  It is there once it is complete, or not at all.
-        held_out: numbers of the drawers whose clips are for validation, and only for that; default None.
-        shape: as of :func:`draw_strokes`.
+        out: folder to make.  It is a prepared folder with all drawings or, with ``held_out``, holds two such folders,
+            ``train`` and ``val``.  Subjects are the drawers, classes the alphabets in sorted order.  If the work is
+            stopped, no folder is left.
+        held_out: numbers of the drawers whose clips go to ``val``, the others' going to ``train``; default None.
+        shape: as in :func:`draw_strokes`.
         progress: True (default) shows a bar.
 
     Returns:
-        ``classes, counts``: list of names, and dict of the folders, as str, with how many clips each has.
+        ``classes, counts``: the names of the classes, and how many clips each folder has, by the folder's path.
 
     Raises:
-        InputError: as :func:`read_strokes` and :func:`draw_strokes`; or ``held_out`` names nobody, somebody else, or
-            everybody; or ``out`` exists already or cannot be written.
+        InputError: as :func:`read_strokes` and :func:`draw_strokes`; or ``held_out`` is empty, names somebody who drew
+            nothing, or names everybody; or ``out`` exists already or cannot be written.
     """
-    source, out = Path(source).resolve(), Path(out)
-    shape = _checked_shape(shape)
+    source, out, shape = Path(source).resolve(), Path(out), _checked_shape(shape)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: exists already; name a new folder, or remove it first")
     drawings = read_strokes(source)
@@ -174,7 +187,8 @@ def _write_folder(folder, drawings, classes, shape, bar):
     _write_clips(folder / "Training.npy", drawings, shape, bar)
 
 
-def _texts_of_folder(path):
+def _texts_of_folder(path: Path) -> dict[str, bytes]:
+    """The contents of the .txt files in a folder, by their name in it."""
     try:
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*.txt") if file.is_file()}
         return {name: file.read_bytes() for name, file in files.items() if _is_visible(name)}
@@ -182,7 +196,8 @@ def _texts_of_folder(path):
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
-def _texts_of_zip(path):
+def _texts_of_zip(path: Path) -> dict[str, bytes]:
+    """The contents of the .txt files in a zip archive, by their name in it."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".txt") and _is_visible(name)]
@@ -198,12 +213,13 @@ def _is_visible(name):
     return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def _drawing(path, name, text):
+def _drawing(path: Path, name: str, text: bytes) -> Drawing:
+    """The drawing that the file called ``name`` in the archive at ``path`` holds."""
     match = NAME.fullmatch(name)
     if not match:
         raise InputError(f"{path}: {name!r} is not named ALPHABET/characterNN/XXXX_DD.txt; rename it, or take it out")
     alphabet, character, drawer = match.groups()
-    strokes = [[]]
+    strokes: list[list[list[float]]] = [[]]
     lines = map(str.strip, text.decode("ascii", "replace").splitlines())
     for number, line in enumerate(lines, 1):
         if line in ("START", "BREAK"):
@@ -216,14 +232,14 @@ def _drawing(path, name, text):
                     f"correct it, or take the file out"
                 )
             strokes[-1].append(point)
-    strokes = tuple(np.array(points) for points in strokes if points)
-    if not strokes:
+    arrays = tuple(np.array(points) for points in strokes if points)
+    if not arrays:
         raise InputError(f"{path}: {name!r} is empty, it holds no points; take it out")
-    return Drawing(alphabet, int(character), int(drawer), strokes)
+    return Drawing(alphabet, int(character), int(drawer), arrays)
 
 
-def _point(line):
-    """``x,y,t`` as a list of floats; None if it is something else."""
+def _point(line: str) -> list[float] | None:
+    """The three numbers of a line ``x,y,t``; None where the line is something else."""
     try:
         point = [float(number) for number in line.split(",")]
     except ValueError:
@@ -231,22 +247,23 @@ def _point(line):
     return point if len(point) == 3 and all(abs(number) < FARTHEST for number in point) else None
 
 
-def _checked_shape(shape):
+def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     if len(shape) != 4 or any(size != int(size) or size < least for size, least in zip(shape, SMALLEST, strict=True)):
         raise InputError(f"shape is {tuple(shape)}; drawings need whole numbers (d, h, w, c) of at least {SMALLEST}")
     return tuple(int(size) for size in shape)
 
 
-def _checked_drawers(held_out, drawers, source):
+def _checked_drawers(held_out: Collection[int], drawers: list[int], source: Path) -> list[int]:
+    """``held_out``, sorted, each number once; some of ``drawers`` must be in it, and some must not."""
     there = f"the drawers of {source} are {', '.join(map(str, drawers))}"
     unknown = [number for number in held_out if number not in drawers]
     if unknown:
         raise InputError(f"held_out names {', '.join(map(str, unknown))}; {there}")
-    held_out = sorted({int(number) for number in held_out})
-    if len(held_out) in (0, len(drawers)):
-        whom = "everybody, which leaves none to train on" if held_out else "nobody, which leaves none to validate on"
+    chosen = sorted({int(number) for number in held_out})
+    if len(chosen) in (0, len(drawers)):
+        whom = "everybody, which leaves none to train on" if chosen else "nobody, which leaves none to validate on"
         raise InputError(f"held_out names {whom}; {there}")
-    return held_out
+    return chosen
 
 
 def _write_clips(path, drawings, shape, bar):
@@ -260,12 +277,15 @@ def _write_clips(path, drawings, shape, bar):
             bar.update(len(clips))
 
 
-def _lines(drawing, h, w):
-    """The pen's path as lines, ndarray of shape (m, 2, 3): from and to, each as row, column and share of the path."""
-    # A stroke of one point, a dot, becomes a line of no length.
+def _lines(drawing: Drawing, h: int, w: int) -> FloatArray:
+    """The pen's path as m lines, ndarray of shape (m, 2, 3).
+
+    Both ends of a line are a row, a column, and the share of the whole path that the pen has gone when it is there.
+    """
+    # A stroke of one point, a dot, becomes a line of length 0.
     strokes = [stroke if len(stroke) > 1 else stroke.repeat(2, axis=0) for stroke in drawing.strokes]
     lines = np.concatenate([np.stack([stroke[:-1], stroke[1:]], axis=1) for stroke in strokes])
-    # (x, y upwards) in the box as (row, column) in the frame
+    # From the box's (x, y), where y grows upwards, to the frame's (row, column).
     places = lines[..., 1::-1] * [-1, 1]
     middle = (places.min(axis=(0, 1)) + places.max(axis=(0, 1))) / 2
     lines[..., :2] = (places - middle) * (min(h, w) / BOX) + [(h - 1) / 2, (w - 1) / 2]
@@ -278,12 +298,14 @@ def _lines(drawing, h, w):
 
 @parallel
 def _draw_clips(lines, bounds, radius, fade, clips):
+    """Draw ``clips`` (n, d, h, w), uint8, of ``lines`` (m, 2, 3): clip n has those from bounds[n] to bounds[n + 1]."""
     for n in prange(clips.shape[0]):
         _draw_clip(lines[bounds[n] : bounds[n + 1]], radius, fade, clips[n])
 
 
 @serial
 def _draw_clip(lines, radius, fade, clip):
+    """Draw one clip (d, h, w): ink reaches ``radius`` pixels around a line and is ``fade`` as bright a frame later."""
     frames, rows, columns = clip.shape
     fresh = np.empty((rows, columns), np.float32)
     fading = np.zeros_like(fresh)
@@ -306,7 +328,10 @@ def _draw_clip(lines, radius, fade, clip):
 
 @serial
 def _draw_line(line, since, until, radius, plane):
-    """Draw the part of ``line`` that the pen travels from ``since`` to ``until``, shares of its whole path."""
+    """Draw on ``plane`` (h, w) the part of ``line`` (2, 3) that the pen goes from ``since`` to ``until``.
+
+    Both are shares of the pen's whole path.
+    """
     start, length = line[0, 2], line[1, 2] - line[0, 2]
     begin = max(since - start, 0.0) / length if length > 0 else 0.0
     end = min((until - start) / length, 1.0) if length > 0 else 0.0
@@ -318,7 +343,7 @@ def _draw_line(line, since, until, radius, plane):
     first_column = int(max(min(w0, w0 + dw) - radius, 0.0))
     for h in range(first_row, int(min(max(h0, h0 + dh) + radius, plane.shape[0] - 1.0)) + 1):
         for w in range(first_column, int(min(max(w0, w0 + dw) + radius, plane.shape[1] - 1.0)) + 1):
-            # the nearest place of the line to this pixel's centre, 0 ... 1 along it
+            # The place on the line that is nearest to this pixel's centre, as a share of the line, 0 ... 1.
             along = ((h - h0) * dh + (w - w0) * dw) / squared_length if squared_length > 0 else 0.0
             along = min(max(along, 0.0), 1.0)
             squared_distance = (h - h0 - along * dh) ** 2 + (w - w0 - along * dw) ** 2

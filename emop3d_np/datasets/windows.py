@@ -2,16 +2,18 @@
 
 import numpy as np
 
+from kernels.arrays import AnyArray
+
 from ..errors import InputError
 
 
-def windows(frames, depth=16, overlap=8):
+def windows(frames: AnyArray, depth: int = 16, overlap: int = 8) -> AnyArray:
     """Clips of ``depth`` consecutive frames, each sharing ``overlap`` frames with the one before.
 
     Args:
         frames: array of shape (t, h, w, c).
-        depth: frames of a clip; default 16.
-        overlap: frames that neighbours share, less than ``depth``; default 8.
+        depth: frames per clip; default 16.
+        overlap: frames that neighbouring clips share, fewer than ``depth``; default 8.
 
     Returns:
         Read-only view of shape (n, depth, h, w, c); clip ``i`` begins at frame ``i * (depth - overlap)``.  Frames at

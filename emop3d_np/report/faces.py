@@ -8,7 +8,7 @@ from .figure import pyplot, save
 
 
 def draw_faces_sheet(picture: str | Path) -> None:
-    """Draw six of the drawn people, an emotion each, five moments of every clip, as README shows them.
+    """Draw six of the drawn people, one per emotion, at five moments of their clips, as README shows them.
 
     Raises:
         InputError: matplotlib is missing, or the file cannot be written.

@@ -1,7 +1,9 @@
 """A run, a cross-validation or a sweep as a picture."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +15,12 @@ from .figure import pyplot, save
 def draw_run(folder: str | Path, picture: str | Path) -> None:
     """Draw a run's loss and accuracy, its last confusion matrix, and the weights of its first layer.
 
-    Of a cross-validation: the accuracy of every fold, the confusion matrix of all, and the recalls.  Of a sweep: the
-    accuracies of every combination.
+    Of a cross-validation it draws the accuracy of every fold, the confusion matrix of all folds together, and the
+    recalls; of a sweep, the accuracies of every combination.
 
     Args:
-        folder: a run's folder, a cross-validation's or a sweep's.
-        picture: file to write; the ending gives the format.
+        folder: of a run, a cross-validation or a sweep.
+        picture: file to write; its ending gives the format.
 
     Raises:
         InputError: the folder holds no run, or matplotlib is missing.
@@ -50,16 +52,17 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
         title = f"epoch {test['epoch']:g}: {100 * test['accuracy']:.1f} % of {test['clips']}"
         _draw_confusion(of["confusion"], test, title)
     if saved:
-        # One image a map: the weights of the window's frames side by side, first channel.
+        # A row per map: for the first channel, the weights of each frame of the window, side by side.
         weights = saved.parameters["L1WS/weights"][..., 0, :]
         rows = np.concatenate([np.concatenate(list(weights[..., f]), axis=1) for f in range(weights.shape[-1])])
         limit = np.abs(rows).max()
         of["weights"].imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        of["weights"].set(title="weights of L1WS: a map a row, frames across", xticks=[], yticks=[])
+        of["weights"].set(title="weights of L1WS: a row per map, frames across", xticks=[], yticks=[])
     save(figure, picture)
 
 
-def _draw_folds(plt, result, picture):
+def _draw_folds(plt: Any, result: Mapping[str, Any], picture: str | Path) -> None:
+    """Draw ``folds.json`` of a cross-validation."""
     figure, (bars, matrix, recalls) = plt.subplots(1, 3, figsize=(13.5, 4), layout="constrained")
     folds = [row["fold"] for row in result["per_fold"]]
     for shift, unit, colour in ((-0.2, "clip", "C0"), (0.2, "video", "C1")):
@@ -72,8 +75,7 @@ def _draw_folds(plt, result, picture):
     bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
     bars.legend()
     _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
-    names, shares = zip(*result["recall"].items(), strict=True)
-    recalls.barh(names, [share or 0 for share in shares])
+    recalls.barh(list(result["recall"]), [share or 0 for share in result["recall"].values()])
     recalls.set(xlim=(0, 1), title="recall per clip")
     recalls.invert_yaxis()
     figure.suptitle(
@@ -82,7 +84,8 @@ def _draw_folds(plt, result, picture):
     save(figure, picture)
 
 
-def _draw_sweep(plt, result, picture):
+def _draw_sweep(plt: Any, result: Mapping[str, Any], picture: str | Path) -> None:
+    """Draw ``sweep.json`` of a sweep."""
     rows = result["combinations"]
     figure, ax = plt.subplots(figsize=(8, 1.6 + 0.35 * len(rows)), layout="constrained")
     for place, row in enumerate(rows):
@@ -98,7 +101,8 @@ def _draw_sweep(plt, result, picture):
     save(figure, picture)
 
 
-def _draw_confusion(ax, test, title):
+def _draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
+    """Draw the ``confusion`` matrix (k, k) of a test: a row per class, in shares of the row."""
     counts = np.array(test["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -111,5 +115,6 @@ def _draw_confusion(ax, test, title):
     ax.set(xlabel="answer", ylabel="truth", title=title)
 
 
-def _rows(path):
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a .jsonl; none where the file does not exist."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,1 +1,1 @@
-"""From videos to clips, and from a video to an answer: decoding, faces, layouts of collections, both commands."""
+"""From videos to clips to train on (``prepare``), and from a video to its emotions (``predict``)."""

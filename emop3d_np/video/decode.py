@@ -1,10 +1,19 @@
-"""Frames of a video, one at a time: any file FFmpeg reads, a folder of pictures, a camera (PyAV, extra ``video``)."""
+"""Frames of a video, one at a time.
+
+A video is any file that FFmpeg reads, a folder of pictures, or a camera.  PyAV reads them; it comes with the extra
+``video``.
+"""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+
+from kernels.arrays import AnyArray
 
 from ..errors import InputError
 
@@ -12,38 +21,38 @@ PICTURES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 """Endings of the files that make a folder a video."""
 
 PICTURE_RATE = 25.0
-"""Frames a second of a folder of pictures, which does not say."""
+"""Frames per second of a folder of pictures, which does not say its own."""
 
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}"), "win32": ("dshow", "video={}")}
-"""FFmpeg's input device and its name, by ``sys.platform``."""
+"""FFmpeg's input device and how it names a camera, by ``sys.platform``."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame as it is meant to be seen: of square pixels, upright.
+    """One frame as it is meant to be seen: upright, with square pixels.
 
     Attributes:
         index: its number in the video, from 0.
         time: seconds since the first frame.
-        height, width: pixels.
+        height, width: in pixels.
     """
 
     index: int
     time: float
     height: int
     width: int
-    _coded: object
+    _coded: Any
     _quarter_turns: int
 
-    def grey(self):
-        """Brightness, uint8 of shape (height, width), 0 black, 255 white."""
+    def grey(self) -> AnyArray:
+        """Brightness, uint8 ndarray of shape (height, width); 0 is black, 255 white."""
         return self._array(self.height, self.width, "gray")
 
-    def colour(self, shrink=1):
-        """Colours, uint8 of shape (height / shrink, width / shrink, 3), red first."""
+    def colour(self, shrink: float = 1) -> AnyArray:
+        """Colours, uint8 ndarray of shape (height / shrink, width / shrink, 3), red first."""
         return self._array(max(round(self.height / shrink), 1), max(round(self.width / shrink), 1), "rgb24")
 
-    def _array(self, height, width, pixels):
+    def _array(self, height: int, width: int, pixels: str) -> AnyArray:
         if self._quarter_turns % 2:
             height, width = width, height
         interpolation = "AREA" if height < self._coded.height else "BILINEAR"
@@ -55,26 +64,37 @@ class Video:
     """A video that is open; iterating gives its frames, from the first to the last, in constant memory.
 
     Args:
-        path: file, folder of pictures (in the order of their names, numbers by value), or URL that FFmpeg opens.
-        start, end: seconds; frames before ``start`` are passed over, and it ends before ``end``.  Default: all.
-        rate: frames a second to take, by their time stamps, each tick the frame then to be seen; default: every frame.
-        form: FFmpeg's name of the format or input device, for what does not say it itself.
-        threads: that decode; default 0, as many as there are cores.
+        path: file, URL that FFmpeg opens, or folder of pictures, which are taken in the order of their names
+            (``frame_9`` before ``frame_10``).
+        start, end: seconds: only frames from ``start`` on and before ``end`` are given; default: all.
+        rate: frames per second to take.  At each tick it is the frame that is seen at that time; default: each frame
+            is taken once.
+        form: FFmpeg's name of the format or input device; default: FFmpeg finds out.
+        threads: number of threads that decode; default 0, as many as there are cores.
 
     Raises:
-        InputError: PyAV is missing; there is no such file, it may not be read, it is empty, no video, or holds none.
+        InputError: PyAV is missing; or the file does not exist, cannot be read, is empty, or holds no video.
 
     Attributes:
-        rate: frames a second, as the file says; None where it does not.
-        notes: after the last frame, what was found strange: list of str.
+        rate: frames per second that the file states; None where it states none.
+        notes: what was found strange, complete after the last frame.
     """
 
-    def __init__(self, path, start=None, end=None, rate=None, form=None, threads=0):
+    def __init__(
+        self,
+        path: str | Path,
+        start: float | None = None,
+        end: float | None = None,
+        rate: float | None = None,
+        form: str | None = None,
+        threads: int = 0,
+    ) -> None:
         self.path, self.start, self.end, self.wanted_rate = path, start or 0.0, end, rate
-        self.notes = []
-        self._container, self._pictures = None, ()
-        folder = form is None and Path(path).is_dir()
-        if folder:
+        self.rate: float | None = None
+        self.notes: list[str] = []
+        self._container: Any = None
+        self._pictures: list[Path] = []
+        if form is None and Path(path).is_dir():
             self._pictures, self.rate = pictures_of(path), PICTURE_RATE
             if not self._pictures:
                 raise InputError(f"{path}: the folder holds no pictures ({' '.join(sorted(PICTURES))})")
@@ -93,19 +113,21 @@ class Video:
             raise
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
-        self.rate = float(self._stream.average_rate) if self._stream.average_rate else None
+        if self._stream.average_rate:
+            self.rate = float(self._stream.average_rate)
 
-    def __enter__(self):
+    def __enter__(self) -> "Video":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
+        """Let go of the file; a second time does nothing."""
         if self._container:
             self._container.close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         frames = self._every_frame()
         if self.wanted_rate:
             frames = _evened(frames, self.wanted_rate)
@@ -115,10 +137,10 @@ class Video:
             if frame.time >= self.start:
                 yield frame
 
-    def _every_frame(self):
+    def _every_frame(self) -> Iterator[Frame]:
         coded_frames = map(_picture, self._pictures) if self._pictures else self._decoded()
         first = before = None
-        shortest, longest = np.inf, 0.0
+        index, shortest, longest = 0, np.inf, 0.0
         for index, coded in enumerate(coded_frames):
             time = coded.time
             if self._pictures or time is None:
@@ -128,9 +150,10 @@ class Video:
             if before is not None:
                 shortest, longest = min(shortest, time - before), max(longest, time - before)
             before = time
-            aspect = float(coded_aspect(coded, self))
+            # Width of a pixel by its height, where the file states it.
+            aspect = 1.0 if self._pictures else float(self._stream.sample_aspect_ratio or 1)
             height, width = coded.height, coded.width
-            # Pixels become square by stretching, never by leaving any out.
+            # Pixels that are not square are stretched, so that none is lost.
             height, width = (height, round(width * aspect)) if aspect >= 1 else (round(height / aspect), width)
             turns = round(coded.rotation / 90) % 4
             if turns % 2:
@@ -140,8 +163,8 @@ class Video:
             raise InputError(f"{self.path}: no frame of it can be decoded")
         self._note_the_end(index + 1, before, shortest, longest)
 
-    def _decoded(self):
-        """Frames as FFmpeg decodes them; damaged ones are passed over, and counted."""
+    def _decoded(self) -> Iterator[Any]:
+        """Frames as FFmpeg decodes them; damaged packets are passed over, and counted."""
         from av.error import FFmpegError
 
         damaged, packets = 0, self._container.demux(self._stream)
@@ -162,7 +185,8 @@ class Video:
         if damaged:
             self.notes.append(f"{damaged} damaged packets passed over")
 
-    def _note_the_end(self, count, last, shortest, longest):
+    def _note_the_end(self, count: int, last: float, shortest: float, longest: float) -> None:
+        """Note what is strange about a file of ``count`` frames, the last at ``last``; all times are in seconds."""
         if self._pictures:
             return
         if longest > 1.5 * shortest and not self.wanted_rate:
@@ -180,52 +204,44 @@ class Video:
 
 
 ATTACHED_PICTURE = 0x0400
-"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a song, which is no video."""
+"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC, which marks the cover of a song: it is no video."""
 
 
-def pictures_of(folder):
-    """Files of a folder that are pictures, in the order of their names, numbers by value; hidden ones left out."""
+def pictures_of(folder: str | Path) -> list[Path]:
+    """The files of a folder that are pictures and not hidden, in the order of :func:`natural`."""
     files = (p for p in Path(folder).iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith("."))
     return sorted(files, key=lambda path: natural(path.name))
 
 
-def natural(name):
-    """Key that sorts ``frame_9`` before ``frame_10``."""
+def natural(name: str) -> list[tuple[int, str]]:
+    """Key that sorts names with the numbers in them by value: ``frame_9`` before ``frame_10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def coded_aspect(coded, video):
-    """Width of a frame's pixels by their height; 1 where nothing is said."""
-    aspect = None if video._pictures else video._stream.sample_aspect_ratio
-    return aspect or 1
-
-
-def _evened(frames, rate):
-    """Of ``frames``, the one to be seen at each tick of ``rate``: some twice, some never."""
+def _evened(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
+    """The frame that is seen at each tick, ``rate`` of them per second; a frame may come twice, or never."""
     tick, shown = 0, None
     for frame in frames:
-        # A tick that falls on a frame, but for rounding, takes it.
+        # A tick takes the frame that begins with it, within a millisecond for rounding.
         while shown is not None and tick / rate < frame.time - 1e-3:
-            yield _at(shown, tick / rate)
+            yield replace(shown, time=tick / rate)
             tick += 1
         shown = frame
     if shown is not None and tick / rate <= shown.time + 1e-3:
-        yield _at(shown, tick / rate)
+        yield replace(shown, time=tick / rate)
 
 
-def _at(frame, time):
-    return Frame(frame.index, time, frame.height, frame.width, frame._coded, frame._quarter_turns)
-
-
-def _picture(path):
+def _picture(path: Path) -> Any:
+    """The picture in a file, as PyAV decodes it."""
     with _open(path, None) as container:
         try:
             return next(container.decode(video=0))
-        except (StopIteration, IndexError, _errors()):
+        except (StopIteration, IndexError, pyav().error.FFmpegError):
             raise InputError(f"{path}: no picture can be decoded") from None
 
 
-def _open(path, form):
+def _open(path: str | Path, form: str | None) -> Any:
+    """The container at ``path``, opened by PyAV."""
     av = pyav()
     try:
         if form is None and "://" not in str(path):
@@ -246,11 +262,12 @@ def _open(path, form):
     return container
 
 
-def _errors():
-    return pyav().error.FFmpegError
+def pyav() -> ModuleType:
+    """The module ``av``, silenced.
 
-
-def pyav():
+    Raises:
+        InputError: PyAV is missing.
+    """
     try:
         import av
     except ImportError:

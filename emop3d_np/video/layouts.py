@@ -1,12 +1,13 @@
-"""How collections of videos are laid out: where each says its label and its subject.
+"""How collections of videos are laid out: where each collection says what a video's label is, and who is seen in it.
 
-A layout is a function of the folder (or CSV file) that returns a :class:`Listing`.  Each recording is a video file, or
-a folder with one picture a frame.
+A layout is a function that takes the collection's folder, or a CSV file, and returns a :class:`Listing`.  A recording
+is a video file, or a folder with one picture per frame.
 """
 
 import csv
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,10 +38,10 @@ class Recording:
     """One video, or a part of one, with what it shows.
 
     Attributes:
-        source: its path, as the index names it: from the folder, or as the CSV has it.
+        source: path of the video, relative to the collection's folder, or as the CSV file has it.
         label: name of the class.
         subject: name of the person.
-        start, end: seconds; None: from the beginning, to the end.
+        start, end: seconds; None stands for the beginning and the end of the video.
     """
 
     source: str
@@ -50,8 +51,8 @@ class Recording:
     end: float | None = None
 
     @property
-    def name(self):
-        """Tells the recordings of a listing apart."""
+    def name(self) -> str:
+        """The source and, where the recording is a part of it, the times; no other recording of a listing has it."""
         if self.start is None and self.end is None:
             return self.source
         return f"{self.source}#{self.start or 0:g}-{'' if self.end is None else f'{self.end:g}'}"
@@ -62,50 +63,58 @@ class Listing:
     """What a collection holds.
 
     Attributes:
-        root: Path that the sources start from.
-        classes: names, by label; None: those that occur, sorted.
-        recordings: list of Recording.
-        skipped: list of (path, why).
+        root: folder that the sources are relative to.
+        classes: names of the classes, in the order of their numbers; empty where a layout prescribes none.
+        recordings: what can be used.
+        skipped: ``(path, why)`` of what cannot.
     """
 
     root: Path
-    classes: tuple = None
-    recordings: list = field(default_factory=list)
-    skipped: list = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    recordings: list[Recording] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
-    def skip(self, path, why):
+    def skip(self, path: str | Path, why: str) -> None:
+        """Say of a path why it is not used."""
         self.skipped.append((str(path), why))
 
-    def add(self, *what):
-        self.recordings.append(Recording(*what))
+    def add(self, path: Path, label: str, subject: str) -> None:
+        """Use the video at ``path``, relative to the root, as a whole."""
+        self.recordings.append(Recording(path.as_posix(), label, subject))
 
-    def add_by_name(self, path, label, subject, seen):
-        """Add a file of a collection in which names are unique; a second one of the same name is a copy."""
+    def add_by_name(self, path: Path, label: str, subject: str, seen: dict[str, Path]) -> None:
+        """As :meth:`add`, where file names are unique: a second file of the same name is a copy, and is skipped.
+
+        ``seen`` has the paths used so far, by name.
+        """
         if path.stem in seen:
             self.skip(path, f"has the name of {seen[path.stem]}, which was taken")
         else:
             seen[path.stem] = path
-            self.add(path.as_posix(), label, subject)
+            self.add(path, label, subject)
 
 
-def folders(root):
-    """``label/subject/any.mp4``, or deeper; the folders' names are the label and the subject."""
+def folders(root: str | Path) -> Listing:
+    """``label/subject/any.mp4``: the two outermost folders are named by the label and the subject."""
     listing = Listing(Path(root))
     for path in _found(listing):
-        # A folder of pictures may be the subject's own.
+        # A folder of pictures is a recording itself, so it may stand in the place of the subject's folder.
         least = 2 if (listing.root / path).is_dir() else 3
         if len(path.parts) < least:
             listing.skip(path, f"has no {'label' if len(path.parts) < least - 1 else 'subject'}: label/subject/file")
         else:
-            listing.add(path.as_posix(), path.parts[0], path.parts[1])
+            listing.add(path, path.parts[0], path.parts[1])
     return listing
 
 
-def enterface05(root):
-    """``subject 1/anger/sentence 1/s1_an_1.avi``; subject 6 lacks a level, so each folder is known by its name."""
+def enterface05(root: str | Path) -> Listing:
+    """``subject 1/anger/sentence 1/s1_an_1.avi``.
+
+    Subject 6 lacks the folders of sentences, so a folder is told by its name and not by its level.
+    """
     listing = Listing(Path(root), SIX_EMOTIONS)
     for path in _found(listing):
-        # The folder that was given may be a subject's own.
+        # The root itself may be the folder of one subject.
         parts = [part.strip().lower() for part in (listing.root.resolve().name, *path.parts)]
         subject = _first(re.fullmatch(r"subject[ _-]?(\d+)", part) for part in parts)
         label = next((part for part in parts if part in SIX_EMOTIONS), None)
@@ -116,13 +125,14 @@ def enterface05(root):
             missing = "label" if subject else "subject"
             listing.skip(path, f"has no {missing}: subject 1/anger/sentence 1/s1_an_1.avi")
         else:
-            listing.add(path.as_posix(), label, str(int(subject[1])))
+            listing.add(path, label, str(int(subject[1])))
     return listing
 
 
-def cremad(root):
-    """``1001_DFA_ANG_XX.flv``: actor, sentence, emotion, intensity; folders do not matter."""
-    listing, seen = Listing(Path(root), tuple(CREMAD_CODES.values())), {}
+def cremad(root: str | Path) -> Listing:
+    """``1001_DFA_ANG_XX.flv``: actor, sentence, emotion, intensity.  Folders do not matter."""
+    listing = Listing(Path(root), tuple(CREMAD_CODES.values()))
+    seen: dict[str, Path] = {}
     for path in _found(listing):
         named = re.fullmatch(r"(\d{4})_[A-Z]{3}_([A-Z]{3})_[A-Z]{1,2}", path.stem)
         if not named or named[2] not in CREMAD_CODES:
@@ -132,29 +142,34 @@ def cremad(root):
     return listing
 
 
-def ravdess(root):
+def ravdess(root: str | Path) -> Listing:
     """``01-01-03-02-01-01-12.mp4``: modality, voice, emotion, intensity, sentence, repetition, actor.
 
-    Most recordings come twice, with sound (01) and without (02); one is taken.
+    Most recordings come twice, with sound (modality 01) and without (02); one of the two is used.
     """
-    listing, seen, copies = Listing(Path(root), RAVDESS_EMOTIONS), {}, {}
-    # With sound (01) first: the name begins with it.
+    listing = Listing(Path(root), RAVDESS_EMOTIONS)
+    seen: dict[str, Path] = {}
+    copies: dict[str, Path] = {}
+    # Sorted by name, recordings with sound come first.
     for path in sorted(_found(listing), key=lambda path: path.name):
         named = re.fullmatch(r"(\d\d)-(\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d))", path.stem)
-        emotion = int(named[3]) if named else 0
-        if not 1 <= emotion <= len(RAVDESS_EMOTIONS):
+        if not named or not 1 <= int(named[3]) <= len(RAVDESS_EMOTIONS):
             listing.skip(path, "has no label: 01-01-03-02-01-01-12.mp4")
         elif path.stem not in seen and named[2] in copies:
             listing.skip(path, f"shows the same as {copies[named[2]]}, which was taken")
         else:
             copies.setdefault(named[2], path)
-            listing.add_by_name(path, RAVDESS_EMOTIONS[emotion - 1], named[4], seen)
+            listing.add_by_name(path, RAVDESS_EMOTIONS[int(named[3]) - 1], named[4], seen)
     return listing
 
 
-def table(path):
-    """A CSV file, ``path,label,subject[,start,end]`` in its first line; paths from its folder, times in seconds."""
-    listing, seen = Listing(Path(path).parent), {}
+def table(path: str | Path) -> Listing:
+    """A CSV file whose first line is ``path,label,subject`` or ``path,label,subject,start,end``.
+
+    Paths are relative to its folder, times are in seconds.
+    """
+    listing = Listing(Path(path).parent)
+    seen: dict[str, str] = {}
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, skipinitialspace=True)
@@ -183,7 +198,7 @@ LAYOUTS = {
 }
 
 
-def list_recordings(source, layout=None):
+def list_recordings(source: str | Path, layout: str | None = None) -> Listing:
     """List a collection.
 
     Args:
@@ -191,7 +206,7 @@ def list_recordings(source, layout=None):
         layout: key of :data:`LAYOUTS`; default "csv" for a file, "folders" for a folder.
 
     Returns:
-        Listing, ``classes`` filled in.
+        Listing with at least one recording.  Its classes are the layout's own, or else the labels that occur, sorted.
 
     Raises:
         InputError: there is no such source or layout, or it holds no recording at all.
@@ -213,7 +228,8 @@ def list_recordings(source, layout=None):
     return listing
 
 
-def _take_row(listing, where, row, seen):
+def _take_row(listing: Listing, where: str, row: dict[str, str], seen: dict[str, str]) -> None:
+    """Use or skip the recording in a row of a table; ``seen`` has where each recording so far stands, by name."""
     values = {name: (row.get(name) or "").strip() for name in ("path", "label", "subject", "start", "end")}
     missing = [name for name in ("path", "label", "subject") if not values[name]]
     if missing:
@@ -235,11 +251,14 @@ def _take_row(listing, where, row, seen):
     listing.recordings.append(recording)
 
 
-def _found(listing):
-    """Paths below the root that are videos, or folders of pictures, in natural order; the unreadable are skipped."""
-    found = []
+def _found(listing: Listing) -> list[Path]:
+    """Paths below the root that are videos or folders of pictures, in natural order.
 
-    def unreadable(error):
+    Folders that cannot be read are noted in the listing.
+    """
+    found: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
         listing.skip(os.path.relpath(error.filename, listing.root), f"cannot be read: {error.strerror}")
 
     for folder, names, files in os.walk(listing.root, onerror=unreadable):
@@ -252,5 +271,5 @@ def _found(listing):
     return sorted(found, key=lambda path: [natural(part) for part in path.parts])
 
 
-def _first(matches):
+def _first(matches: Iterable[re.Match[str] | None]) -> re.Match[str] | None:
     return next((match for match in matches if match), None)

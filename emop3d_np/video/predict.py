@@ -4,21 +4,26 @@ import json
 import re
 import sys
 from collections import deque
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+
+from kernels.arrays import AnyArray, FloatArray
 
 from ..datasets import normalize
 from ..errors import InputError
 from ..training.building import load_network
 from ..training.runs import best_checkpoint
 from .decode import CAMERAS, Video, pyav
-from .track import FaceTracker
+from .track import FaceTracker, Sighting
 
 MOMENTS = 12
-"""Frames in the picture of a timeline."""
+"""Faces in the picture of a timeline."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class Answer:
     Attributes:
         clip: its number in the timeline.
         first_frame, last_frame: numbers of its first and last frame in the video.
-        start, end: their times, seconds; NaN where there are none (.npy).
-        run: counts up where frames without a face lie between two clips.
+        start, end: times of these two frames, seconds; NaN for an .npy, which has no times.
+        run: number of the run of frames that it is cut from; frames without a face lie between two runs.
         probabilities: ndarray of shape (k,).
     """
 
@@ -39,39 +44,41 @@ class Answer:
     start: float
     end: float
     run: int
-    probabilities: np.ndarray
+    probabilities: FloatArray
 
 
 class Predictor:
     """A trained network with the names of its classes.
 
     Args:
-        path: folder of a run, whose best network is taken where there is one (``--patience``), or a checkpoint.
+        path: a checkpoint, or the folder of a run.  A run with ``--patience`` has a best network, which is taken.
 
     Raises:
         InputError: there is no checkpoint, or it is damaged.
 
     Attributes:
-        net: EmoP3D.
-        class_names: tuple of str, by label.
+        net: the network, an EmoP3D.
+        settings: the run's settings.
+        class_names: names of the classes, in the order of their labels.
     """
 
-    def __init__(self, path):
-        path = best_checkpoint(path)
-        self.net, self.settings = load_network(path)
-        self.class_names = class_names(self.settings, path.parent)
+    def __init__(self, path: str | Path) -> None:
+        file = best_checkpoint(path)
+        self.net, self.settings = load_network(file)
+        self.class_names = class_names(self.settings, file.parent)
 
-    def probabilities(self, clips):
+    def probabilities(self, clips: AnyArray) -> FloatArray:
         """Probabilities (n, k) of raw clips (n, d, h, w, c), which are standardised as in training."""
         if self.settings.normalize:
             clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
-        return self.net.predict_proba(clips)
+        return np.asarray(self.net.predict_proba(clips))
 
-    def tracker(self, **options):
-        """FaceTracker for clips of the network's size.
+    def tracker(self, **options: Any) -> FaceTracker:
+        """FaceTracker for clips of the network's size, with its other ``options``.
 
         Raises:
-            InputError: its clips are not square and grey, or not standardised, so that no video can be made to fit.
+            InputError: no video can be made to fit, since the network's clips are not square and grey, or were not
+                standardised.
         """
         _, h, w, c = self.net.input_shape
         if h != w or c != 1:
@@ -82,18 +89,16 @@ class Predictor:
             raise InputError("the network was trained with --normalize False, on values that a video does not tell")
         return FaceTracker(h, **options)
 
-    def timeline(self, sightings, overlap=None):
+    def timeline(self, sightings: Iterable[Sighting | None], overlap: int | None = None) -> Iterator[Answer]:
         """Answers for the clips of a video, each as soon as its last frame is there.
 
         Args:
-            sightings: iterable of Sighting, and None for lost frames; clips never reach over lost ones.
+            sightings: one per frame, None where the frame is lost; no clip reaches over a lost frame.
             overlap: frames that neighbouring clips share; default half a clip.
-
-        Yields:
-            Answer.
         """
         depth, overlap = self._checked(overlap)
-        buffer, clip = [], 0
+        buffer: list[Sighting] = []
+        clip = 0
         for seen in sightings:
             if seen is None:
                 continue
@@ -108,8 +113,12 @@ class Predictor:
                 clip += 1
                 del buffer[: depth - overlap]
 
-    def clips_timeline(self, path, overlap=None):
+    def clips_timeline(self, path: str | Path, overlap: int | None = None) -> Iterator[Answer]:
         """Answers for an .npy of clips (n, d, h, w, c), or of frames (t, h, w, c), which are cut into clips.
+
+        Args:
+            path: the .npy.
+            overlap: frames that neighbouring clips share where they are cut; default half a clip.
 
         Raises:
             InputError: the file does not fit the network.
@@ -139,7 +148,8 @@ class Predictor:
             frames = array[start : start + depth][np.newaxis]
             yield Answer(clip, start, start + depth - 1, nan, nan, 0, self.probabilities(frames)[0])
 
-    def _checked(self, overlap):
+    def _checked(self, overlap: int | None) -> tuple[int, int]:
+        """Frames per clip, and how many of them neighbours share."""
         depth = self.net.input_shape[0]
         overlap = depth // 2 if overlap is None else overlap
         if not 0 <= overlap < depth:
@@ -147,8 +157,12 @@ class Predictor:
         return depth, overlap
 
 
-def class_names(settings, run_folder):
-    """Names of a run's classes: from ``classes.txt`` in its folder or beside its training clips, else their numbers."""
+def class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str, ...]:
+    """Names of a run's classes, in the order of their labels.
+
+    They are read from ``classes.txt`` in the run's folder, or in or beside its training clips; where there is none,
+    classes are named by their numbers.
+    """
     if not settings.train_path:
         from ..datasets.faces import EMOTIONS
 
@@ -163,11 +177,11 @@ def class_names(settings, run_folder):
     return tuple(map(str, range(settings.num_classes)))
 
 
-def open_source(source, rate=None):
+def open_source(source: str | Path, rate: float | None = None) -> Video:
     """Open what ``predict`` is given: a file, folder of pictures, URL, or ``camera``, ``camera:1``, ``camera:NAME``.
 
     Raises:
-        InputError: as of Video; or cameras of this system are not known.
+        InputError: as Video does; or it is not known how cameras are opened on this system.
     """
     camera = re.fullmatch(r"camera(?::(.+))?", str(source))
     if not camera:
@@ -179,39 +193,51 @@ def open_source(source, rate=None):
 
 
 class Moments:
-    """A handful of faces, evenly spaced, from a stream of unknown length: when there are too many, every other goes."""
+    """Some faces, evenly spaced, of a stream of unknown length.
 
-    def __init__(self, count=MOMENTS):
-        self.most, self.every, self.seen, self.kept = 2 * count, 1, 0, []
+    Every ``every``-th face is kept.  When more than ``2 count`` are kept, every other one is given up and ``every``
+    doubles.
+    """
 
-    def add(self, sighting):
+    def __init__(self, count: int = MOMENTS) -> None:
+        self.most, self.every, self.seen = 2 * count, 1, 0
+        self.kept: list[Sighting] = []
+
+    def add(self, sighting: Sighting) -> None:
+        """Take notice of the next face."""
         if self.seen % self.every == 0:
             self.kept.append(sighting)
             if len(self.kept) > self.most:
                 self.kept, self.every = self.kept[::2], 2 * self.every
         self.seen += 1
 
-    def evenly(self, count=MOMENTS):
+    def evenly(self, count: int = MOMENTS) -> list[Sighting]:
+        """At most ``count`` of the faces, the first and the last among them."""
         chosen = np.linspace(0, len(self.kept) - 1, min(count, len(self.kept))).round().astype(int)
         return [self.kept[i] for i in chosen]
 
 
-def predict(source, predictor, overlap=None, moments=None, track=None, **options):
-    """Answers for a source, as they come.
+def predict(
+    source: str | Path,
+    predictor: Predictor,
+    overlap: int | None = None,
+    moments: Moments | None = None,
+    track: list[tuple[int, tuple[float, float, float]]] | None = None,
+    **options: Any,
+) -> Generator[Answer, None, tuple[int, int, list[str]] | None]:
+    """Answers for a source, each as soon as it is known.
 
     Args:
-        source: see :func:`open_source`; or an .npy, see Predictor.clips_timeline.
-        predictor: Predictor.
+        source: as of :func:`open_source`, or an .npy as of :meth:`Predictor.clips_timeline`.
+        predictor: the network.
         overlap: frames that neighbouring clips share; default half a clip.
-        moments: Moments to be filled, for a picture.
-        track: list to be filled with ``(frame, box)`` of each face, for :func:`annotate`.
-        options: ``rate`` of Video; the others are FaceTracker's.
-
-    Yields:
-        Answer.
+        moments: gets the faces, for a picture; default None.
+        track: list that gets ``(frame, box)`` of each face, for :func:`annotate`; default None.
+        options: ``rate`` of Video, and FaceTracker's.
 
     Returns:
-        ``frames, lost, notes``: how many there were, how many without a face, and what was strange about the file.
+        After the last answer, ``frames, lost, notes``: how many frames there were, how many without a face, and what
+        was strange about the file.  None for an .npy.
     """
     if str(source).endswith(".npy"):
         yield from predictor.clips_timeline(source, overlap)
@@ -219,7 +245,7 @@ def predict(source, predictor, overlap=None, moments=None, track=None, **options
     rate = options.pop("rate", None)
     tracker = predictor.tracker(**options)
 
-    def sightings(video):
+    def sightings(video: Video) -> Iterator[Sighting | None]:
         for frame in video:
             seen = tracker(frame)
             if seen is not None:
@@ -234,9 +260,9 @@ def predict(source, predictor, overlap=None, moments=None, track=None, **options
     return tracker.frames, tracker.lost, video.notes
 
 
-def as_line(answer, names):
-    """An answer as a line of a table."""
-    best = answer.probabilities.argmax()
+def as_line(answer: Answer, names: Sequence[str]) -> str:
+    """An answer as a line of a table; ``names`` are those of the classes."""
+    best = int(answer.probabilities.argmax())
     times = f"{answer.start:7.2f}-{answer.end:7.2f}" if np.isfinite(answer.start) else ""
     shares = " ".join(f"{p:5.3f}" for p in answer.probabilities)
     width = max(map(len, names))
@@ -245,45 +271,54 @@ def as_line(answer, names):
     )
 
 
-def as_json(answer, names):
-    """An answer as a line of JSON."""
-    row = {"clip": answer.clip, "first_frame": answer.first_frame, "last_frame": answer.last_frame}
+def as_json(answer: Answer, names: Sequence[str]) -> str:
+    """An answer as a line of JSON; ``names`` are those of the classes."""
+    row: dict[str, Any] = {"clip": answer.clip, "first_frame": answer.first_frame, "last_frame": answer.last_frame}
     if np.isfinite(answer.start):
         row |= {"start": round(answer.start, 3), "end": round(answer.end, 3)}
-    row |= {"label": names[answer.probabilities.argmax()]}
+    row |= {"label": names[int(answer.probabilities.argmax())]}
     row |= {"probabilities": {name: float(p) for name, p in zip(names, answer.probabilities, strict=True)}}
     return json.dumps(row)
 
 
-def annotate(source, out, track, answers, names, rate=None):
-    """Write the video once more, the square that was cut out and the answer drawn in; sound is left out.
+def annotate(
+    source: str | Path,
+    out: str | Path,
+    track: Iterable[tuple[int, tuple[float, float, float]]],
+    answers: Iterable[Answer],
+    names: Sequence[str],
+    rate: float | None = None,
+) -> None:
+    """Write the video once more, with the square that was cut out and the answer drawn in; sound is left out.
 
-    A frame bears the mean answer of the clips that cover it.
+    The answer shown in a frame is the mean of those for the clips that it belongs to.
 
     Args:
-        source: the file that was predicted; it is decoded a second time.
+        source: what was given to :func:`predict`; it is decoded a second time.
         out: file to write; its ending gives the container.
-        track: ``(frame, box)`` of each face, in order.
-        answers: list of Answer.
+        track: ``(frame, box)`` of each face, as :func:`predict` found them.
+        answers: in order.
         names: of the classes.
-        rate: as it was predicted with.
+        rate: frames per second that were taken in :func:`predict`; default: every frame.
 
     Raises:
         InputError: the extra ``plots`` (for its letters) is missing, or the file cannot be written.
     """
     av = pyav()
-    boxes, covering, coming = dict(track), deque(), deque(answers)
+    boxes, coming = dict(track), deque(answers)
+    covering: deque[Answer] = deque()
     with open_source(source, rate) as video:
-        rate = Fraction(rate or video.rate or 25).limit_denominator(1000)
+        exact_rate = Fraction(rate or video.rate or 25).limit_denominator(1000)
         try:
             with av.open(str(out), "w") as container:
-                stream = None
+                stream: Any = None
                 for number, frame in enumerate(video):
                     picture = frame.colour()
-                    # Chroma is stored for two by two pixels.
+                    # Colours are stored once per 2 x 2 pixels, so both sides must be even.
                     picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2].copy()
                     if stream is None:
-                        stream = container.add_stream("libx264" if "libx264" in av.codecs_available else "mpeg4", rate)
+                        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+                        stream = container.add_stream(codec, exact_rate)
                         stream.height, stream.width = picture.shape[:2]
                         stream.pix_fmt = "yuv420p"
                     while coming and coming[0].first_frame <= frame.index:
@@ -292,15 +327,17 @@ def annotate(source, out, track, answers, names, rate=None):
                         covering.popleft()
                     _draw(picture, boxes.get(frame.index), covering, names)
                     drawn = av.VideoFrame.from_ndarray(picture, "rgb24")
-                    drawn.pts, drawn.time_base = number, 1 / rate
+                    drawn.pts, drawn.time_base = number, 1 / exact_rate
                     container.mux(stream.encode(drawn))
                 container.mux(stream.encode(None))
         except (OSError, ValueError) as error:
             raise InputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _draw(picture, box, covering, names):
-    """The square and its label, into a picture of shape (h, w, 3)."""
+def _draw(
+    picture: AnyArray, box: tuple[float, float, float] | None, covering: Collection[Answer], names: Sequence[str]
+) -> None:
+    """Draw the square, and the mean of the answers ``covering`` it, into a picture (h, w, 3)."""
     if box is None:
         return
     try:

