@@ -5,6 +5,7 @@ print(report)
 """
 
 from .checker import check
-from .report import Finding, Report
+from .finding import Finding
+from .report import Report
 
 __all__ = ["Finding", "Report", "check"]
