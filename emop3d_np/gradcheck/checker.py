@@ -54,9 +54,10 @@ def check(
             be had.  ``d_outputs`` is an array where forward gives an array, else a tuple of arrays.
         inputs: tuple of arrays.  Integer arrays (labels, indices) are handed through.
         names: what to call the inputs in the report; default their positions.
-        rtol: allowed relative error; default 1e-9 for float64, for float32 about 1e-5 (it grows with the root of the
-            number of outputs).  On top of it come the error of the numeric side, bounded for every value, and some last
-            places of the largest gradient of the input: what is less than 1e-14 of that is not judged in float64.
+        rtol: allowed relative error; default FLOAT64_RTOL, 1e-9, for float64, for float32 about 1e-5 (it grows with the
+            root of the number of outputs).  On top of it come the error of the numeric side, bounded for every value,
+            and some last places of the largest gradient of the input: what is less than 1e-14 of that is not judged in
+            float64.
         atol: allowed absolute error; default 0.
         seconds: time budget, default 10; None: every element, however long it takes.
         seed: of the random incoming gradients and directions.
@@ -79,26 +80,42 @@ def check(
     found, budget, rng = Found.nothing(pair, names), Budget(seconds), np.random.default_rng(seed)
     case = None
     try:
-        at, unrepeatable, forward_seconds = prepare.first_outputs(pair, rng, found)
-        point, eps = prepare.choose_point(pair, at, rng, found)
-        precision = prepare.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
-        answers = rules.ask_and_test(point, precision, rng, found)
-        may_be_complex = complex_step is not False
-        case = Case(
-            budget=budget,
-            rng=rng,
-            point=point,
-            precision=precision,
-            answers=answers,
-            forward_seconds=forward_seconds,
-            complex_works=may_be_complex and numeric.complex_step_works(point, precision, answers.judged, rng),
-        )
+        case = _prepared(pair, found, budget, rng, rtol, atol, complex_step is not False)
         judge_directions(case, found)
         judge_elements(case, found, progress or (lambda items: items))
         judge_ties(case, found)
-    except Stop:  # the problem is known to the pair
+    except Stop:  # a broken rule, which the pair has noted
         pass
     unmovable = found.sum_up()
     if case is not None and not found.findings:
         judge_nearest(case, found)
     return Report.of(found, pair.problems, unmovable, budget)
+
+
+def _prepared(
+    pair: Pair,
+    found: Found,
+    budget: Budget,
+    rng: np.random.Generator,
+    rtol: float | None,
+    atol: float,
+    may_be_complex: bool,
+) -> Case:
+    """What the gradients are judged by: how exactly forward computes, and what backward answers by the rules.
+
+    Raises:
+        Stop: a rule is broken so that nothing can be judged.
+    """
+    at, unrepeatable, forward_seconds = prepare.first_outputs(pair, rng, found)
+    point, eps = prepare.choose_point(pair, at, rng, found)
+    precision = prepare.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
+    answers = rules.ask_and_test(point, precision, rng, found)
+    return Case(
+        budget=budget,
+        rng=rng,
+        point=point,
+        precision=precision,
+        answers=answers,
+        forward_seconds=forward_seconds,
+        complex_works=may_be_complex and numeric.complex_step_works(point, precision, answers.judged, rng),
+    )

@@ -15,6 +15,7 @@ from . import effort, elements
 from . import slopes as ladders
 from . import tolerances as tol
 from .finding import Finding, share_of_allowed
+from .point import Point
 from .state import Case, Found, index_of
 
 
@@ -138,13 +139,13 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     point, steps = case.point, case.precision.steps
     if len(steps) * len(point.at) >= effort.LADDER_NUMBERS and len(steps) >= effort.LONG_LADDER:
         steps = steps[1::2]
-    ends = [[point.moved({way.i: way.v}, sign * step) for step in steps] for sign in (1, -1)]
-    above, below = (np.array([values for values, _ in side]) for side in ends)
+    (above, moves_up), (below, moves_down) = (_ends(point, way, sign * steps) for sign in (1, -1))
     slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise)
     if slopes.kink.any():
         way = _without_kinks(case, found, way, slopes.outputs[slopes.kink])
     up, down = (
-        np.array([[_unforetold(case, way, values, _finite(moves[way.i]))] for values, moves in side]) for side in ends
+        np.array([[_unforetold(case, way, *end)] for end in zip(values, moves, strict=True)])
+        for values, moves in ((above, moves_up), (below, moves_down))
     )
     residual = ladders.slopes(steps, up, down, np.zeros(1), np.array([noise]))
     allowed, off = _allowed(case, way), 0.0
@@ -160,8 +161,11 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
         _blame(case, found, way, way.slope + float(residual.central[0]), residual.best_step, off, allowed)
 
 
-def _finite(step: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(step), step, 0)
+def _ends(point: Point, way: _Way, steps: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+    """``F`` at ``x + h v`` for each of ``steps``, of shape (j, outputs), and the steps of the rounded input."""
+    ends = [point.moved({way.i: way.v}, step) for step in steps]
+    moves = [made[way.i] for _, made in ends]
+    return np.array([values for values, _ in ends]), [np.where(np.isfinite(move), move, 0) for move in moves]
 
 
 def _blame(case: Case, found: Found, way: _Way, numeric: float, step: float, off: float, allowed: float) -> None:
@@ -291,7 +295,7 @@ def _judge_tied(case: Case, found: Found, whole: _Sides, halves: Sequence[_Sides
     one, other = halves
     gap = np.abs(whole.left - one.left - other.left) + np.abs(whole.right - one.right - other.right)
     size = sum(np.abs(half.left) + np.abs(half.right) for half in halves)
-    tied = gap > tol.SAME_SLOPE * size + tol.TIE_NOISE * case.precision.noise / step
+    tied = gap > tol.SAME_SLOPE * size + tol.SLOPE_NOISE * case.precision.noise / step
     if not tied.any():
         return
     d = np.where(tied, way.d, 0)

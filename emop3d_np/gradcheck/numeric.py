@@ -25,7 +25,7 @@ def complex_step_works(point: Point, precision: Precision, judged: Sequence[int]
         step = precision.start
         real = (point.moved(v, step)[0] - point.moved(v, -step)[0]) / (2 * step)
         size = np.abs(real) + np.abs(imaginary)
-        bound = tol.SAME_SLOPE * size + tol.COMPLEX_MEDIAN * np.median(size) + tol.TIE_NOISE * precision.noise / step
+        bound = tol.SAME_SLOPE * size + tol.COMPLEX_MEDIAN * np.median(size) + tol.SLOPE_NOISE * precision.noise / step
         if not (np.abs(real - imaginary) <= bound).mean() > tol.COMPLEX_OUTPUTS:
             return False
     return True

@@ -57,7 +57,7 @@ def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Fo
         base = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in pair.inputs]
         values, wide_eps = pair.forward_with_eps(base)
         wide = Point(pair, base, sizes, values)
-        off, size = np.abs(values - at).max(initial=0), np.abs(at).max(initial=1e-30)
+        off, size = np.abs(values - at).max(initial=0), np.abs(at).max(initial=tol.LEAST_OUTPUT)
         if wide_eps <= tol.DOUBLE and off <= tol.SAME_FUNCTION * size and _last_place(wide, rng) <= tol.DOUBLE:
             found.note("forward also computes in float64, so the slopes of coarser inputs are taken there")
             return wide, tol.DOUBLE

@@ -66,7 +66,7 @@ class Answers:
     spread: dict[int, FloatArray]
     singles: IntArray = field(default_factory=lambda: np.empty(0, int))
     single_gradients: list[Gradients] = field(default_factory=list)
-    tops: dict[int, FloatArray] = field(default_factory=dict)
+    tops: dict[int, FloatArray] = field(init=False)
 
     def __post_init__(self) -> None:
         self.tops = {i: _largest(self.gradients, i) for i in self.judged}

@@ -62,14 +62,12 @@ def _tied(case: Case, found: Found, one: Place, other: Place, outputs: IntArray)
     (a, size_a), (b, size_b) = found.kinked[one], found.kinked[other]
     size = max(size_a, size_b)
     both = numeric.slopes_by_ladder(case.point, case.precision, [(*one, size), (*other, size)])
-
-    def gap(of_both, of_a, of_b):
-        return np.abs(both.of(outputs, of_both) - a.of(outputs, of_a) - b.of(outputs, of_b))
-
     bounds = sum(each.of(outputs, each.side_error) for each in (a, b, both))
     sizes = sum(each.of(outputs, np.abs(each.left) + np.abs(each.right)) for each in (a, b))
-    error = tol.TIE_ERRORS * bounds + tol.SAME_SLOPE * sizes
-    return (gap(both.left, a.left, b.left) > error) | (gap(both.right, a.right, b.right) > error)
+    error = tol.SLOPE_ERRORS * bounds + tol.SAME_SLOPE * sizes
+    sides = (both.left, a.left, b.left), (both.right, a.right, b.right)
+    left, right = (np.abs(both.of(outputs, x) - a.of(outputs, y) - b.of(outputs, z)) for x, y, z in sides)
+    return (left > error) | (right > error)
 
 
 def _judge_tie(case: Case, found: Found, m: int, group: Sequence[Place], gradients: Gradients) -> None:

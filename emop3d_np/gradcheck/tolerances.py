@@ -23,12 +23,12 @@ the number of outputs, as the rounding of that many terms adds up."""
 GRADIENT_ULPS = 64
 """Last places of the largest gradient of an input that every gradient of it may be off by: sums cancel."""
 COARSE_GRADIENT_ULPS = 4
-"""In half precision 64 last places would be a tenth of the value; there at most the root of one over the last place,
-divided by this, counts."""
+"""In half precision 64 last places would be a sixteenth of the value; there the root of one over the last place,
+divided by this, takes their place: 8."""
 NUMERIC_ERRORS = 3
 """So many times the bound of the numeric slope's error is allowed: the bound is an estimate."""
 GLANCE_ERRORS = 2
-"""The same for a first look at an element; who fails it is only looked at again."""
+"""The same for a first look at an element; one that fails it is only looked at again."""
 GLANCE_SHARE = 1e-5
 """A first look settles that an element is right only if the numeric error is below this share of the slope: else a
 wrong gradient might hide in it."""
@@ -46,7 +46,7 @@ SPREAD_OF_ROOT, SPREAD_OF_SUM = 8, 4
 """For a direction: times the root of the sum of squares over its elements, for errors that are independent, or times
 the plain sum, for errors with one cause and one sign; the larger of the two."""
 SPREAD_OF_ANSWER = 8
-"""For each answer in the test of linearity, and for each element of a tie."""
+"""So many times the measured change is allowed for each answer in the test of linearity, and each element of a tie."""
 
 # --- Rules
 
@@ -67,6 +67,8 @@ MOSTLY_UNMOVABLE = 0.5
 SAME_FUNCTION = 1e-2
 """Given float64 instead of coarser inputs, forward's outputs may change by this part of the largest and it is still
 taken to be the same function."""
+LEAST_OUTPUT = 1e-30
+"""The largest output is taken to be at least this."""
 FINE_MOVE, PLAIN_MOVE = 2.0**-38, 2.0**-20
 """Arithmetic in float64 answers a move by the first of these as it answers one by the second; that in float32 rounds
 the first away, or makes steps of it."""
@@ -105,32 +107,30 @@ STILL_ULPS = 4
 """An output that stands still while others move is rounded to this many last places of the largest output, as is a sum
 with something large."""
 CURVATURE = 4
-"""A difference's error by curvature, in units of what two steps, or the two sides of a step, differ by."""
+"""Error of a difference by curvature, in units of the second difference: of what the changes up and down add up to."""
 EXTRAPOLATIONS = 3
 """Orders of Richardson's extrapolation that are tried, the plain difference among them."""
 FINEST_STEPS = 4
 """So many of the smallest steps show how an output is rounded."""
 STEADY_BEND = 0.05
 """Bends at the smallest steps that differ by no more than this share are those of a jump, not of rounding."""
-KINK_ERRORS = 3
-"""One-sided slopes that lie further apart than this many of their errors make a kink."""
-KINK_SHARE = 1e-7
-"""And further apart than this share of their sizes."""
-JUMP_NOISE = 64
-"""A jump is more than this many roundings high."""
-JUMP_SHARE = 1e-9
-"""And higher than this share of the slope beside it."""
+KINK_ERRORS, KINK_SHARE = 3, 1e-7
+"""One-sided slopes make a kink if they lie further apart than this many of their errors, and than this share of their
+sizes."""
+JUMP_NOISE, JUMP_SHARE = 64, 1e-9
+"""A jump is higher than this many roundings, and than this share of the slope beside it."""
 JUMP_STEADY = 0.25
-"""And of the same height at two steps, within this share."""
+"""A jump has the same height at two steps, within this share."""
 BENT_SHARE, BENT_NOISE = 1e-3, 4
 """The two sides of one step differ by curvature alone up to this share of the slopes, and this many times the rounding;
 beyond, there may be a kink, and all steps are taken."""
 SAME_SLOPE = 1e-6
 """Two numeric slopes of one thing, or a slope and the sum of its parts, agree within this share of their sizes."""
-TIE_NOISE = 16
-"""And within so many roundings of a difference by one step; so do the complex step and differences."""
-TIE_ERRORS = 8
-"""Or, where slopes come with bounds, within so many of these: more apart, and elements are tied."""
+SLOPE_NOISE = 16
+"""Added to SAME_SLOPE where the slopes are differences by one step: so many roundings of one value, over the step."""
+SLOPE_ERRORS = 8
+"""Added to SAME_SLOPE where the slopes come with bounds: so many of these.  Elements whose slopes differ by more from
+that of both together are tied."""
 DIRECTION_SHARE = 1e-7
 """A single step settles that a direction is right if its error is below this share of the slope."""
 
