@@ -2,9 +2,13 @@
 
 report = emop3d_np.gradcheck.check(forward, backward, inputs)
 print(report)
+
+How a check goes is said in ``checker.py``; the numbers that decide what is right are in ``tolerances.py``, those that
+decide how much is looked at in ``effort.py``.
 """
 
 from .checker import check
-from .report import Finding, Report
+from .finding import Finding
+from .report import Report
 
 __all__ = ["Finding", "Report", "check"]

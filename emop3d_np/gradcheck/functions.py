@@ -1,10 +1,18 @@
 """The pair of functions under check, called with care: fresh copies in, one flat vector out, errors in plain words."""
 
 import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from kernels.arrays import AnyArray, FloatArray
 
 from ..errors import InputError
+
+Gradients: TypeAlias = list[Any]
+"""What backward gives: for each input an array, or None where there is no gradient to be had."""
 
 
 class Pair:
@@ -17,23 +25,26 @@ class Pair:
         inputs: the arrays, copies of what was given.
         moved: positions of the inputs that are differentiated: floating, and not empty.
         shapes, dtypes: of the outputs; whole-number outputs (indices) are allowed beside real ones and take no part.
-        problems: what the functions did wrong so far, in words.
+        real: positions of the real outputs; sizes: their numbers of elements.
+        output_eps: last place of the coarsest of them.
+        real_when_complex: the last call of forward gave real outputs only.
+        problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
 
-    def __init__(self, forward, backward, inputs):
+    def __init__(self, forward: Callable, backward: Callable, inputs: Sequence[ArrayLike]) -> None:
         for name, function in (("forward", forward), ("backward", backward)):
             if not callable(function):
                 raise InputError(f"{name} is {type(function).__name__}; it must be a function")
         self._forward, self._backward = forward, backward
         self.inputs = _checked_inputs(inputs)
         self.moved = [i for i, array in enumerate(self.inputs) if array.dtype.kind == "f" and array.size]
-        self.problems = []
-        self.shapes = None
-        self._one_output = self._bare = None
+        self.problems: list[tuple[str, int]] = []
+        self._one_output = True
+        self._bare: bool | None = None
 
     # --- forward
 
-    def first_forward(self):
+    def first_forward(self) -> FloatArray:
         """Outputs at the given inputs; fixes their number, shapes and dtypes.
 
         Raises:
@@ -61,7 +72,7 @@ class Pair:
         self.sizes = [int(np.prod(self.shapes[j])) for j in self.real]
         return self._flat(outputs)
 
-    def forward(self, arrays, kind="f"):
+    def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
         """Outputs at ``arrays`` as one float64 vector (``kind="c"``: complex128), NaN where forward cannot be taken."""
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -83,12 +94,12 @@ class Pair:
             self._last_eps = 1.0
             return np.full(sum(self.sizes), np.nan)
 
-    def forward_with_eps(self, arrays):
+    def forward_with_eps(self, arrays: Sequence[AnyArray]) -> tuple[FloatArray, float]:
         """:meth:`forward`, and the spacing of numbers at 1 of its coarsest real output."""
         values = self.forward(arrays)
         return values, self._last_eps
 
-    def try_forward(self, arrays):
+    def try_forward(self, arrays: Sequence[AnyArray]) -> None:
         """Call forward and forget what comes of it."""
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -99,7 +110,7 @@ class Pair:
         except Exception:  # other values may be outside of what it takes
             return
 
-    def output_words(self, flat):
+    def output_words(self, flat: int) -> str:
         """Where element ``flat`` of the flat outputs is, in words."""
         for j, size in zip(self.real, self.sizes, strict=True):
             if flat < size:
@@ -113,19 +124,20 @@ class Pair:
 
     # --- backward
 
-    def backward(self, d, arrays=None):
-        """Gradients for the flat incoming gradient ``d``: a list with an array, or None, an input.
+    def backward(self, d: FloatArray, arrays: Sequence[AnyArray] | None = None) -> Gradients:
+        """Gradients for the flat incoming gradient ``d``: a list with an array, or None, per input.
 
         ``forward`` is called just before, as a layer that keeps what backward needs expects.
 
         Raises:
-            InputError: backward raises, or returns something else than an array or None an input.
+            InputError: backward raises, or returns something else than an array or None per input.
         """
         arrays = self.inputs if arrays is None else arrays
         self.forward(arrays)
         return self.backward_alone(d, arrays)
 
-    def backward_alone(self, d, arrays):
+    def backward_alone(self, d: FloatArray, arrays: Sequence[AnyArray]) -> Gradients:
+        """:meth:`backward` without the call of forward before it."""
         d_outputs, at = [], 0
         for j, (shape, dtype) in enumerate(zip(self.shapes, self.dtypes, strict=True)):
             if j in self.real:
@@ -185,7 +197,7 @@ class Pair:
             result.append(array.copy())  # the function may write its next answer to the same array
         return result
 
-    def add_problem(self, words, i, what="input"):
+    def add_problem(self, words: str, i: int = -1, what: str = "input") -> None:
         """Note that a rule was broken; ``i`` is the input concerned (-1: none)."""
         if words not in [known for known, _ in self.problems]:
             self.problems.append((words, i if what == "input" else -1))
@@ -209,7 +221,7 @@ class Pair:
             ) from error
 
 
-def same_bits(one, other):
+def same_bits(one: AnyArray, other: AnyArray) -> bool:
     """Equal shape, dtype and bytes; so NaN equals itself and -0.0 is not 0.0."""
     return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 

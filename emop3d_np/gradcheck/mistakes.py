@@ -1,5 +1,6 @@
 """Mistakes that ports of this network make, each as a change of the reference kernels: to be recognised by."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from kernels.reference.max_pool import blocks, blocks_backward, runs
 from kernels.reference.standardize import EPSILON, _moments
 
 
-def changed(**functions):
+def changed(**functions: Callable) -> SimpleNamespace:
     """The reference edition with some of its functions replaced."""
     everything = {name: getattr(reference, name) for name in reference.__all__}
     return SimpleNamespace(**(everything | functions))

@@ -1,18 +1,31 @@
 """The shipped network as a pair of functions: its loss, and the gradients of its training pass."""
 
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
 
 import numba
 import numpy as np
 
+from kernels.arrays import FloatArray
+
 from ..network import EmoP3D
 from .checker import check
+from .report import Report
 
 SMALL = 1 << 15
 """Numbers in the clips, up to which threads wait for each other longer than they work."""
 
 
-def check_network(backend="cpu", batch_size=2, dtype="float64", weight_decay=0.0, seconds=40.0, seed=0, **settings):
+def check_network(
+    backend: str = "cpu",
+    batch_size: int = 2,
+    dtype: str = "float64",
+    weight_decay: float = 0.0,
+    seconds: float | None = 40.0,
+    seed: int = 0,
+    **settings: Any,
+) -> Report:
     """Check every gradient of :class:`EmoP3D`: of all parameters and of the clips.
 
     Args:
@@ -46,7 +59,9 @@ def _threads(count):
         numba.set_num_threads(before)
 
 
-def network_pair(backend, batch_size, dtype, weight_decay, seed, **settings):
+def network_pair(
+    backend: str, batch_size: int, dtype: str, weight_decay: float, seed: int, **settings: Any
+) -> tuple[Callable, Callable, tuple[FloatArray, ...], list[str]]:
     """``forward, backward, inputs, names`` for ``check``: the loss as a function of the clips and all parameters."""
     # A float32 network is moved in float64: the same layers, two widths.
     nets = {name: EmoP3D(dtype=name, backend=backend, seed=seed, **settings) for name in {str(dtype), "float64"}}

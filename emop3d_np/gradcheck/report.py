@@ -1,75 +1,20 @@
-"""What a check found: as text, as JSON, as a picture."""
+"""What a check found: as text and as JSON."""
 
 import json
 import math
-import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from kernels.arrays import FloatArray
+
+from .effort import Budget
+from .finding import Finding, InputRow
+from .state import Found
+
 LINES = 8
 """Elements listed in a report, the worst ones."""
-
-
-@dataclass
-class Finding:
-    """One judged value.
-
-    Attributes:
-        array: name or position of the input.
-        index: its multi-index.
-        analytic: what backward says; numeric: what it should say (at a kink: the nearest value that would be right).
-        left, right: one-sided slopes.
-        error, allowed: the value is right if ``error <= allowed``.
-        how: what was looked at, in words.
-    """
-
-    array: object
-    index: tuple
-    analytic: float = math.nan
-    numeric: float = math.nan
-    left: float = math.nan
-    right: float = math.nan
-    error: float = math.inf
-    allowed: float = 0.0
-    how: str = ""
-
-    @property
-    def ratio(self):
-        """Share of the allowed error that is used; above 1 is wrong.  NaN counts as infinite."""
-        if self.error <= self.allowed:
-            return self.error / self.allowed if self.error > 0 else 0.0
-        return self.error / self.allowed if self.allowed > 0 and not math.isnan(self.error) else math.inf
-
-    def __str__(self):
-        place = f"input {self.array}" if isinstance(self.array, int) else self.array
-        index = f"[{', '.join(map(str, self.index))}]" if self.index is not None else ""
-        lines = f"{place}{index}: analytic {self.analytic:.9g}, numeric {self.numeric:.9g}"
-        if self.left != self.right and not math.isnan(self.left):
-            lines += f" (left {self.left:.6g}, right {self.right:.6g})"
-        return lines + f", error {self.error:.3g}, allowed {self.allowed:.3g}" + (f"; {self.how}" if self.how else "")
-
-
-@dataclass
-class InputRow:
-    """What was done for one input.
-
-    Attributes:
-        elements: judged one by one; directions: judged as a whole.
-        kinks: elements at a kink; ties: groups of them that are tied; unmovable: elements forward cannot be moved at.
-        worst, worst_direction: largest share of the allowed error, of the elements and of the directions.
-    """
-
-    name: object
-    shape: tuple
-    dtype: str
-    elements: int = 0
-    directions: int = 0
-    kinks: int = 0
-    ties: int = 0
-    unmovable: int = 0
-    worst: float = math.nan
-    worst_direction: float = 0.0
 
 
 @dataclass
@@ -80,7 +25,7 @@ class Report:
         passed: every rule is kept and every judged value is within its allowed error.
         worst: the Finding nearest to (or furthest beyond) what is allowed; None if nothing could be judged.
         findings: Findings, worst first.
-        inputs: an InputRow an input.
+        inputs: an InputRow per input.
         problems: rules that were broken, in words.
         notes: what a reader should know beside.
         ratios: for each input an array of its shape: share of the allowed error, NaN where it was not judged.
@@ -91,60 +36,61 @@ class Report:
 
     passed: bool
     worst: Finding | None
-    findings: list
-    inputs: list
-    problems: list
-    notes: list
-    ratios: list = field(repr=False)
+    findings: list[Finding]
+    inputs: list[InputRow]
+    problems: list[str]
+    notes: list[str]
+    ratios: list[FloatArray | None] = field(repr=False)
     method: str = ""
     seconds: float = 0.0
     budget: float | None = None
     broke_rules: bool = False
 
     @classmethod
-    def of(cls, check):
-        """The report of a finished check."""
-        problems = [words for words, _ in check.pair.problems]
-        for row, ratios in zip(check.rows, check.ratios, strict=True):
-            judged = ratios[~np.isnan(ratios)] if ratios is not None else np.empty(0)
-            row.worst = float(judged.max()) if judged.size else math.nan
-            if row.unmovable and row.unmovable >= 0.5 * row.elements + 1:
-                problems.append(
-                    f"input {row.name} cannot be moved: forward gives NaN or raises beside the given values"
-                )
-            elif row.unmovable:
-                check.note(f"{row.unmovable} elements of input {row.name} cannot be moved; they were not judged")
-        findings = check.findings
-        if not findings:
-            findings = _calmest(check)
-        for words, i in check.pair.problems:
+    def of(cls, found: Found, broken: Sequence[tuple[str, int]], unmovable: Sequence[str], budget: Budget) -> "Report":
+        """The report of a finished check.
+
+        Args:
+            found: what was found, summed up.
+            broken: the rules that were broken, in words, each with the position of the input concerned, -1: none.
+            unmovable: problems of inputs that cannot be moved, in words.
+            budget: the time that was given and taken.
+        """
+        problems = [words for words, _ in broken] + list(unmovable)
+        findings = found.findings
+        for words, i in broken:
             if not any(f.ratio > 1 for f in findings):
-                findings = [Finding(check.names[max(i, 0)], (), how=words), *findings]
+                findings = [Finding(found.names[max(i, 0)], (), how=words), *findings]
         # An element says more than a direction; one element is listed once.
-        findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.how.startswith("along"), -f.ratio))
-        findings = list({(f.array, f.index, f.how.startswith("along")): f for f in reversed(findings)}.values())[::-1]
-        worst_element = max((row.worst for row in check.rows if not math.isnan(row.worst)), default=0.0)
-        worst_direction = max((row.worst_direction for row in check.rows), default=0.0)
-        passed = not problems and worst_element <= 1 and worst_direction <= 1 and all(f.ratio <= 1 for f in findings)
+        findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.along, -f.ratio))
+        findings = list({(f.array, f.index, f.along): f for f in reversed(findings)}.values())[::-1]
         return cls(
-            passed, findings[0] if findings else None, findings, check.rows, problems, check.notes, check.ratios,
-            check.method, time.perf_counter() - check.started, check.seconds,
-            any("in place" in words or words.startswith("forward") for words in problems),
-        )  # fmt: skip
+            passed=not problems and all(share <= 1 for share in _shares(findings, found.rows)),
+            worst=findings[0] if findings else None,
+            findings=findings,
+            inputs=found.rows,
+            problems=problems,
+            notes=found.notes,
+            ratios=found.ratios,
+            method=found.method,
+            seconds=budget.spent,
+            budget=budget.seconds,
+            broke_rules=any("in place" in words or words.startswith("forward") for words in problems),
+        )
 
     @property
-    def exit_code(self):
+    def exit_code(self) -> int:
         """0 right, 1 wrong, 2 not to be checked: the functions change what they get, or are not repeatable."""
         return 0 if self.passed else 2 if self.broke_rules else 1
 
     @property
-    def share(self):
+    def share(self) -> float:
         """Largest share of the allowed error, elements and directions; above 1 is wrong."""
-        shares = [f.ratio for f in self.findings] + [row.worst_direction for row in self.inputs]
-        shares += [row.worst for row in self.inputs if not math.isnan(row.worst)]
-        return math.inf if self.problems and not self.passed else max(shares, default=0.0)
+        if self.problems and not self.passed:
+            return math.inf
+        return max(_shares(self.findings, self.inputs), default=0.0)
 
-    def __str__(self):
+    def __str__(self) -> str:
         budget = "no limit" if self.budget is None else f"budget {self.budget:g} s"
         lines = [f"gradient check: {'right' if self.passed else 'WRONG'}; {self.method or 'rules'}; ", ""]
         lines[0] += f"{self.seconds:.1f} s ({budget})"
@@ -172,7 +118,7 @@ class Report:
         lines += [f"worst = {100 * self.share:.3g} % of what is allowed"]
         return "\n".join(lines)
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         """Everything but the ratios of single elements, for JSON; numbers that are not finite become text."""
         what = {
             "passed": self.passed, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
@@ -183,26 +129,15 @@ class Report:
         }  # fmt: skip
         return _plain(what)
 
-    def json(self):
+    def json(self) -> str:
         """:meth:`as_dict` as text."""
         return json.dumps(self.as_dict(), indent=2, allow_nan=False)
 
 
-def _calmest(check):
-    """Where nothing needed a closer look: the element nearest its allowed error, by its quick look."""
-    best = None
-    for i, ratios in enumerate(check.ratios):
-        if ratios is not None and ratios.size and not np.isnan(ratios).all():
-            flat = int(np.nanargmax(ratios))
-            if best is None or ratios.flat[flat] > best[2]:
-                best = (i, flat, ratios.flat[flat])
-    if best is None:
-        return []
-    before = len(check.findings)
-    ratio = check.ratios[best[0]].flat[best[1]]
-    check._judge_element(best[0], best[1])
-    check.ratios[best[0]].flat[best[1]] = ratio
-    return check.findings[before:]
+def _shares(findings: Sequence[Finding], rows: Sequence[InputRow]) -> list[float]:
+    """Shares of the allowed error, of all elements and directions that were judged."""
+    shares = [finding.ratio for finding in findings] + [row.worst_direction for row in rows]
+    return shares + [row.worst for row in rows if not math.isnan(row.worst)]
 
 
 def _plain(value):

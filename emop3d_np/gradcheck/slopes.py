@@ -1,7 +1,7 @@
 """Slopes by differences: a ladder of steps, extrapolated, each with an honest bound of its own error.
 
 Along a direction ``v``, ``F(x + h v)`` is taken at steps ``h`` that shrink by a factor of 8 from a fraction of the
-size of the values to a few units of their last place.  From one ladder come three slopes an output: central, and the
+size of the values to a few units of their last place.  From one ladder come three slopes per output: central, and the
 two one-sided ones, which do not use ``F(x)`` and so survive a jump.  Richardson's extrapolation removes the leading
 error; of all steps and orders each output takes its own best.
 
@@ -9,19 +9,21 @@ scipy.differentiate.derivative is close, but works on functions of single number
 central one, and needs SciPy 1.15.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-NOISE = 4
-"""Rounding of a difference, in units of the rounding of one value."""
+from kernels.arrays import BoolArray, FloatArray, IntArray
+
+from . import tolerances as tol
+
 PART = 1 << 13
 """Outputs that are worked on together: few enough to stay in the cache."""
 
 
 @dataclass
 class Slopes:
-    """Slopes along one direction, one an output, each with the bound of its error.
+    """Slopes along one direction, one per output, each with the bound of its error.
 
     Attributes:
         central, left, right: arrays of shape (outputs,).
@@ -31,62 +33,62 @@ class Slopes:
         outputs: which outputs these are; all others do not change along the direction.
     """
 
-    central: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    central_error: np.ndarray
-    side_error: np.ndarray
-    kink: np.ndarray
+    central: FloatArray
+    left: FloatArray
+    right: FloatArray
+    central_error: FloatArray
+    side_error: FloatArray
+    kink: BoolArray
     best_step: float
-    outputs: np.ndarray
+    outputs: IntArray
 
     @property
-    def low(self):
+    def low(self) -> FloatArray:
         return np.where(self.kink, np.minimum(self.left, self.right), self.central)
 
     @property
-    def high(self):
+    def high(self) -> FloatArray:
         return np.where(self.kink, np.maximum(self.left, self.right), self.central)
 
     @property
-    def size(self):
+    def size(self) -> FloatArray:
         """Sizes of the slopes: what a rounding error is relative to."""
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
-    def interval(self, weights):
+    def interval(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Between what bounds ``weights @ slopes`` may lie; ``weights`` of shape (all outputs,) or (q, all outputs)."""
         weights = weights[..., self.outputs]
         ends = weights * self.low, weights * self.high
         return np.minimum(*ends).sum(axis=-1), np.maximum(*ends).sum(axis=-1)
 
-    def weighed(self, weights, values):
+    def weighed(self, weights: FloatArray, values: FloatArray) -> FloatArray:
         """``weights @ values`` for ``values`` of these slopes."""
         return weights[..., self.outputs] @ values
 
-    def of(self, outputs, values):
+    def of(self, outputs: IntArray, values: FloatArray) -> FloatArray:
         """``values`` of these slopes at the given ``outputs``; 0 at those that do not change."""
         if not len(self.outputs):
             return np.zeros(len(outputs))
         place = np.minimum(np.searchsorted(self.outputs, outputs), len(self.outputs) - 1)
         return np.where(self.outputs[place] == outputs, values[place], 0)
 
-    def over(self, size):
+    def over(self, size: float) -> "Slopes":
         """The same for a direction ``size`` times as long."""
-        values = (self.central, self.left, self.right, self.central_error, self.side_error)
-        return Slopes(*(value / size for value in values), self.kink, self.best_step, self.outputs)
+        scaled = ("central", "left", "right", "central_error", "side_error")
+        return replace(self, **{name: getattr(self, name) / size for name in scaled})
 
     @property
-    def error(self):
+    def error(self) -> FloatArray:
         return np.where(self.kink, self.side_error, self.central_error)
 
 
-def ladder(eps):
+def ladder(eps: float) -> FloatArray:
     """Steps, largest first, for values whose last place is ``eps``; relative to the size of what is moved."""
-    last = int(-np.log2(eps)) - 6
-    return 2.0 ** -np.arange(2, last, 3)
+    last = int(-np.log2(eps)) - tol.LAST_POWER
+    return 2.0 ** -np.arange(tol.FIRST_POWER, last, tol.STEP_POWER)
 
 
-def slopes(steps, above, below, at, noise):
+def slopes(steps: FloatArray, above: FloatArray, below: FloatArray, at: FloatArray, noise: FloatArray) -> Slopes:
     """Slopes from the ladder.
 
     Args:
@@ -95,12 +97,13 @@ def slopes(steps, above, below, at, noise):
         at: ``F(x)``, of shape (outputs,).
         noise: rounding of F, of shape (outputs,).
     """
-    floor = 4 * np.finfo(np.float64).eps * np.abs(at).max(initial=0)
+    floor = tol.STILL_ULPS * tol.DOUBLE * np.abs(at).max(initial=0)
     parts = [slice(start, start + PART) for start in range(0, max(len(at), 1), PART)]
     found = [_slopes(steps, above[:, p], below[:, p], at[p], noise[p], floor, p.start) for p in parts]
     *values, chosen, outputs = (np.concatenate(each) for each in zip(*found, strict=True))
-    counts = np.bincount(chosen, minlength=len(steps))
-    return Slopes(*values, float(steps[counts.argmax()]), outputs)
+    central, left, right, central_error, side_error, kink = values
+    best_step = float(steps[np.bincount(chosen, minlength=len(steps)).argmax()])
+    return Slopes(central, left, right, central_error, side_error, kink, best_step, outputs)
 
 
 def _slopes(steps, above, below, at, noise, floor, start):
@@ -111,27 +114,28 @@ def _slopes(steps, above, below, at, noise, floor, start):
     h, ratio = steps[:, np.newaxis], steps[0] / steps[1]
     with np.errstate(all="ignore"):
         # What the finest steps show of rounding; a kink's part shrinks with the step, a jump's is the same at all.
-        bends = np.abs(above + below - 2 * at)[-4:]
+        bends = np.abs(above + below - 2 * at)[-tol.FINEST_STEPS :]
         middle = np.median(bends, axis=0)
-        steady = bends.max(axis=0) - bends.min(axis=0) <= 0.05 * middle
+        steady = bends.max(axis=0) - bends.min(axis=0) <= tol.STEADY_BEND * middle
         noise = np.where(steady | ~np.isfinite(middle), noise, np.maximum(noise, middle))
         # Values that stand still for small steps are rounded to more than their own last place.
         moves = np.concatenate([np.abs(above - at), np.abs(below - at)])
         least = np.where(moves > 0, moves, np.inf).min(axis=0)
         still = (moves == 0).any(axis=0) & np.isfinite(least)
         noise = np.where(still, np.maximum(noise, np.minimum(least, floor)), noise)
-        spread = NOISE * noise / h
+        spread = tol.DIFFERENCE_NOISE * noise / h
         central, central_error, chosen = _best((above - below) / (2 * h), spread, ratio, 2)
         # Between neighbouring steps, without F(x): the leading error is of first order in h.
         widths = h[:-1] - h[1:]
-        wide = NOISE * noise / widths
+        wide = tol.DIFFERENCE_NOISE * noise / widths
         right, right_error, _ = _best((above[:-1] - above[1:]) / widths, wide, ratio, 1)
         left, left_error, _ = _best((below[1:] - below[:-1]) / widths, wide, ratio, 1)
         side_error = np.maximum(right_error, left_error)
         # Beside a jump the differences through F(x) grow without bound: only the sides tell.
         jump = _jump(above, at, noise, h, right) | _jump(below, at, noise, h, left)
         apart = np.abs(right - left)
-        kink = (apart > 3 * (right_error + left_error)) & (apart > 1e-7 * (np.abs(right) + np.abs(left)))
+        kink = apart > tol.KINK_ERRORS * (right_error + left_error)
+        kink &= apart > tol.KINK_SHARE * (np.abs(right) + np.abs(left))
         kink = (kink | jump) & np.isfinite(side_error)
         # At the end of a domain there is one side only; its slope is the slope.
         lone = ~np.isfinite(central)
@@ -146,7 +150,8 @@ def _jump(values, at, noise, h, slope):
     last = values[-1] - at - h[-1] * slope
     before = values[-2] - at - h[-2] * slope
     gap = np.minimum(np.abs(last), np.abs(before))
-    return (gap > 64 * noise) & (gap > 1e-9 * np.abs(slope)) & (np.abs(last - before) <= 0.25 * gap)
+    high = (gap > tol.JUMP_NOISE * noise) & (gap > tol.JUMP_SHARE * np.abs(slope))
+    return high & (np.abs(last - before) <= tol.JUMP_STEADY * gap)
 
 
 def _best(estimates, spread, ratio, order):
@@ -159,7 +164,7 @@ def _best(estimates, spread, ratio, order):
     error = np.full(estimates.shape[1], np.inf)
     chosen = np.zeros(estimates.shape[1], int)
     table, rounding, first = estimates, spread * np.ones_like(estimates), 0
-    for power in range(3):
+    for power in range(tol.EXTRAPOLATIONS):
         for j in range(len(table)):
             finer = np.abs(table[j + 1 :] - table[j])
             bound = rounding[j].copy()

@@ -14,27 +14,34 @@ Format 1, all float64 but the labels, NDHWC:
 ======================= ================================================================
 
 A port writes the same names: ``loss`` and all ``gradients/`` but the input's; ``activations/`` and
-``gradients/input`` narrow the search down.  The rest may be there and is not looked at.
+``gradients/input`` narrow the search down.  Its other arrays may
+be there too and are not looked at.
 """
 
 import itertools
 import json
+import os
 import zipfile
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+from kernels.arrays import AnyArray
 
 from ..errors import InputError
 from ..files import writing
 from ..network import EmoP3D, strict_pyramid
+from . import tolerances as tol
 from .mistakes import MISTAKES, changed
 
 FORMAT = 1
 DOUBLE = np.dtype(np.float64)
-AGREE = {8: 1e-8, 4: 2e-3, 2: 5e-2}
-"""Allowed difference by the size of a port's numbers, in bytes, relative to the largest value of the array."""
 
 
-def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
+def export(
+    path: str | os.PathLike[str], batch_size: int = 3, weight_decay: float = 0.0, seed: int = 0, **settings: Any
+) -> dict[str, AnyArray]:
     """Write the vectors of a network with the given EmoP3D ``settings`` to ``path``.
 
     The first clip has a black patch and the last one repeats a frame, where the first layer's bias is constant: so
@@ -59,7 +66,12 @@ def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
         "strides": net.layers[0].strides, "pool": net.layers[2].size,
         "pooling": settings.get("pooling", "max"), "weight_decay": weight_decay,
     }  # fmt: skip
-    arrays = {"format": np.array(FORMAT), "settings": np.array(json.dumps(described)), "input": x, "labels": labels}
+    arrays: dict[str, Any] = {
+        "format": np.array(FORMAT),
+        "settings": np.array(json.dumps(described)),
+        "input": x,
+        "labels": labels,
+    }
     arrays |= {f"parameters/{name}": values for name, values in net.parameters.items()}
     arrays |= _results(net, x, labels, weight_decay)
     with writing(path), open(path, "wb") as file:
@@ -67,7 +79,7 @@ def export(path, batch_size=3, weight_decay=0.0, seed=0, **settings):
     return arrays
 
 
-def compare(path, theirs_path):
+def compare(path: str | os.PathLike[str], theirs_path: str | os.PathLike[str]) -> "Comparison":
     """Compare a port's vectors with ours.
 
     Returns:
@@ -105,16 +117,28 @@ def compare(path, theirs_path):
     )  # fmt: skip
 
 
+@dataclass
 class Comparison:
-    """What ``compare`` found; ``str()`` tells it."""
+    """What ``compare`` found; ``str()`` tells it.
 
-    def __init__(
-        self, agree, first=None, index=(), ours=np.nan, theirs=np.nan, suspicion="", differing=(), compared=()
-    ):
-        self.agree, self.first, self.index, self.ours, self.theirs = agree, first, index, ours, theirs
-        self.suspicion, self.differing, self.compared = suspicion, list(differing), list(compared)
+    Attributes:
+        agree: no array differs by more than rounding.
+        first: name of the array that differs first, in the order in which they are computed; None if none does.
+        index: where in it the difference is largest; ours, theirs: the two values there.
+        suspicion: what mistake that looks like, in words.
+        differing, compared: names of the arrays that differ, and of all that were compared.
+    """
 
-    def __str__(self):
+    agree: bool
+    first: str | None = None
+    index: tuple[int, ...] = ()
+    ours: float = np.nan
+    theirs: float = np.nan
+    suspicion: str = ""
+    differing: list[str] = field(default_factory=list)
+    compared: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
         if self.agree:
             return f"all {len(self.compared)} arrays agree"
         return (
@@ -136,12 +160,7 @@ def _order(ours):
     """Names in the order in which they are computed: forward, the loss, backward."""
     forward = [name for name in ours if name.startswith("activations/")]
     layers = list(dict.fromkeys(name.split("/")[1] for name in ours if name.startswith("parameters/")))
-    backward = [
-        name
-        for layer in reversed(layers)
-        for name in sorted(ours, reverse=False)
-        if name.startswith(f"gradients/{layer}/")
-    ]
+    backward = [name for layer in reversed(layers) for name in sorted(ours) if name.startswith(f"gradients/{layer}/")]
     return [*forward, "loss", *backward, "gradients/input"]
 
 
@@ -174,7 +193,8 @@ def _require_form(path, name, ours, theirs):
 
 def _agree(ours, theirs, dtype=DOUBLE):
     size = np.abs(ours).max(initial=0)
-    allowed = AGREE.get(min(dtype.itemsize, 8), 1e-8) * max(size, 1e-12)
+    rtol = tol.PORT_RTOL.get(min(dtype.itemsize, 8), tol.PORT_RTOL[8])
+    allowed = rtol * max(size, tol.PORT_LEAST)
     return bool((np.abs(ours - theirs) <= allowed).all())
 
 
@@ -189,7 +209,7 @@ def _patterns(name, ours, theirs, everything, settings):
     factor = float((ours * theirs).sum() / (ours * ours).sum()) if ours.any() else 0.0
     if factor and like(factor * ours) and ours.size > 1:
         n = ours[0, 0, ..., 0].size if name.startswith("activations/NORM") else 0
-        if n > 1 and abs(factor**2 * n / (n - 1) - 1) < 1e-6:
+        if n > 1 and abs(factor**2 * n / (n - 1) - 1) < tol.PORT_FACTOR:
             return "normalisation: sample variance (n - 1) instead of the population's"
         return _factor_words(factor, batch)
     if name == "loss":
@@ -237,11 +257,11 @@ def _patterns(name, ours, theirs, everything, settings):
 
 
 def _factor_words(factor, batch):
-    if abs(factor - batch) < 1e-6 * batch and batch > 1:
+    if abs(factor - batch) < tol.PORT_FACTOR * batch and batch > 1:
         return f"sum for mean: {batch} times ours, the batch's size"
-    if abs(factor * batch - 1) < 1e-6 and batch > 1:
+    if abs(factor * batch - 1) < tol.PORT_FACTOR and batch > 1:
         return f"mean for sum: ours divided by {batch}, the batch's size"
-    if abs(factor + 1) < 1e-6:
+    if abs(factor + 1) < tol.PORT_FACTOR:
         return "the sign is wrong"
     return f"missing factor: {factor:.9g} times ours everywhere"
 
@@ -280,7 +300,7 @@ def _places(ours, theirs):
     if ours.size == 1 and ours.any():
         return f"a number that is {theirs.item() / ours.item():.6g} times ours"
     size = np.abs(ours).max(initial=0)
-    wrong = ~(np.abs(theirs - ours) <= 1e-6 * size)
+    wrong = ~(np.abs(theirs - ours) <= tol.PORT_PLACE * size)
     share = wrong.mean()
     edges = []
     for axis in range(ours.ndim):
@@ -290,6 +310,6 @@ def _places(ours, theirs):
                 edges.append(f"axis {axis}, place {', '.join(map(str, places))}")
     if edges:
         return f"off-by-one window or a border left out: wrong only at the border ({'; '.join(edges)})"
-    if share < 0.5:
+    if share < tol.PORT_FEW:
         return f"wrong in {100 * share:.2g} % of the values: a wrong tie, a lost update, or a window that is off"
     return "none of the usual mistakes; wrong nearly everywhere, so look at the operation itself"

@@ -1,0 +1,75 @@
+"""How much is looked at: the time budget, and how it is shared among the steps of a check.
+
+None of these numbers makes a gradient right or wrong; they decide how many gradients are judged.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# --- Shares of the budget.  Those of later steps are larger, as time is counted from the beginning.
+
+ALL_DIRECTIONS = 0.3
+"""Where all elements can be judged in this share, one round of directions is enough; else there are three."""
+ROUNDS = 3
+"""Rounds of directions, one for each incoming gradient."""
+DIRECTIONS = 0.4
+"""No further round, and no further direction of an input known to be wrong, after this share."""
+SINGLES_COST, SINGLES = 0.5, 0.3
+"""Single outputs get incoming gradients of their own if moving all elements takes less than the first share, and until
+the second is spent."""
+ALL_ELEMENTS, CALLS_PER_ELEMENT = 0.5, 2.5
+"""All elements are gone through where that takes less than this share, at so many calls of forward per element."""
+GLANCES = 0.85
+"""First looks at elements end here."""
+CLOSE_LOOKS = 1.0
+"""Looks by all steps end here, ..."""
+FEWEST_CLOSE_LOOKS, MOST_WRONG = 8, 40
+"""... but for so many of them, and also when this many elements proved wrong."""
+TIES, TIE_GRADIENTS = 1.2, 1.5
+"""Pairs at a kink are moved until the first share is spent, the ties found are judged until the second is."""
+
+# --- Numbers of things
+
+SINGLE_OUTPUTS, SINGLE_NUMBERS = 512, 4e6
+"""At most so many outputs get an incoming gradient of their own, and their gradients hold at most so many numbers."""
+LISTED = 3e5
+"""More elements than this are never gone through one by one."""
+SAMPLED = 400
+"""At most so many elements are judged one by one where not all can be."""
+CORNERS_LISTED, CORNERS, LARGEST = 243, 24, 8
+"""Likely culprits of each input: how many corners, edges and middles are listed, how many of these are taken, and how
+many of the largest gradients."""
+SHUFFLED, DRAWN = 1e5, 4000
+"""Inputs of fewer elements are shuffled whole for a sample; of larger ones so many places are drawn."""
+LADDER_NUMBERS, LONG_LADDER = 2e5, 8
+"""A ladder of at least 8 steps is halved for a direction if its outputs would be more numbers than this."""
+ALL_PAIRS = 9
+"""Of up to so many elements at one kink all pairs are tried for ties, else neighbours only."""
+
+
+@dataclass
+class Budget:
+    """The time that a check may take, counted from its making.
+
+    Attributes:
+        seconds: None or 0 where there is no limit to what is started.
+        started: by the clock ``time.perf_counter``.
+    """
+
+    seconds: float | None
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self.started
+
+    def left(self, share: float) -> float:
+        """Seconds until ``share`` of the budget is spent; negative when it is."""
+        return np.inf if self.seconds is None else share * self.seconds - self.spent
+
+    def allows(self, cost: float, share: float) -> bool:
+        """Whether something that takes ``cost`` seconds fits into ``share`` of the whole budget."""
+        return cost < share * (self.seconds or np.inf)

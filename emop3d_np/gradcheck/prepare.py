@@ -1,0 +1,130 @@
+"""Before the first step of a check: forward is called, and how exactly it computes is found out."""
+
+import time
+
+import numpy as np
+
+from kernels.arrays import FloatArray
+
+from . import slopes as ladders
+from . import tolerances as tol
+from .functions import Pair
+from .point import Point, size_of
+from .state import Found, Precision, Stop
+
+
+def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[FloatArray, FloatArray, float]:
+    """Call forward at the inputs: its outputs must be finite, and the same every time.
+
+    Returns:
+        outputs, of shape (outputs,); by how much they differ from call to call; seconds of one call.
+
+    Raises:
+        Stop: they are not finite, or differ by more than rounding.
+    """
+    # Other values first: whoever keeps for good what he saw first is found out later.
+    pair.try_forward([rng.permutation(a.ravel()).reshape(a.shape) if a.dtype.kind == "f" else a for a in pair.inputs])
+    at = pair.first_forward()
+    if not np.isfinite(at).all():
+        first = int(np.flatnonzero(~np.isfinite(at))[0])
+        pair.add_problem(f"forward gives {at[first]} at {pair.output_words(first)}")
+        raise Stop
+    begun = time.perf_counter()
+    off = np.max([np.abs(pair.forward(pair.inputs) - at) for _ in range(2)], axis=0)
+    seconds = (time.perf_counter() - begun) / 2
+    if off.any():
+        worst = int(off.argmax())
+        words = f"two calls on the same inputs differ by up to {off[worst]:.3g}, at {pair.output_words(worst)}"
+        if not off[worst] <= tol.REPEAT_ULPS * pair.output_eps * np.abs(at).max():
+            pair.add_problem(
+                f"forward is not repeatable: {words}; fix its random numbers: a seed, or a mask as an input"
+            )
+            raise Stop
+        found.note(f"forward is repeatable only to rounding: {words}")
+    return at, off, seconds
+
+
+def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Found) -> tuple[Point, float]:
+    """Where inputs are moved, and the last place of forward's arithmetic there.
+
+    Coarser inputs than float64 are moved as float64 where forward computes the same function in it.
+    """
+    sizes = [size_of(a) for a in pair.inputs]
+    point = Point(pair, pair.inputs, sizes, at)
+    inputs_eps = _inputs_eps(pair)
+    eps = max(inputs_eps, pair.output_eps)
+    if inputs_eps > tol.DOUBLE:
+        base = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in pair.inputs]
+        values, wide_eps = pair.forward_with_eps(base)
+        wide = Point(pair, base, sizes, values)
+        off, size = np.abs(values - at).max(initial=0), np.abs(at).max(initial=tol.LEAST_OUTPUT)
+        if wide_eps <= tol.DOUBLE and off <= tol.SAME_FUNCTION * size and _last_place(wide, rng) <= tol.DOUBLE:
+            found.note("forward also computes in float64, so the slopes of coarser inputs are taken there")
+            return wide, tol.DOUBLE
+    elif eps <= tol.DOUBLE:
+        eps = _last_place(point, rng)
+        if eps > tol.DOUBLE:
+            found.note("forward computes in single precision inside, and is judged by that")
+    return point, eps
+
+
+def measure_precision(
+    point: Point, eps: float, unrepeatable: FloatArray, rtol: float | None, atol: float, rng: np.random.Generator
+) -> Precision:
+    """What a right backward pass can be held to, and the steps to be taken.
+
+    Args:
+        point: where the inputs are moved.
+        eps: last place of forward's arithmetic there.
+        unrepeatable: by how much outputs differ from call to call, of shape (outputs,).
+        rtol, atol: allowed errors; None: by the numbers that take part.
+        rng: draws the directions in which inputs are nudged.
+    """
+    grade = max(_inputs_eps(point.pair), point.pair.output_eps, eps)
+    ulps = min(tol.GRADIENT_ULPS, grade**-0.5 / tol.COARSE_GRADIENT_ULPS)
+    if rtol is None:
+        coarse = grade * (ulps + tol.COARSE_RTOL_ULPS * len(point.at) ** 0.5)
+        rtol = tol.FLOAT64_RTOL if grade <= tol.DOUBLE else coarse
+    steps = ladders.ladder(max(eps, grade**tol.TIE_POWER if grade > tol.DOUBLE else 0))
+    start = float(steps[np.abs(np.log(steps / eps**tol.START_POWER)).argmin()])
+    noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
+    return Precision(eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise)
+
+
+def _inputs_eps(pair: Pair) -> float:
+    """Last place of the coarsest input that is differentiated."""
+    return max((float(np.finfo(pair.inputs[i].dtype).eps) for i in pair.moved), default=tol.DOUBLE)
+
+
+def _last_place(point: Point, rng: np.random.Generator) -> float:
+    """Last place of forward's arithmetic: does it answer a fine move as it does a plain one?"""
+    # Zeros stay: numbers are dense there in single precision too.
+    v = {i: np.where(point.base[i] == 0, 0, point.random_direction(i, rng)) for i in point.pair.moved}
+    fine, plain = (np.abs(point.moved(v, size)[0] - point.at).sum() for size in (tol.FINE_MOVE, tol.PLAIN_MOVE))
+    noise = tol.MOVE_NOISE * tol.DOUBLE * np.abs(point.at).sum()
+    ratio = tol.FINE_MOVE / tol.PLAIN_MOVE
+    if not np.isfinite(fine + plain) or plain <= noise / ratio:
+        return tol.DOUBLE
+    coarse = fine == 0 or fine > ratio * plain * tol.MOVE_FACTOR + tol.MOVE_FACTOR * noise
+    return tol.SINGLE if coarse else tol.DOUBLE
+
+
+def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> FloatArray:
+    """How each output is rounded, of shape (outputs,): what moving all inputs by their last places shows.
+
+    Beside a jump a nudge to one side only is a rounding error, so the smaller of the two sides counts.
+    """
+    sides = []
+    for side in (eps, -eps):
+        moved = [point.moved(_one_sided(point, side, rng), 1.0)[0] for _ in range(tol.NUDGES)]
+        sides.append(np.abs(np.array(moved) - point.at).max(axis=0))
+    shown = np.nan_to_num(np.fmin(*sides), nan=0.0)
+    seen = (shown > 0) & (point.at != 0)
+    shares = shown[seen] / np.abs(point.at[seen])
+    share = min(float(np.median(shares)), tol.LARGEST_NOISE) if len(shares) else 0.0
+    return np.maximum(shown, max(eps, share) * np.abs(point.at))
+
+
+def _one_sided(point: Point, side: float, rng: np.random.Generator) -> dict[int, FloatArray]:
+    """A random move of all inputs up, or down, by about ``side`` of their values."""
+    return {i: side * np.abs(point.random_direction(i, rng)) for i in point.pair.moved}

@@ -1,0 +1,188 @@
+"""Step 1 of a check, the rules: what holds for any backward pass, for all elements at once.
+
+Gradients have the shape and dtype of their inputs and are finite; the same question has the same answer, to the bit,
+whatever was asked in between; a zero incoming gradient gives exact zeros; the answer is linear in the question.
+"""
+
+import numpy as np
+
+from kernels.arrays import AnyArray, FloatArray
+
+from ..errors import InputError
+from . import tolerances as tol
+from .finding import Finding
+from .functions import Gradients, Pair, same_bits
+from .point import Point, nudged
+from .state import Answers, Found, Precision, Stop, index_of
+
+
+def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, found: Found) -> Answers:
+    """Put the rules to backward; returns its answers, by which the elements are judged later.
+
+    Raises:
+        Stop: gradients have a wrong form, so that nothing more can be said.
+        InputError: there is no gradient at all.
+    """
+    pair = point.pair
+    incoming = _incoming(pair, rng)
+    first = pair.backward(incoming[0])
+    judged = judged_inputs(pair, first, found)
+    gradients = [first, *(pair.backward(d) for d in incoming[1:])]
+    for others in gradients[1:]:
+        judged = judged_inputs(pair, others, found)
+    _test_repetition(pair, incoming[0], first, judged, found)
+    _test_zero(pair, first, judged, found)
+    _test_independence(pair, incoming[0], first, judged, found)
+    spread = _rounding(pair, precision.grade, incoming[0], first, judged)
+    answers = Answers(incoming=incoming, gradients=gradients, judged=judged, spread=spread)
+    _test_linearity(pair, answers, precision, found)
+    return answers
+
+
+def judged_inputs(pair: Pair, gradients: Gradients, found: Found) -> list[int]:
+    """Positions of the inputs that ``gradients`` has something to judge for; nothing of them is judged so far.
+
+    Raises:
+        Stop: a gradient has a wrong shape or dtype, or is not finite.
+        InputError: there is no gradient at all.
+    """
+    for i in range(len(gradients)):
+        _test_form(pair, i, gradients[i], found)
+    judged = [i for i in pair.moved if gradients[i] is not None]
+    if pair.moved and not judged:
+        raise InputError("backward returns None for every input: there is nothing to check")
+    for i in judged:
+        found.ratios[i] = np.full(pair.inputs[i].shape, np.nan)
+    return judged
+
+
+def _incoming(pair: Pair, rng: np.random.Generator) -> FloatArray:
+    """Three random incoming gradients, of shape (3, outputs), in numbers that the outputs' dtypes hold."""
+    owner = np.concatenate([np.full(size, j) for j, size in zip(pair.real, pair.sizes, strict=True)]).astype(int)
+    count = len(owner)
+    incoming = np.array([rng.standard_normal(count), rng.standard_normal(count), rng.uniform(-2, 2, count)])
+    for j in pair.real:
+        incoming[:, owner == j] = incoming[:, owner == j].astype(pair.dtypes[j])
+    return incoming
+
+
+def _test_form(pair: Pair, i: int, gradient: AnyArray | None, found: Found) -> None:
+    array, name = pair.inputs[i], found.names[i]
+    words = ""
+    if gradient is None:
+        if i in pair.moved:
+            found.note(f"input {name} has no gradient (None): not checked")
+    elif array.dtype.kind != "f":
+        if gradient.any():
+            words = f"input {name} has dtype {array.dtype}, so its gradient must be None (or zeros)"
+    elif gradient.shape != array.shape:
+        words = f"gradient of input {name} has shape {gradient.shape}, the input {array.shape}"
+    elif gradient.dtype != array.dtype:
+        words = f"gradient of input {name} has dtype {gradient.dtype}, the input {array.dtype}"
+    elif not np.isfinite(gradient).all():
+        index = index_of(int(np.flatnonzero(~np.isfinite(gradient))[0]), gradient.shape)
+        found.findings.append(Finding(name, index, float(gradient[index]), how="a gradient must be finite"))
+        words = f"gradient of input {name} holds {gradient[index]} at {index}"
+    if words:
+        pair.add_problem(words, i)
+        raise Stop
+
+
+def _test_repetition(pair: Pair, d: FloatArray, first: Gradients, judged: list[int], found: Found) -> None:
+    """The same question twice more must have the same answer, to the bit."""
+    for when, again in [(words, pair.backward(d)) for words in ("a second call", "a third call")]:
+        for i in judged:
+            if not same_bits(again[i], first[i]):
+                off = np.abs(again[i] - first[i])
+                how = f"backward is not repeatable: {when} gives another gradient"
+                _report_unequal(pair, i, first[i], again[i], off, how, found)
+
+
+def _test_zero(pair: Pair, first: Gradients, judged: list[int], found: Found) -> None:
+    """A zero incoming gradient must give exact zeros."""
+    zero = np.zeros(sum(pair.sizes))
+    for i, gradient in enumerate(pair.backward(zero)):
+        if i in judged and gradient.shape == first[i].shape and gradient.any():
+            off = np.nan_to_num(np.abs(gradient), nan=np.inf)
+            how = "a zero incoming gradient must give zeros"
+            _report_unequal(pair, i, gradient, np.zeros_like(gradient), off, how, found)
+
+
+def _test_independence(pair: Pair, d: FloatArray, first: Gradients, judged: list[int], found: Found) -> None:
+    """Whether backward uses its arguments or what the last forward kept: allowed, but worth a note."""
+    pair.try_forward(nudged(pair.inputs, tol.DISTURBANCE, 11))
+    alone = pair.backward_alone(d, pair.inputs)
+    if any(alone[i] is not None and not same_bits(alone[i], first[i]) for i in judged):
+        found.note("backward relies on what the last forward kept, not on its arguments; forward is called before it")
+
+
+def _rounding(pair: Pair, grade: float, d: FloatArray, first: Gradients, judged: list[int]) -> dict[int, FloatArray]:
+    """What one last place of the inputs changes in the gradient, for each input; values that tie are moved alike."""
+    changes = []
+    for salt in range(tol.INPUT_NUDGES):
+        try:
+            changes.append(pair.backward(d, nudged(pair.inputs, grade, salt + 20)))
+        except InputError:
+            return {i: np.zeros(first[i].shape) for i in judged}
+    spread = {}
+    for i in judged:
+        moved = np.array([np.abs(c[i].astype(np.float64) - first[i]) for c in changes])
+        limit = tol.SPREAD_LIMIT * grade**0.5 * np.abs(first[i]).max()
+        usual = np.nan_to_num(np.median(moved, axis=0), nan=0.0)
+        spread[i] = np.minimum(np.maximum(usual, usual.mean()), limit)
+    return spread
+
+
+def _test_linearity(pair: Pair, answers: Answers, precision: Precision, found: Found) -> None:
+    """backward(a d + b e) = a backward(d) + b backward(e)."""
+    d, e = answers.incoming[:2]
+    g, f = answers.gradients[:2]
+    large = tol.LINEAR_FACTOR
+    for words, question, of_g, of_f, factor in (
+        (f"{large} times the incoming gradient", large * d, large, 0, large),
+        (f"the incoming gradient over {large}", d / large, 1 / large, 0, 1 / large),
+        ("the sum of two incoming gradients", d + e, 1, 1, 1),
+    ):
+        answer = pair.backward(question)
+        for i in answers.judged:
+            if answer[i] is None or answer[i].shape != g[i].shape:
+                pair.add_problem(f"gradient of input {found.names[i]} changes its form with the incoming gradient", i)
+                raise Stop
+            wanted, given = of_g * g[i].astype(np.float64) + of_f * f[i], answer[i].astype(np.float64)
+            size = factor * float(max(np.abs(g[i]).max(), np.abs(f[i]).max()))
+            allowed = precision.rtol * size + tol.SPREAD_OF_ANSWER * factor * answers.spread[i] + precision.atol
+            allowed = allowed + np.finfo(g[i].dtype).tiny * tol.SMALLEST_NORMALS
+            off = np.abs(given - wanted)
+            if not (off <= allowed).all():
+                excess = np.where(off <= allowed, 0, np.nan_to_num(off / allowed, nan=np.inf))
+                how = f"backward is not linear: {words} gives another gradient"
+                _report_unequal(pair, i, given, wanted, excess, how, found, allowed)
+
+
+def _report_unequal(
+    pair: Pair,
+    i: int,
+    given: AnyArray,
+    wanted: AnyArray,
+    off: FloatArray,
+    how: str,
+    found: Found,
+    allowed: FloatArray | None = None,
+) -> None:
+    """Two answers for input ``i`` differ: a problem, and a finding at the element that is furthest ``off``."""
+    index = index_of(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
+    analytic, numeric = float(given[index]), float(wanted[index])
+    found.findings.append(
+        Finding(
+            found.names[i],
+            index,
+            analytic,
+            numeric,
+            left=numeric,
+            right=numeric,
+            error=abs(analytic - numeric),
+            allowed=0.0 if allowed is None else float(allowed[index]),
+            how=how,
+        )
+    )
+    pair.add_problem(f"{how}, for input {found.names[i]} most at {index}", i)
