@@ -160,7 +160,7 @@ class Detector:
 
     def follow(self, picture, box):
         """The face that was at ``box`` in the picture before, or None where ONet sees none there."""
-        faces = self._decide(picture, np.fix(squared(box[np.newaxis])))
+        faces = self._decide(picture, np.trunc(squared(box[np.newaxis])))
         return faces[0] if faces else None
 
     def _propose(self, picture, min_face):
@@ -173,13 +173,13 @@ class Detector:
             score = faces[0, :, :, 1]
             y, x = np.nonzero(score >= THRESHOLDS[0])
             places = STRIDE * np.column_stack([x, y])
-            corners = np.hstack([np.fix((places + 1) / scale), np.fix((places + CELL) / scale)])
+            corners = np.hstack([np.trunc((places + 1) / scale), np.trunc((places + CELL) / scale)])
             proposed = np.column_stack([corners, score[y, x], shifts[0, y, x]])
             found.append(proposed[suppress(proposed[:, :4], proposed[:, 4], 0.5)])
             scale *= FACTOR
         found = np.concatenate([np.empty((0, 9)), *found])
         found = found[suppress(found[:, :4], found[:, 4], 0.7)]
-        return np.fix(squared(shifted(found[:, :4], found[:, 5:], 0)))
+        return np.trunc(squared(shifted(found[:, :4], found[:, 5:], 0)))
 
     def _refine(self, picture, boxes):
         """RNet on each box: fewer squared boxes."""
@@ -187,7 +187,7 @@ class Detector:
         score = faces[:, 1]
         kept = np.flatnonzero(score > THRESHOLDS[1])
         kept = kept[suppress(boxes[kept], score[kept], 0.7)]
-        return np.fix(squared(shifted(boxes[kept], shifts[kept], 1)))
+        return np.trunc(squared(shifted(boxes[kept], shifts[kept], 1)))
 
     def _decide(self, picture, boxes):
         """ONet on each box: the faces."""
