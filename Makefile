@@ -6,14 +6,15 @@ BIN = $(VENV)/bin
 PEERS ?= .venv-peers
 CUDA ?= .venv-cuda
 GPU ?= .venv-gpu
+VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
+.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-versions test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
 
 test: lint test-compiled  ## everything CI runs; what follows the compiled tests takes one core each
-	$(MAKE) --jobs=2 test-interpreted test-cuda test-ptx
+	$(MAKE) --jobs=2 test-interpreted test-cuda test-ptx test-oldest
 
 test-compiled: $(VENV)/dev
 	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest; code=$$?; rm -r $$cache; exit $$code
@@ -27,6 +28,12 @@ test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator, 
 test-ptx: $(CUDA)/ready  ## its kernels, compiled for devices without a device, and numba-cuda's own simulator
 	$(CUDA)/bin/python -m pytest -q tests/test_cuda_code.py -k "machine or planted or occupancy"
 	NUMBA_ENABLE_CUDASIM=1 $(CUDA)/bin/python -m pytest -q tests/test_cuda.py
+
+test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
+	$(BIN)/python bench/versions.py --oldest $(VERSIONS)
+
+test-versions: $(VENV)/dev  ## more of them on every Python found, with the newest dependencies and with the oldest
+	$(BIN)/python bench/versions.py $(VERSIONS)
 
 SMALL_STEP = bench/cuda_step.py --shape 8,40,44,2 --batch 9 --repeats 1
 
@@ -95,5 +102,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(CUDA) $(GPU) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(CUDA) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

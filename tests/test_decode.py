@@ -159,6 +159,13 @@ def test_damaged_files(tmp_path):
     assert video.notes
 
 
+def test_a_title_that_is_no_utf8(tmp_path):
+    path = write(tmp_path / "title.avi", moving_face(3), title="Zoe")
+    path.write_bytes(path.read_bytes().replace(b"Zoe\0", b"Zo\xeb\0"))
+    assert b"Zo\xeb\0" in path.read_bytes()
+    assert len(frames_of(path)[0]) == 3
+
+
 def test_missing_pyav_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(InputError, match=r"pip install 'emop3d-np\[video\]'"):

@@ -36,7 +36,7 @@ def blank(count, size=SIZE):
     return np.full((count, *size, 3), 90, np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None] % 8
 
 
-def write(path, frames, codec="mpeg4", rate=25, tag=None, times=None, aspect=None, form=None):
+def write(path, frames, codec="mpeg4", rate=25, tag=None, times=None, aspect=None, form=None, title=None):
     """Write frames (t, h, w, 3) as a video.
 
     Args:
@@ -46,6 +46,8 @@ def write(path, frames, codec="mpeg4", rate=25, tag=None, times=None, aspect=Non
     av = pytest.importorskip("av", reason="videos need the extra 'video'")
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", format=form) as container:
+        if title:
+            container.metadata["title"] = title
         stream = container.add_stream(codec, rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"

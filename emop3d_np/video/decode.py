@@ -248,7 +248,9 @@ def _open(path: str | Path, form: str | None) -> Any:
             with open(path, "rb") as file:
                 if not file.read(1):
                     raise InputError(f"{path}: is empty, 0 bytes")
-        container = av.open(str(path), format=form, metadata_errors="ignore")
+        # Titles that are no UTF-8 never matter; PyAV 19 takes them as they are, and the argument away.
+        lenient = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+        container = av.open(str(path), format=form, **lenient)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except InputError:

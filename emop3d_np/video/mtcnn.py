@@ -181,7 +181,7 @@ class Detector:
 
     def follow(self, picture: AnyArray, box: FloatArray) -> Face | None:
         """The face in ``picture`` (h, w, 3) that was at ``box`` in the one before; None where ONet sees none there."""
-        faces = self._decide(picture, np.fix(squared(box[np.newaxis])))
+        faces = self._decide(picture, np.trunc(squared(box[np.newaxis])))
         return faces[0] if faces else None
 
     def _propose(self, picture: AnyArray, min_face: float) -> FloatArray:
@@ -195,13 +195,13 @@ class Detector:
             score = faces[0, :, :, 1]
             y, x = np.nonzero(score >= THRESHOLDS[0])
             places = STRIDE * np.column_stack([x, y])
-            corners = np.hstack([np.fix((places + 1) / scale), np.fix((places + CELL) / scale)])
+            corners = np.hstack([np.trunc((places + 1) / scale), np.trunc((places + CELL) / scale)])
             proposed = np.column_stack([corners, score[y, x], shifts[0, y, x]])
             found.append(proposed[suppress(proposed[:, :4], proposed[:, 4], 0.5)])
             scale *= FACTOR
         together = np.concatenate(found)
         together = together[suppress(together[:, :4], together[:, 4], 0.7)]
-        return np.fix(squared(shifted(together[:, :4], together[:, 5:], 0)))
+        return np.trunc(squared(shifted(together[:, :4], together[:, 5:], 0)))
 
     def _refine(self, picture: AnyArray, boxes: FloatArray) -> FloatArray:
         """Those of the square boxes (m, 4) that RNet lets through, corrected."""
@@ -209,7 +209,7 @@ class Detector:
         score = faces[:, 1]
         kept = np.flatnonzero(score > THRESHOLDS[1])
         kept = kept[suppress(boxes[kept], score[kept], 0.7)]
-        return np.fix(squared(shifted(boxes[kept], shifts[kept], 1)))
+        return np.trunc(squared(shifted(boxes[kept], shifts[kept], 1)))
 
     def _decide(self, picture: AnyArray, boxes: FloatArray) -> list[Face]:
         """The faces that ONet sees in the boxes (m, 4)."""
