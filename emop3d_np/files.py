@@ -10,7 +10,7 @@ from .errors import InputError
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[None]:
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Around what writes to a place that the user gave: raises InputError, with the reason, if it cannot be written."""
     try:
         yield

@@ -8,7 +8,7 @@ from ..errors import InputError
 from .options import add_faces, add_overlap
 
 if TYPE_CHECKING:
-    from ..video.track import Sighting
+    pass
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 
@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> None:
     use_threads(1)  # one clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint)
     names, moments = predictor.class_names, videos.Moments()
-    track: list[Sighting | None] | None = [] if given.annotated else None
+    track: list[tuple[int, tuple[float, float, float]]] | None = [] if given.annotated else None
     found = videos.predict(
         given.source, predictor, given.overlap, moments, track,
         rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
@@ -51,7 +51,7 @@ def run(given: argparse.Namespace) -> None:
 
         draw_timeline(answers, moments.evenly(), names, given.picture)
         print(f"drawn: {given.picture}", file=sys.stderr)
-    if given.annotated:
+    if track is not None:
         videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
         print(f"written: {given.annotated}", file=sys.stderr)
 

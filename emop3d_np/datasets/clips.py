@@ -1,6 +1,6 @@
 """A set of labelled clips, and the batches that training takes from it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
@@ -75,7 +75,7 @@ class ClipSet:
         dtype: DTypeLike,
         normalized: bool = True,
         changes: Iterable[Callable[[AnyArray], None]] = (),
-    ) -> Iterator[tuple[FloatArray, IntArray]]:
+    ) -> Generator[tuple[FloatArray, IntArray], None, None]:
         """Gather batches, each read from disk while the one before is in use.
 
         Args:

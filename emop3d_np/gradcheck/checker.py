@@ -34,8 +34,8 @@ from .ties import judge_ties
 
 
 def check(
-    forward: Callable,
-    backward: Callable,
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
     inputs: Sequence[ArrayLike],
     *,
     names: Sequence[Any] | None = None,
@@ -44,7 +44,7 @@ def check(
     seconds: float | None = 10.0,
     seed: int = 0,
     complex_step: bool | None = None,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> Report:
     """Check that ``backward`` is the gradient of ``forward`` at ``inputs``.
 

@@ -117,7 +117,7 @@ def _allowed(case: Case, way: _Way) -> float:
     parts = np.abs(case.answers.spread[way.i] * way.v)
     of_root, of_sum = float(np.sqrt(np.square(parts).sum())), float(parts.sum())
     spread = max(tol.SPREAD_OF_ROOT * of_root, tol.SPREAD_OF_SUM * of_sum)
-    return precision.rtol * along + floor + spread + precision.atol
+    return float(precision.rtol * along + floor + spread + precision.atol)
 
 
 def _residual(case: Case, way: _Way, t: float) -> float:

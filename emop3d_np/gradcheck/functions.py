@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from kernels.arrays import AnyArray, FloatArray
 
@@ -31,7 +31,7 @@ class Pair:
         problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
 
-    def __init__(self, forward: Callable, backward: Callable, inputs: Sequence[ArrayLike]) -> None:
+    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[ArrayLike]) -> None:
         for name, function in (("forward", forward), ("backward", backward)):
             if not callable(function):
                 raise InputError(f"{name} is {type(function).__name__}; it must be a function")
@@ -119,7 +119,7 @@ class Pair:
             flat -= size
         raise IndexError(flat)
 
-    def _flat(self, outputs, dtype=np.float64):
+    def _flat(self, outputs: Sequence[AnyArray], dtype: DTypeLike = np.float64) -> AnyArray:
         return np.concatenate([outputs[j].ravel().astype(dtype) for j in self.real])
 
     # --- backward
@@ -147,7 +147,7 @@ class Pair:
             else:
                 d_outputs.append(np.zeros(shape))
         given, copies = self._copies(d_outputs), self._copies(arrays)
-        gradients = self._structured(given, copies)
+        gradients: Gradients = self._structured(given, copies)
         for what, before, after in (("input", arrays, copies), ("incoming gradient", d_outputs, given)):
             for i, (one, other) in enumerate(zip(before, after, strict=True)):
                 if not same_bits(one, other):

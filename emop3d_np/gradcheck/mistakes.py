@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from kernels.reference.max_pool import blocks, blocks_backward, runs
 from kernels.reference.standardize import EPSILON, _moments
 
 
-def changed(**functions: Callable) -> SimpleNamespace:
+def changed(**functions: Callable[..., Any]) -> SimpleNamespace:
     """The reference edition with some of its functions replaced."""
     everything = {name: getattr(reference, name) for name in reference.__all__}
     return SimpleNamespace(**(everything | functions))

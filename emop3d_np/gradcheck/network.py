@@ -61,7 +61,7 @@ def _threads(count):
 
 def network_pair(
     backend: str, batch_size: int, dtype: str, weight_decay: float, seed: int, **settings: Any
-) -> tuple[Callable, Callable, tuple[FloatArray, ...], list[str]]:
+) -> tuple[Callable[..., Any], Callable[..., Any], tuple[FloatArray, ...], list[str]]:
     """``forward, backward, inputs, names`` for ``check``: the loss as a function of the clips and all parameters."""
     # A float32 network is moved in float64: the same layers, two widths.
     nets = {name: EmoP3D(dtype=name, backend=backend, seed=seed, **settings) for name in {str(dtype), "float64"}}

@@ -1,15 +1,21 @@
 """Error maps: where in every array how much of the allowed error is used. Needs matplotlib, the extra ``plots``."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 
+from kernels.arrays import FloatArray
+
 from ..report.figure import pyplot, save
+from .report import Report
 
 
-def draw_ratios(reports, picture):
-    """Draw the reports' judged elements: a row a report, an image an input, grey where nothing was judged.
+def draw_ratios(reports: Mapping[str, Report], picture: str | Path) -> None:
+    """Draw the reports' judged elements: a row per report, an image per input, grey where nothing was judged.
 
     Args:
-        reports: dict of Reports by name.
+        reports: by name.
         picture: file to write; the ending gives the format.
 
     Raises:
@@ -40,7 +46,7 @@ def draw_ratios(reports, picture):
     plt.close(figure)
 
 
-def as_image(values):
+def as_image(values: FloatArray) -> FloatArray:
     """Any array as a picture: of five axes (i, h, w, c, f) images of h x w, ``f`` down and ``i, c`` across."""
     if values.ndim == 5:
         i, h, w, c, f = values.shape

@@ -122,7 +122,8 @@ def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> 
     seen = (shown > 0) & (point.at != 0)
     shares = shown[seen] / np.abs(point.at[seen])
     share = min(float(np.median(shares)), tol.LARGEST_NOISE) if len(shares) else 0.0
-    return np.maximum(shown, max(eps, share) * np.abs(point.at))
+    noise: FloatArray = np.maximum(shown, max(eps, share) * np.abs(point.at))
+    return noise
 
 
 def _one_sided(point: Point, side: float, rng: np.random.Generator) -> dict[int, FloatArray]:

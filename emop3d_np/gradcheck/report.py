@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,7 @@ class Report:
         lines += [f"worst = {100 * self.share:.3g} % of what is allowed"]
         return "\n".join(lines)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Everything but the ratios of single elements, for JSON; numbers that are not finite become text."""
         what = {
             "passed": self.passed, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
@@ -127,7 +128,7 @@ class Report:
             "findings": [asdict(finding) for finding in self.findings[:100]],
             "inputs": [asdict(row) for row in self.inputs],
         }  # fmt: skip
-        return _plain(what)
+        return {name: _plain(value) for name, value in what.items()}
 
     def json(self) -> str:
         """:meth:`as_dict` as text."""

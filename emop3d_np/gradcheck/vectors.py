@@ -60,10 +60,13 @@ def export(
     bias[1:] = bias[0]
     bias[:, : bias.shape[1] // 2, : bias.shape[2] // 2] = bias[0, 0, 0]
     labels = rng.integers(0, net.num_classes, batch_size)
+    weighted_sum: Any
+    pool: Any
+    weighted_sum, pool = (net.layers[place] for place in (0, 2))
     described = {
-        "input_shape": net.input_shape, "feature_maps": net.layers[0].output_shape[-1],
-        "num_classes": net.num_classes, "receptive_field": net.layers[0].receptive_field,
-        "strides": net.layers[0].strides, "pool": net.layers[2].size,
+        "input_shape": net.input_shape, "feature_maps": weighted_sum.output_shape[-1],
+        "num_classes": net.num_classes, "receptive_field": weighted_sum.receptive_field,
+        "strides": weighted_sum.strides, "pool": pool.size,
         "pooling": settings.get("pooling", "max"), "weight_decay": weight_decay,
     }  # fmt: skip
     arrays: dict[str, Any] = {
