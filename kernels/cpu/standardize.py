@@ -3,11 +3,12 @@
 import numpy as np
 from numba import prange
 
+from ..arrays import AnyArray, FloatArray
 from ..reference.standardize import EPSILON
 from .jit import parallel, serial
 
 
-def standardize(x, epsilon=EPSILON, out=None):
+def standardize(x: AnyArray, epsilon: float = EPSILON, out: FloatArray | None = None) -> FloatArray:
     """As ``kernels.reference.standardize``."""
     if out is None:
         out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
@@ -16,7 +17,7 @@ def standardize(x, epsilon=EPSILON, out=None):
     return out
 
 
-def standardize_backward(dy, x, epsilon=EPSILON):
+def standardize_backward(dy: FloatArray, x: FloatArray, epsilon: float = EPSILON) -> FloatArray:
     """As ``kernels.reference.standardize_backward``."""
     dx = np.empty_like(x, order="C")
     planes = _as_planes(x)
