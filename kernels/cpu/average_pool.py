@@ -1,4 +1,4 @@
-"""Average pooling on all cores, one task a frame in space, one a sample over frames."""
+"""Average pooling on all cores, one task per frame in space, one per sample over frames."""
 
 import numpy as np
 from numba import prange

@@ -1,4 +1,4 @@
-"""The fully connected layer on all cores, one task a block of features: few classes, many features.
+"""The fully connected layer on all cores, one task per block of features: few classes, many features.
 
 A task turns its block of the weights round once, so that the long axis is the inner one.
 """

@@ -1,4 +1,4 @@
-"""Max pooling on all cores, one task a frame in space, one a sample over frames."""
+"""Max pooling on all cores, one task per frame in space, one per sample over frames."""
 
 import numpy as np
 from numba import prange

@@ -1,4 +1,4 @@
-"""Scale and shift of the pooled maps on all cores: backward has one owner a row of weights and one a frame's bias."""
+"""Scale and shift of pooled maps on all cores: backward has one owner per row of weights and one per frame's bias."""
 
 import numpy as np
 from numba import prange

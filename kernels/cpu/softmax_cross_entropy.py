@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy, one task a sample."""
+"""Softmax and cross-entropy, one task per sample."""
 
 import numpy as np
 from numba import prange

@@ -1,4 +1,4 @@
-"""Normalisation of every map on all cores, one task a frame; moments in float64, in two passes."""
+"""Normalisation of every map on all cores, one task per frame; moments in float64, in two passes."""
 
 import numpy as np
 from numba import prange
@@ -104,7 +104,7 @@ def _moments(x, maps, epsilon):
 
 @serial
 def _mean_per_map(column_sums, maps, rows):
-    """Turn sums over rows, one a column and map, into the mean of each map, repeated along the row."""
+    """Turn sums over rows, one per column and map, into the mean of each map, repeated along the row."""
     width = column_sums.size
     for f in range(maps):
         total = 0.0

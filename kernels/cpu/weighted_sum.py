@@ -1,8 +1,8 @@
 """Weighted sum 3D on all cores: the product first, then the window as two separable box sums.
 
 A row holds ``(w, f)`` as one contiguous axis ``q = w * maps + f``, so a step of one column is a shift by ``maps`` and
-every inner loop runs over plain rows.  Forward has one task an output plane; backward one a block of input rows, which
-owns these rows of ``dweights`` and of ``dx``.
+every inner loop runs over plain rows.  Forward has one task per output plane; backward one per block of input rows,
+which owns these rows of ``dweights`` and of ``dx``.
 """
 
 import numpy as np

@@ -12,7 +12,7 @@ def average_pool_space(x: FloatArray, pool: tuple[int, int]) -> FloatArray:
 
 
 def average_pool_space_backward(dm: FloatArray, x: FloatArray, pool: tuple[int, int]) -> FloatArray:
-    """Gradient of :func:`average_pool_space`: ``dx``; every cell of a block takes an equal share."""
+    """Gradient of :func:`average_pool_space`: ``dx``, of the shape of ``x``; all cells of a block get the same."""
     cells = pool[0] * pool[1]
     # m = sum(cells) / (ph pw)
     return blocks_backward(np.repeat(dm[..., np.newaxis] / cells, cells, axis=-1), x.shape, pool)
@@ -24,7 +24,7 @@ def average_pool_frames(x: FloatArray, frames: int) -> FloatArray:
 
 
 def average_pool_frames_backward(dm: FloatArray, x: FloatArray, frames: int) -> FloatArray:
-    """Gradient of :func:`average_pool_frames`: ``dx``."""
+    """Gradient of :func:`average_pool_frames`: ``dx``, of the shape of ``x``."""
     # m[n,d'] = sum_i x[n,d'+i] / rd
     dx = np.zeros_like(x)
     for i in range(frames):

@@ -18,6 +18,6 @@ def dense(a: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
 
 
 def dense_backward(dy: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Gradients of :func:`dense`: ``da, dweights, dbias``."""
+    """Gradients of :func:`dense`: ``da`` (n, j), ``dweights`` (j, k), ``dbias`` (k,), given ``dy`` of shape (n, k)."""
     # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
     return dy @ weights.T, a.T @ dy, dy.sum(axis=0)

@@ -19,7 +19,10 @@ def max_pool_space(x: FloatArray, pool: tuple[int, int]) -> FloatArray:
 
 
 def max_pool_space_backward(dm: FloatArray, x: FloatArray, pool: tuple[int, int]) -> FloatArray:
-    """Gradient of :func:`max_pool_space`: ``dx``; the first maximum of a block in row-major order takes it all."""
+    """Gradient of :func:`max_pool_space`: ``dx`` of the shape of ``x``, given ``dm`` of the shape of ``m``.
+
+    The first maximum of a block in row-major order takes it all.
+    """
     cells = blocks(x, pool)
     # m = max over the last axis of cells: dm goes to the cell that was chosen, the others get 0
     chosen = cells.argmax(axis=-1)[..., np.newaxis]
@@ -42,7 +45,9 @@ def max_pool_frames(x: FloatArray, frames: int) -> FloatArray:
 
 
 def max_pool_frames_backward(dm: FloatArray, x: FloatArray, frames: int) -> FloatArray:
-    """Gradient of :func:`max_pool_frames`: ``dx``; the first maximum of a run of frames takes it all.
+    """Gradient of :func:`max_pool_frames`: ``dx`` of the shape of ``x``, given ``dm`` of the shape of ``m``.
+
+    The first maximum of a run of frames takes it all.
 
     Departure: the original splits a tie between frames evenly.
     """

@@ -22,7 +22,7 @@ def scale_shift(m: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatAr
 def scale_shift_backward(
     dz: FloatArray, m: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Gradients of :func:`scale_shift`: ``dm, dweights, dbias``."""
+    """Gradients of :func:`scale_shift`: ``dm, dweights, dbias`` of their shapes, given ``dz`` of the shape of ``m``."""
     # z[n,d,h,w,f] = m[n,d,h,w,f] w[0,h,w,f] + b[d,0,0,f]
     dm = dz * weights
     dweights = (dz * m).sum(axis=(0, 1))[None]
