@@ -269,6 +269,31 @@ def test_parts_of_a_batch():
     assert [fused._chunks(clips) for clips in counts] == [1, 1, 1, 2, 2, 4, 4, 8, 8, 8]
 
 
+@pytest.mark.parametrize(
+    ("job", "parts", "count"),
+    [
+        (fused.Job.TRAIN, [(0, 3), (3, 4)], 9),
+        (fused.Job.TRAIN, [(2, 4), (0, 1), (1, 2)], 9),
+        (fused.Job.FORWARD, [(4, 9), (0, 4)], 9),
+    ],
+)
+def test_a_job_in_parts(job, parts, count):
+    """Tasks, in any order, write what the whole job writes, bit by bit."""
+    net = emo.EmoP3D(**TINY)
+    x, labels = batch(net, count)
+    net.loss_and_gradients(x, labels)
+    its = net._fused
+    written = []
+    for tasks in ([(job, 0, max(end for _, end in parts))], [(job, *part) for part in parts]):
+        buffers = its.buffers._replace(gradients=np.full_like(its.buffers.gradients, np.nan))
+        answers = fused.Batch(x, labels, np.empty(count), np.empty((count, net.num_classes)), np.zeros(count, np.bool_))
+        its.run(tasks, buffers, answers)
+        written.append((buffers.gradients, answers.losses, answers.logits, answers.finite))
+        assert answers.finite.all()
+    used = slice(None) if job == fused.Job.TRAIN else slice(2, None)
+    assert all(np.array_equal(a, b) for a, b in zip(*[each[used] for each in written], strict=True))
+
+
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
 def test_maps_with_a_large_offset(backend):
     """Maps of 10,000 +- 1 in float32 are normalised to within 1e-3; of constant ones all that is left is 0."""

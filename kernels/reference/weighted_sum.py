@@ -2,8 +2,16 @@
 
 import numpy as np
 
+from ..arrays import FloatArray
 
-def weighted_sum(x, weights, bias, receptive_field, strides):
+
+def weighted_sum(
+    x: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+) -> FloatArray:
     """Sum each window of ``x``, every position times its own weight, and add the bias.
 
     ``z[n,d',h',w',f] = b[d',h',w',f] + sum_{i<rd, j<rh, k<rw, c} x[n, sd*d'+i, sh*h'+j, sw*w'+k, c]
@@ -38,7 +46,14 @@ def weighted_sum(x, weights, bias, receptive_field, strides):
     return z
 
 
-def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradient=True):
+def weighted_sum_backward(
+    dz: FloatArray,
+    x: FloatArray,
+    weights: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    input_gradient: bool = True,
+) -> tuple[FloatArray | None, FloatArray, FloatArray]:
     """Gradients of :func:`weighted_sum`.
 
     Args:
