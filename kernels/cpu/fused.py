@@ -137,7 +137,7 @@ class Fused:
             finite=np.ones(self.flags if single else len(x), np.bool_),
         )
         self.run(self.one_clip if single else [(Job.FORWARD, 0, len(x))], self.buffers, batch)
-        return batch.logits, batch.finite.all(keepdims=True) if single else batch.finite
+        return batch.logits, np.array([batch.finite.all()]) if single else batch.finite
 
     def training_pass(
         self, x: FloatArray, labels: IntArray, parameters: Iterable[FloatArray], gradients: Iterable[FloatArray]

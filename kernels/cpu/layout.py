@@ -4,6 +4,7 @@ A plane is one map, or one channel, of one frame: a row of ``q = h * width + w``
 channels of a clip, ``f`` maps, ``k`` classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -118,7 +119,7 @@ def parameter_widths(w: int) -> IntArray:
     return np.array([w, w, w2, 1, w2, w2, w2, 1])
 
 
-def places(shapes: list[tuple[int, ...]]) -> IntArray:
+def places(shapes: Sequence[tuple[int, ...]]) -> IntArray:
     """Start and shape of arrays that stand one behind the other: a row (start, n, m, d, q) for each.
 
     A shape of fewer axes gets ones in front.

@@ -10,7 +10,7 @@ which it would not vectorise, holds for arguments that are arrays.  Rows of one 
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Real
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
 from .jit import borrowing, loop
@@ -126,7 +126,7 @@ def outputs(a: FloatArray, width: int, rest: int) -> int:
 
 
 @borrowing
-def mean_and_scale(a: FloatArray, width: int, rest: int) -> tuple[float, float]:
+def mean_and_scale(a: FloatArray, width: int, rest: int) -> tuple[Real, Real]:
     """Mean and ``1 / sqrt(var + epsilon)`` of a plane, whose rest is overwritten; 0, 0 if they are not finite.
 
     Sums are of what the values differ from the mean of the first row: large offsets do no harm, and a constant plane
@@ -145,7 +145,7 @@ def mean_and_scale(a: FloatArray, width: int, rest: int) -> tuple[float, float]:
 
 
 @borrowing
-def fill_rest(a: FloatArray, width: int, rest: int, value: float) -> None:
+def fill_rest(a: FloatArray, width: int, rest: int, value: Real) -> None:
     """Set the last ``rest`` values of each row of a plane."""
     if rest:
         for start in range(width - rest, a.size, width):
@@ -154,7 +154,7 @@ def fill_rest(a: FloatArray, width: int, rest: int, value: float) -> None:
 
 
 @borrowing
-def normalize(a: FloatArray, mean: float, scale: float, y: FloatArray) -> None:
+def normalize(a: FloatArray, mean: Real, scale: Real, y: FloatArray) -> None:
     """``y = (a - mean) scale``; a plane without finite moments, ``scale = 0``, becomes 0."""
     if scale == 0:
         y[:] = 0
@@ -164,14 +164,14 @@ def normalize(a: FloatArray, mean: float, scale: float, y: FloatArray) -> None:
 
 
 @borrowing
-def two_means(dy: FloatArray, y: FloatArray, count: int) -> tuple[float, float]:
+def two_means(dy: FloatArray, y: FloatArray, count: int) -> tuple[Real, Real]:
     """``mean(dy)`` and ``mean(dy y)`` over ``count`` values; where arrays have more, ``dy`` or ``y`` is 0."""
     return _sum(dy) / dy.dtype.type(count), dot(dy, y) / dy.dtype.type(count)
 
 
 @loop
 def normalize_activate_backward(
-    dn: FloatArray, a: FloatArray, mean: float, scale: float, means: tuple[float, float], dz: FloatArray, db: FloatArray
+    dn: FloatArray, a: FloatArray, mean: Real, scale: Real, means: tuple[Real, Real], dz: FloatArray, db: FloatArray
 ) -> None:
     """``da = scale (dn - mean(dn) - n mean(dn n))``, then leaky ReLU's slope; adds ``dz`` to ``db``.
 
@@ -237,7 +237,7 @@ def _pool_row_backward(upper, lower, dm, dn_upper, dn_lower):
 
 
 @loop
-def pool_frames(x: FloatArray, w: FloatArray, b: float, y: FloatArray) -> None:
+def pool_frames(x: FloatArray, w: FloatArray, b: Real, y: FloatArray) -> None:
     """``y = leaky ReLU(z)``, ``z = m w + b``, ``m`` the largest of three frames x (3, q)."""
     x0, x1, x2 = x[0], x[1], x[2]
     alpha = y.dtype.type(ALPHA)
@@ -250,8 +250,8 @@ def pool_frames(x: FloatArray, w: FloatArray, b: float, y: FloatArray) -> None:
 @loop
 def pool_frames_backward(
     d: int, dy: FloatArray, y: FloatArray, norm: tuple[float, float, float],
-    x: FloatArray, w: FloatArray, b: float, dw: FloatArray, dx: FloatArray,
-) -> float:  # fmt: skip
+    x: FloatArray, w: FloatArray, b: Real, dw: FloatArray, dx: FloatArray,
+) -> Real:  # fmt: skip
     """NORM_4, leaky ReLU and the maximum of frames d, d + 1, d + 2; returns ``db``, adds to ``dw`` and to ``dx``.
 
     More arguments than eight, since arrays in a record would not vectorise.
@@ -311,7 +311,7 @@ def add(total: FloatArray, a: FloatArray) -> None:
 
 
 @loop
-def add_scaled(total: FloatArray, factor: float, a: FloatArray) -> None:
+def add_scaled(total: FloatArray, factor: Real, a: FloatArray) -> None:
     """``total += factor a``."""
     for q in range(total.size):
         total[q] += factor * a[q]
@@ -326,7 +326,7 @@ def _sum(a):
 
 
 @loop
-def dot(a: FloatArray, b: FloatArray) -> float:
+def dot(a: FloatArray, b: FloatArray) -> Real:
     """``sum_q a[q] b[q]``."""
     total = a.dtype.type(0)
     for q in range(a.size):

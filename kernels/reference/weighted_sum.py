@@ -79,7 +79,7 @@ def weighted_sum_backward(
         frames = _window_starts(i, strides[0], frames_out)
         # dW[i,h,w,c,f] = sum_{n,d'} x[n, sd*d'+i, h, w, c] G[n,d',h,w,f]
         dweights[i] = np.einsum("ndhwc,ndhwf->hwcf", x[:, frames], g)
-        if input_gradient:
+        if dx is not None:
             # dx[n, sd*d'+i, h, w, c] += sum_f W[i,h,w,c,f] G[n,d',h,w,f]
             dx[:, frames] += np.einsum("ndhwf,hwcf->ndhwc", g, w)
     return dx, dweights, dbias
