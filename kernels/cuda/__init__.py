@@ -12,13 +12,13 @@ from .average_pool import (
     average_pool_space_backward,
 )
 from .dense import dense, dense_backward
-from .device import finish as finish
-from .device import pinned as pinned
-from .device import to_device as to_device
-from .device import upload as upload
+from .device_array import to_device as to_device
+from .device_array import upload as upload
 from .fused import fuse
+from .launch import finish as finish
 from .leaky_relu import leaky_relu, leaky_relu_backward
 from .max_pool import max_pool_frames, max_pool_frames_backward, max_pool_space, max_pool_space_backward
+from .memory import pinned as pinned
 from .scale_shift import scale_shift, scale_shift_backward
 from .softmax_cross_entropy import softmax, softmax_cross_entropy, softmax_cross_entropy_backward
 from .standardize import standardize, standardize_backward

@@ -1,7 +1,10 @@
 """Average pooling: one thread an output, and in backward one thread an input."""
 
-from .device import cuda, kernel, memory, operation
+from .device_array import operation
+from .launch import kernel
+from .memory import memory
 from .planes import activation_planes, activations
+from .target import cuda
 from .threads import cell, least, most, tiles
 
 

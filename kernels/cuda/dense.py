@@ -4,9 +4,12 @@ Features come as ``g`` groups of ``j``, weights as (g, k, j): the planes of the 
 block a sum over features; one thread a sum over classes or samples.
 """
 
-from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, kernel, memory, operation
+from .device_array import DeviceArray, operation
 from .elements import sum_slabs
+from .launch import LAUNCH, MOST_THREADS, kernel
+from .memory import memory
 from .planes import parameter, parameter_planes
+from .target import cuda
 from .threads import block_sum, cell, tiles
 
 

@@ -3,7 +3,8 @@
 One thread an element, in a row: neighbouring threads touch neighbouring numbers.
 """
 
-from .device import MOST_THREADS, cuda, kernel
+from .launch import MOST_THREADS, kernel
+from .target import cuda
 from .threads import block_sum
 
 

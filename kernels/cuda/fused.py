@@ -23,25 +23,16 @@ import numpy as np
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
 from .dense import features_backward, weigh_features, weights_backward
-from .device import (
-    LAUNCH,
-    MOST_THREADS,
-    SIMULATED,
-    DeviceArray,
-    cuda,
-    inline,
-    kept,
-    kernel,
-    memory,
-    require_room,
-    to_device,
-)
+from .device_array import DeviceArray, to_device
 from .elements import sum_slabs
+from .launch import LAUNCH, MOST_THREADS, inline, kernel
 from .max_pool import first_largest_frame
+from .memory import kept, memory, require_room
 from .planes import activation_planes, parameter, parameter_planes
 from .scale_shift import sum_frames
 from .softmax_cross_entropy import cross_entropies, cross_entropies_backward
 from .standardize import normalize, reciprocal_deviation
+from .target import SIMULATED, cuda
 from .threads import cell, least, most, sum_over_block, tiles
 from .weighted_sum import sum_windows, sum_windows_backward
 
@@ -58,6 +49,9 @@ BACKWARD_PRODUCTS = (ROWS + 7, COLUMNS + 7)
 BACKWARD_SUMS = (ROWS + 4, COLUMNS + 7)
 GRADIENTS = (ROWS + 4, COLUMNS + 4)
 WEIGHTS = (3, ROWS, COLUMNS)
+
+SCALE, SLOPE, SHIFT = 0, 1, 2
+"""Places of the numbers of a plane in what :func:`affine_coefficients` writes."""
 
 SLABS = 8
 """Groups of samples with first-layer gradients of their own, at most."""
@@ -90,7 +84,7 @@ class Fused:
         for start in range(0, len(x), CLIPS_AT_A_TIME):
             part = x[start : start + CLIPS_AT_A_TIME]
             with self._memory(len(part), training=False):
-                _, scale, *_, logits = self._forward(self._clips(part), *self._planes(parameters))
+                _, scale, *_, logits = self._forward(self._clips(part), self._planes(parameters))
                 results.append((np.asarray(DeviceArray(logits)), self._finite(scale)))
         logits, finite = zip(*results, strict=True)
         return np.concatenate(logits), np.concatenate(finite)
@@ -118,7 +112,7 @@ class Fused:
         n = len(labels)
         net = w1, b1, w3, _, w5, _, w7, _ = self._planes(parameters)
         x, labels = self._clips(x), to_device(labels)
-        n1, scale1, mean1, y3, n3, scale3, y5, n5, scale5, logits = self._forward(x, *net)
+        n1, scale1, mean1, y3, n3, scale3, y5, n5, scale5, logits = self._forward(x, net)
         losses, dlogits = memory((n,), self.dtype), memory(logits.shape, self.dtype)
         cross_entropies.over_elements(n, logits, labels.data, losses)
         # loss = sum_n losses[n] / N
@@ -154,8 +148,9 @@ class Fused:
             parameter(planes, shape, channels, gradient.reshape(shape))
         return np.asarray(DeviceArray(losses)), np.asarray(DeviceArray(logits)), self._finite(scale1)
 
-    def _forward(self, x, w1, b1, w3, b3, w5, b5, w7, b7):
-        """All planes that backward needs, the logits last."""
+    def _forward(self, x, net):
+        """All planes that backward needs, the logits last; ``net``: the parameters in planes."""
+        w1, b1, w3, b3, w5, b5, w7, b7 = net
         n, _, d, h, w = x.shape
         f, alpha, epsilon = self.maps, self.dtype.type(ALPHA), self.dtype.type(EPSILON)
         rows, columns = h - 3, w - 3
@@ -188,15 +183,15 @@ class Fused:
         return dn
 
     def _first_backward(self, x, w1, b1, n1, dn1, mean, scale):
-        slabs = min(len(x), SLABS)
+        slabs = min(x.shape[0], SLABS)
         rows, columns = b1.shape[2:]
-        slope, shift = memory(scale.shape, self.dtype), memory(scale.shape, self.dtype)
-        affine_coefficients(scale.size, LAUNCH.block, n1, dn1, mean, scale, rows * columns, slope, shift)
+        affine = memory((*scale.shape, 3), self.dtype)
+        affine_coefficients(scale.size, LAUNCH.block, n1, dn1, mean, scale, rows * columns, affine)
         weights, biases = memory((slabs, *w1.shape), self.dtype), memory((slabs, *b1.shape), self.dtype)
         pieces = -(-self.h // ROWS) * -(-self.w // COLUMNS)
         first_backward(
             slabs * self.c * self.maps * pieces, LAUNCH.block,
-            x, w1, b1, dn1, scale, slope, shift, self.dtype.type(ALPHA), weights, biases,
+            x, w1, b1, dn1, affine, self.dtype.type(ALPHA), weights, biases,
         )  # fmt: skip
         dw1, db1 = memory(w1.shape, self.dtype), memory(b1.shape, self.dtype)
         sum_slabs.over_elements(dw1.size, weights.reshape((slabs, dw1.size)), dw1.reshape(dw1.size))
@@ -256,8 +251,12 @@ class Fused:
 
 
 @inline
-def _products(x, weights, n, f, d, top, left, rows, columns, products):
-    """``P[r,q] = sum_{c,i} x[n, c, d + i, top + r, left + q] W[c, f, i, top + r, left + q]``, 0 beyond the frame."""
+def _products(x, weights, plane, corner, size, products):
+    """``P[r,q] = sum_{c,i} x[n, c, d + i, top + r, left + q] W[c, f, i, top + r, left + q]``, 0 beyond the frame.
+
+    ``plane`` is ``(n, f, d)``, ``corner`` is ``(top, left)``, ``size`` the rows and columns of ``products``.
+    """
+    (n, f, d), (top, left), (rows, columns) = plane, corner, size
     zero = weights.dtype.type(0)
     channels, height, width = x.shape[1], x.shape[3], x.shape[4]
     for r in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
@@ -274,8 +273,9 @@ def _products(x, weights, n, f, d, top, left, rows, columns, products):
 
 
 @inline
-def _sum_rows(products, rows, columns, sums):
-    """``V[r,q] = P[r,q] + ... + P[r+3,q]``."""
+def _sum_rows(products, size, sums):
+    """``V[r,q] = P[r,q] + ... + P[r+3,q]``; ``size``: the rows and columns of ``sums``."""
+    rows, columns = size
     for r in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
         for q in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
             sums[r, q] = (products[r, q] + products[r + 1, q]) + (products[r + 2, q] + products[r + 3, q])
@@ -305,8 +305,8 @@ def first_forward(x, weights, bias, alpha, pooled, moments):
         plane = task // (across * down)
         d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
         rows, columns = least(ROWS, height - top), least(COLUMNS, width - left)
-        _products(x, weights, n, f, d, top, left, ROWS + 3, COLUMNS + 3, products)
-        _sum_rows(products, ROWS, COLUMNS + 3, sums)
+        _products(x, weights, (n, f, d), (top, left), FORWARD_PRODUCTS, products)
+        _sum_rows(products, FORWARD_SUMS, sums)
         for r in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
             for q in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
                 outputs[r, q] = _activated(sums, r, q, bias[f, d, top + r, left + q], alpha)
@@ -374,9 +374,11 @@ def normalize_pooled(moments, height, width, epsilon, mean, scale, pooled):
         cuda.syncthreads()
 
 
-@kernel("slope", "shift")
-def affine_coefficients(pooled, dpooled, mean, scale, outputs, slope, shift):
+@kernel("affine")
+def affine_coefficients(pooled, dpooled, mean, scale, outputs, affine):
     """NORM_2 backward: ``da = shift + slope a``, and ``scale dn`` more where ``a`` was chosen as a maximum.
+
+    ``affine[n,f,d]`` are the three numbers of a plane, at SCALE, SLOPE and SHIFT.
 
     ``da = scale (dn - mean(dn) - n mean(dn n))`` with ``n = (a - mean) scale``; ``dn`` is 0 where nothing was chosen,
     so its two sums are those of the pooled maps.
@@ -395,12 +397,13 @@ def affine_coefficients(pooled, dpooled, mean, scale, outputs, slope, shift):
         mean_dn_n = sum_over_block(shared, of_dn_n) / one(outputs)
         if cuda.threadIdx.x == 0 and cuda.threadIdx.y == 0:
             factor = scale[n, f, d]
-            slope[n, f, d] = -factor * factor * mean_dn_n
-            shift[n, f, d] = factor * factor * mean_dn_n * mean[n, f, d] - factor * mean_dn
+            affine[n, f, d, SCALE] = factor
+            affine[n, f, d, SLOPE] = -factor * factor * mean_dn_n
+            affine[n, f, d, SHIFT] = factor * factor * mean_dn_n * mean[n, f, d] - factor * mean_dn
 
 
 @kernel("dweights", "dbias")
-def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweights, dbias):
+def first_backward(x, weights, bias, dpooled, affine, alpha, dweights, dbias):
     """The maximum of 2 x 2, NORM_2, leaky ReLU and L1WS, backward.
 
     A block owns a tile of the weights of one channel and map, rows ``top`` on and columns ``left`` on, for its slab of
@@ -429,14 +432,12 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
                 for q in range(cuda.threadIdx.x, COLUMNS, cuda.blockDim.x):
                     of_bias[r, q] = zero
             for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
-                if scale[n, f, d] > zero:
+                if affine[n, f, d, SCALE] > zero:
                     # a = leaky ReLU(z), again
-                    _products(x, weights, n, f, d, top - 4, left - 4, ROWS + 7, COLUMNS + 7, products)
-                    _sum_rows(products, ROWS + 4, COLUMNS + 7, sums)
-                    _output_gradients(
-                        sums, bias, dpooled, n, f, d, top - 4, left - 4,
-                        scale[n, f, d], slope[n, f, d], shift[n, f, d], alpha, gradients,
-                    )  # fmt: skip
+                    plane, corner = (n, f, d), (top - 4, left - 4)
+                    _products(x, weights, plane, corner, BACKWARD_PRODUCTS, products)
+                    _sum_rows(products, BACKWARD_SUMS, sums)
+                    _output_gradients(sums, bias, dpooled, affine, plane, corner, alpha, gradients)
                     # G[h,w] = sum_{j,k} dz[h-j,w-k]: rows into sums, which are no longer used, then columns
                     for r in range(cuda.threadIdx.y, ROWS, cuda.blockDim.y):
                         for q in range(cuda.threadIdx.x, COLUMNS + 4, cuda.blockDim.x):
@@ -463,8 +464,13 @@ def first_backward(x, weights, bias, dpooled, scale, slope, shift, alpha, dweigh
 
 
 @inline
-def _output_gradients(sums, bias, dpooled, n, f, d, top, left, scale, slope, shift, alpha, gradients):
-    """``dz`` of a tile from row ``top`` and column ``left`` on, both even, maybe negative; a thread a 2 x 2 block."""
+def _output_gradients(sums, bias, dpooled, affine, plane, corner, alpha, gradients):
+    """``dz`` of a tile of plane ``(n, f, d)``; one thread per block of 2 x 2.
+
+    ``corner`` is the tile's first row and column, both even, maybe negative.
+    """
+    (n, f, d), (top, left) = plane, corner
+    scale, slope, shift = affine[n, f, d, SCALE], affine[n, f, d, SLOPE], affine[n, f, d, SHIFT]
     zero = alpha - alpha
     height, width = bias.shape[2], bias.shape[3]
     for r in range(2 * cuda.threadIdx.y, ROWS + 4, 2 * cuda.blockDim.y):

@@ -1,7 +1,9 @@
 """Leaky ReLU, element by element."""
 
 from ..reference.leaky_relu import ALPHA
-from .device import DeviceArray, cuda, kernel, operation
+from .device_array import DeviceArray, operation
+from .launch import kernel
+from .target import cuda
 
 
 @operation(arrays=1)

@@ -1,7 +1,10 @@
 """Max pooling: one thread an output, and in backward one thread an input, which looks up who chose it."""
 
-from .device import cuda, inline, kernel, memory, operation
+from .device_array import operation
+from .launch import inline, kernel
+from .memory import memory
 from .planes import activation_planes, activations
+from .target import cuda
 from .threads import cell, least, most, tiles
 
 

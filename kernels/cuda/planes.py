@@ -5,7 +5,10 @@ batch of matrices of ``s = d h w`` positions by ``u`` channels, and its planes a
 through shared memory, so that the reads and the writes are both in rows.
 """
 
-from .device import LAUNCH, DeviceArray, cuda, kernel, memory
+from .device_array import DeviceArray
+from .launch import LAUNCH, kernel
+from .memory import memory
+from .target import cuda
 from .threads import least
 
 TILE = 1024

@@ -1,8 +1,11 @@
 """A factor per position and a shift per frame."""
 
-from .device import LAUNCH, MOST_THREADS, cuda, kernel, memory, operation
+from .device_array import operation
 from .elements import sum_slabs
+from .launch import LAUNCH, MOST_THREADS, kernel
+from .memory import memory
 from .planes import activation_planes, activations, parameter, parameter_planes
+from .target import cuda
 from .threads import cell, sum_over_block, tiles
 
 

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
-from .device import DeviceArray, cuda, inline, kernel, operation, to_device
+from .device_array import DeviceArray, operation, to_device
+from .launch import inline, kernel
+from .target import cuda
 
 
 @operation(arrays=1)

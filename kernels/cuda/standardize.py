@@ -11,8 +11,11 @@ Versions:
 import math
 
 from ..reference.standardize import EPSILON
-from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, inline, kernel, memory, operation, to_device
+from .device_array import DeviceArray, operation, to_device
+from .launch import LAUNCH, MOST_THREADS, inline, kernel
+from .memory import memory
 from .planes import activation_planes, activations
+from .target import cuda
 from .threads import sum_over_block
 
 

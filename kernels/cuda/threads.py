@@ -1,7 +1,7 @@
 """What the threads of a block do together, and what all of them need."""
 
-from .device import called_cuda as cuda
-from .device import inline
+from .launch import inline
+from .target import cuda
 
 
 @inline

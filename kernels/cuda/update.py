@@ -2,7 +2,8 @@
 
 import math
 
-from .device import cuda, kernel
+from .launch import kernel
+from .target import cuda
 
 
 @kernel(updates=("w",))

@@ -15,9 +15,12 @@ owner a cell, for each of a few slabs of samples, and the slabs are added in the
 every run.
 """
 
-from .device import LAUNCH, cuda, kernel, memory, operation
+from .device_array import operation
 from .elements import sum_slabs
+from .launch import LAUNCH, kernel
+from .memory import memory
 from .planes import activation_planes, activations, parameter, parameter_planes
+from .target import cuda
 from .threads import cell, least, most, tiles
 
 SLABS = 8
@@ -55,7 +58,7 @@ def sum_windows(x, weights, bias, receptive_field, strides, slope):
     halo = min((LAUNCH.block[0] - 1) * strides[2] + receptive_field[2], x.shape[4])
     shared = LAUNCH.block[1] * halo * x.dtype.itemsize
     weigh_and_sum.over_tiles(
-        n * f * d, h, w, x, weights, bias, *receptive_field[1:], *strides, halo, x.dtype.type(slope), y,
+        n * f * d, h, w, x, weights, bias, receptive_field, strides, halo, x.dtype.type(slope), y,
         shared=shared,
     )  # fmt: skip
     return y
@@ -68,7 +71,7 @@ def sum_windows_backward(dz, x, weights, receptive_field, strides, input_gradien
     g = memory((n, f, frames, h, w), x.dtype)
     halo = min((LAUNCH.block[0] + receptive_field[2]) // strides[2] + 2, columns)
     shared = LAUNCH.block[1] * halo * x.dtype.itemsize
-    spread_windows.over_tiles(n * f * frames, h, w, dz, *receptive_field[1:], *strides[1:], halo, g, shared=shared)
+    spread_windows.over_tiles(n * f * frames, h, w, dz, receptive_field, strides, halo, g, shared=shared)
     slabs = min(n, SLABS)
     dweights, partial = memory(weights.shape, x.dtype), memory((slabs, *weights.shape), x.dtype)
     weigh_backward.over_tiles(slabs * c * f * receptive_field[0], h, w, x, g, strides[0], partial)
@@ -85,12 +88,13 @@ def sum_windows_backward(dz, x, weights, receptive_field, strides, input_gradien
 
 
 @kernel("y")
-def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
+def weigh_and_sum(x, weights, bias, receptive_field, strides, halo, slope, y):
+    """``y = max(slope z, z)`` of the weighted sum ``z``; ``halo``: columns that the windows of a tile reach over."""
     sums = cuda.shared.array(0, dtype=y.dtype)
     zero = y.dtype.type(0)
     samples, maps, frames, rows, columns = y.shape
     channels, width = x.shape[1], x.shape[4]
-    field_frames = weights.shape[2]
+    (rd, rh, rw), (sd, sh, sw) = receptive_field, strides
     mine = cuda.threadIdx.y * halo
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -101,7 +105,7 @@ def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
             total = zero
             if h < rows and first + q < width:
                 for c in range(channels):
-                    for i in range(field_frames):
+                    for i in range(rd):
                         for j in range(h * sh, h * sh + rh):
                             total += x[n, c, sd * d + i, j, first + q] * weights[c, f, i, j, first + q]
             sums[mine + q] = total
@@ -117,8 +121,9 @@ def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
 
 
 @kernel("g")
-def spread_windows(dz, rh, rw, sh, sw, halo, g):
+def spread_windows(dz, receptive_field, strides, halo, g):
     """``G[n,f,d',h,w]``: the sum of ``dz`` over the windows that cover ``(h, w)``."""
+    (_, rh, rw), (_, sh, sw) = receptive_field, strides
     sums = cuda.shared.array(0, dtype=g.dtype)
     zero = g.dtype.type(0)
     samples, maps, frames, rows, columns = g.shape
