@@ -13,22 +13,26 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..errors import InputError
+from . import simulator
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
-cuda: Any
-"""What kernels call ``cuda``; None where there is no package."""
 
-if SIMULATED:
-    from .simulator import cuda
-else:
+def _found() -> Any:
+    if SIMULATED:
+        return simulator.cuda
     try:
         from numba_cuda_mlir import cuda
     except ImportError:
         try:
             from numba import cuda
         except ImportError:
-            cuda = None
+            return None
+    return cuda
+
+
+cuda = _found()
+"""What kernels call ``cuda``; None where there is no package."""
 
 _SUCCESSOR = getattr(cuda, "__name__", "").startswith("numba_cuda_mlir")
 
@@ -88,6 +92,7 @@ def ptx(function: Callable[..., None], arguments: tuple[Any, ...], cc: tuple[int
     Returns:
         The kernel in NVIDIA's assembly language for virtual machines, PTX.
     """
+    answer: Any
     if _SUCCESSOR:
         types, typeof = cuda.types, import_module("numba_cuda_mlir.numba_cuda.typing.typeof").typeof
         asking, name, answer = import_module("numba_cuda_mlir.tools"), "_cached_cc", cc
