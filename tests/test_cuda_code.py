@@ -15,7 +15,8 @@ import cuda_launches
 import cuda_model
 import cuda_trace
 
-from kernels.cuda import device, elements, update
+from kernels.cuda import elements, target, update
+from kernels.cuda.launch import recorded
 
 KERNELS = cuda_launches.every_kernel()
 
@@ -45,8 +46,8 @@ def launched(kernel, instead=None):
 
 
 def test_numba_is_imported_in_one_place():
-    files = Path(device.__file__).parent.glob("*.py")
-    assert [file.name for file in files if re.search(r"(from|import) numba", file.read_text())] == ["device.py"]
+    files = Path(target.__file__).parent.glob("*.py")
+    assert [file.name for file in files if re.search(r"(from|import) numba", file.read_text())] == ["target.py"]
 
 
 # --- What the threads touch.
@@ -125,7 +126,7 @@ def test_an_index_beyond_the_array_is_found():
 def test_operations_are_counted():
     """Momentum: two multiplications, an addition and a subtraction a number."""
     size = 1000
-    with device.recorded() as launches:
+    with recorded() as launches:
         arrays = [np.zeros(size, np.float32) for _ in range(3)]
         update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
     trace = cuda_trace.trace(launches[0])
@@ -139,7 +140,7 @@ def test_operations_are_counted():
 def test_the_bound_of_a_launch():
     """Momentum on four blocks: it reads three arrays and writes two."""
     size = 4 * 256
-    with device.recorded() as launches:
+    with recorded() as launches:
         arrays = [np.zeros(size, np.float32) for _ in range(3)]
         update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
     cost = cuda_model.cost(launches[0], np.random.default_rng(0))
@@ -169,7 +170,7 @@ def compiler():
     """The module that compiles, by numba-cuda or by Numba's own target, whichever is here."""
     import cuda_ptx
 
-    if not (device._compiler_found() and cuda_ptx.assembler()):
+    if not (target._compiler_found() and cuda_ptx.assembler()):
         pytest.skip("there is no compiler for devices here; make test-ptx has one")
     return cuda_ptx
 

@@ -6,10 +6,10 @@ versions, the head of its file lists them and says why the last one is kept; the
 """
 
 from ..operations import operations_of
-from .device import finish as finish
-from .device import pinned as pinned
-from .device import to_device as to_device
-from .device import upload as upload
+from .device_array import to_device as to_device
+from .device_array import upload as upload
+from .launch import finish as finish
+from .memory import pinned as pinned
 
 _operations = operations_of(__name__)
 globals().update(_operations)  # after all imports: a function, not the file of its name, is what the edition offers
