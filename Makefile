@@ -26,8 +26,8 @@ test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator, 
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
 test-ptx: $(CUDA)/ready  ## its kernels, compiled for devices without a device, and numba-cuda's own simulator
-	$(CUDA)/bin/python -m pytest -q tests/test_cuda_code.py -k "machine or planted or occupancy"
-	NUMBA_ENABLE_CUDASIM=1 $(CUDA)/bin/python -m pytest -q tests/test_cuda.py
+	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
+	NUMBA_ENABLE_CUDASIM=1 $(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda.py
 
 test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
 	$(BIN)/python bench/versions.py --oldest $(VERSIONS)

@@ -17,7 +17,7 @@ import pytest
 from conftest import SIMULATED
 from planting import planted
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import cuda_step
 
 import emop3d_np as emo
@@ -29,7 +29,7 @@ from kernels.cuda import device_array, elements, memory, target
 from kernels.cuda import threads as together
 from kernels.cuda.launch import LAUNCH, Kernel, recorded, stream
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 weighted_sum = sys.modules["kernels.cuda.weighted_sum"]  # the package's attribute is the function
 
 

@@ -14,7 +14,7 @@ from emop3d_np.errors import InputError
 from emop3d_np.gradcheck import slopes
 from emop3d_np.gradcheck.network import check_network, network_pair
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 from gradient_cases import CASES
 
 LARGE = ("wrong only in large arrays", "100,000", "250,000")
