@@ -37,6 +37,9 @@ def test_default_sizes():
         "FC_OUT/bias": (6,),
     }
     assert [layer.name for layer in net.layers] == ["L1WS", "NORM_2", "L3P", "NORM_4", "L5WS", "NORM_6", "FC_OUT"]
+    windows = [(layer.receptive_field, layer.strides) for layer in net.layers if layer.name.endswith("WS")]
+    assert windows == [((3, 4, 4), (1, 1, 1))] * 2
+    assert net.layers[2].size == (3, 2, 2)
 
 
 @st.composite
