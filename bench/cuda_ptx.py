@@ -2,9 +2,9 @@
 
     python bench/cuda_ptx.py [--page docs/cuda.md]
 
-Needs the packages of the extra ``ptx``.  Each kernel is compiled in float32, with the launch sizes of a training step
-at batch 100 (or, where that has no such kernel, of small networks of all kinds).  Spilled registers, local memory and
-instructions in float64 end the script with exit code 1.
+Needs the packages of the extra ``cuda``, or of ``numba-cuda``.  Each kernel is compiled in float32, with the launch
+sizes of a training step at batch 100 (or, where that has no such kernel, of small networks of all kinds).  Spilled
+registers, local memory and instructions in float64 end the script with exit code 1.
 """
 
 import argparse
@@ -88,8 +88,8 @@ def _without_error_notes(text):
 
 def assembler():
     """Path of ``ptxas``: the package's, or the system's; None where there is neither."""
-    packaged = Path(sysconfig.get_paths()["purelib"], "nvidia", "cu13", "bin", "ptxas")
-    return str(packaged) if packaged.exists() else shutil.which("ptxas")
+    packaged = Path(sysconfig.get_paths()["purelib"], "nvidia").glob("*/bin/ptxas")
+    return next(map(str, packaged), None) or shutil.which("ptxas")
 
 
 def assemble(text, cc):
@@ -171,11 +171,11 @@ def main():
     parser.add_argument("--page", type=Path, help="write the table between the markers of this page")
     given = parser.parse_args()
     if not assembler():
-        raise SystemExit("ptxas was not found; pip install 'emop3d-np[ptx]' gets it")
+        raise SystemExit("ptxas was not found; pip install 'emop3d-np[cuda]' gets it")
     text, wrong = table(launches_to_compile())
     said = subprocess.run([assembler(), "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"release .* V(\S+)", said)[1]
-    machine = description("numba", "numba-cuda", "nvidia-nvvm") | {"ptxas": version}
+    machine = description(target.cuda.__name__.partition(".")[0].replace("_", "-")) | {"ptxas": version}
     text += f"\n\n({sentence(machine)})"
     if given.page:
         given.page.write_text(tables.put(given.page.read_text(), "registers", text))
