@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.arrays import AnyArray
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -17,15 +19,15 @@ class Augmentation:
         seed: the changes of a batch follow from the seed and the step alone, so a resumed run makes the same.
     """
 
-    shift: tuple = (0, 0, 0)
+    shift: tuple[int, ...] = (0, 0, 0)
     flip: str = ""
     brightness: float = 0.0
     seed: int = 0
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(any(self.shift) or self.flip or self.brightness)
 
-    def apply(self, clips, step):
+    def apply(self, clips: AnyArray, step: int) -> None:
         """Change ``clips``, ndarray of shape (n, d, h, w, c), in place, as step ``step`` does."""
         generator = np.random.default_rng((self.seed, 1, step))  # 1: the order of clips is drawn from (seed, epoch)
         for clip in clips:

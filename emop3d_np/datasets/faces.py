@@ -5,7 +5,7 @@ and above all in their face at rest: one has low brows, another upturned corners
 happy by nature.  What a clip looks like may mislead therefore; how it changes is the expression.
 
 A face is a list of soft shapes painted over each other.  NumPy works out the shapes of many clips and all their frames
-at once, from the traits of the person and the strength of the action units; a kernel paints them, one task a clip.
+at once, from the traits of the person and the strength of the action units; ``painting.py`` paints them.
 
 Expressions are combinations of action units (AU) of the Facial Action Coding System, after the prototypes in its
 Investigator's Guide (Ekman, Friesen and Hager, 2002).
@@ -14,14 +14,16 @@ Lengths are in hundredths of the smaller side of the frame, from the middle of t
 strengths of action units, run from 0 to 1.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
-from numba import prange
+from numpy.typing import ArrayLike
 
-from kernels.cpu.jit import parallel, serial
+from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
+from .painting import paint_clips
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """The emotions, by label."""
@@ -141,14 +143,14 @@ CLIPS_AT_A_TIME = 256
 NOISE_PLACES = 1 << 16
 """All frames take their noise from one table, each from one of so many places in it."""
 
-INVISIBLE = 0.01
-"""Shapes of less opacity are passed over."""
 
-ZERO, HALF, ONE, TWO, THREE, TINY = np.array([0, 0.5, 1, 2, 3, 1e-6], np.float32)
-"""Constants of the inner loop: a literal would turn it to float64, half as fast."""
-
-
-def draw_faces(labels, identities, seed=0, shape=(16, 100, 100, 1), takes=0):
+def draw_faces(
+    labels: ArrayLike,
+    identities: ArrayLike,
+    seed: int = 0,
+    shape: tuple[int, int, int, int] = (16, 100, 100, 1),
+    takes: ArrayLike = 0,
+) -> AnyArray:
     """Draw clips of faces that move from rest to an emotion.
 
     A clip depends on the seed and on its own label, identity and take: neither on the number of threads nor on the
@@ -183,11 +185,17 @@ def draw_faces(labels, identities, seed=0, shape=(16, 100, 100, 1), takes=0):
     grey = np.empty((len(labels), d, h, w), np.uint8)
     for start in range(0, len(labels), CLIPS_AT_A_TIME):
         part = slice(start, start + CLIPS_AT_A_TIME)
-        _paint_clips(*_scenes(labels[part], identities[part], takes[part], seed, (d, h, w)), noise, grey[part])
+        paint_clips(*_scenes(labels[part], identities[part], takes[part], seed, (d, h, w)), noise, grey[part])
     return np.repeat(grey[..., np.newaxis], c, axis=-1) if c > 1 else grey[..., np.newaxis]
 
 
-def drawn_faces(count, first_identity, identity_count, seed=0, shape=(16, 100, 100, 1)):
+def drawn_faces(
+    count: int,
+    first_identity: int,
+    identity_count: int,
+    seed: int = 0,
+    shape: tuple[int, int, int, int] = (16, 100, 100, 1),
+) -> tuple[AnyArray, IntArray, IntArray]:
     """Draw a set of clips in which emotions and people take turns: all as often, if ``count`` allows.
 
     Args:
@@ -207,7 +215,13 @@ def drawn_faces(count, first_identity, identity_count, seed=0, shape=(16, 100, 1
     return draw_faces(labels, identities, seed, shape, takes), labels, identities
 
 
-def lazily_drawn_faces(count, first_identity, identity_count, seed=0, shape=(16, 100, 100, 1)):
+def lazily_drawn_faces(
+    count: int,
+    first_identity: int,
+    identity_count: int,
+    seed: int = 0,
+    shape: tuple[int, int, int, int] = (16, 100, 100, 1),
+) -> tuple[AnyArray, IntArray, IntArray, Callable[[IntArray], None]]:
     """The same clips as of :func:`drawn_faces`, each drawn when it is first needed: training starts sooner.
 
     Returns:
@@ -533,80 +547,3 @@ def _draw_mouth(sketch, person, shot, units, chin):
     corner = np.clip(0.3 + 0.08 * np.abs(bend), 0, 0.8)
     for side in (-1, 1):
         sketch.add(x + side * (length + 0.6), y + bend, 1.3, 1, grey=0.5 * skin, opacity=corner, soft=2)
-
-
-@parallel
-def _paint_clips(shapes, light, places, noise, clips):
-    for n in prange(clips.shape[0]):
-        _paint_clip(shapes[n], light[n], places[n], noise, clips[n])
-
-
-@serial
-def _paint_clip(shapes, light, places, noise, clip):
-    frames, rows, columns = clip.shape
-    picture = np.empty((rows, columns), np.float32)
-    for d in range(frames):
-        picture[:] = light[0]
-        for index in range(shapes.shape[1]):
-            _paint_shape(shapes[d], index, picture)
-        _expose(picture, light, noise[places[d] :], clip[d])
-
-
-@serial
-def _paint_shape(shapes, index, picture):
-    """Blend a shape into the picture, within the box that it can reach."""
-    rows, columns = picture.shape
-    x, y, length, up, down, bend, soft, cos, sin, _, grey, opacity, within = shapes[index]
-    thickness = max(up, down) + abs(bend)
-    reach_x = abs(cos) * length + abs(sin) * thickness + soft
-    reach_y = abs(sin) * length + abs(cos) * thickness + soft
-    left, right = max(int(x - reach_x), 0), min(int(x + reach_x) + 2, columns)
-    top, bottom = max(int(y - reach_y), 0), min(int(y + reach_y) + 2, rows)
-    if opacity < INVISIBLE or left >= right:
-        return
-    cover = np.empty(right - left, np.float32)
-    window = np.empty(right - left, np.float32)
-    for h in range(top, bottom):
-        _cover_row(shapes[index], h, left, cover)
-        if within >= 0:
-            _cover_row(shapes[int(within)], h, left, window)
-            cover *= window
-        row = picture[h, left:right]
-        for w in range(cover.size):
-            row[w] += opacity * cover[w] * (grey - row[w])
-
-
-@serial
-def _cover_row(shape, h, left, cover):
-    """How much of each pixel of row ``h``, from column ``left`` on, the shape covers, 0 ... 1."""
-    x, y, length, up, down, bend, soft, cos, sin, roundness, _, _, _ = shape
-    dy = np.float32(h) - y
-    per_length, per_soft = ONE / length, ONE / soft
-    per_up, per_down = ONE / max(up, TINY), ONE / max(down, TINY)
-    pointed = ONE - roundness
-    for w in range(cover.size):
-        dx = np.float32(w + left) - x
-        p = (cos * dx + sin * dy) * per_length
-        r = cos * dy - sin * dx - bend * p * p
-        per_side = per_down if r > ZERO else -per_up
-        s = r * per_side
-        q = p * p + roundness * s * s + pointed * s
-        # The distance to the edge, q = 1, is (1 - q) / |grad q| to first order.
-        q_r = (TWO * roundness * s + pointed) * per_side
-        q_p = TWO * p * (ONE - bend * q_r) * per_length
-        # np.divide, because a plain division checks for zero and so keeps the loop from being vectorised
-        distance = np.divide(ONE - q, np.sqrt(q_p * q_p + q_r * q_r + TINY))
-        t = min(max(HALF + distance * per_soft, ZERO), ONE)
-        cover[w] = t * t * (THREE - TWO * t)
-
-
-@serial
-def _expose(picture, light, noise, frame):
-    """Light the picture, add the noise of the sensor and round to bytes."""
-    rows, columns = picture.shape
-    _, gain, light_x, light_y, sigma = light
-    for h in range(rows):
-        for w in range(columns):
-            level = gain + light_x * (w - columns / 2) + light_y * (h - rows / 2)
-            value = level * picture[h, w] + sigma * noise[h * columns + w]
-            frame[h, w] = np.uint8(255 * min(max(value, 0), 1) + 0.5)
