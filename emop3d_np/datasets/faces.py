@@ -172,20 +172,20 @@ def draw_faces(
     """
     d, h, w, c = _checked_shape(shape)
     seed = int(_checked_numbers("seed", seed, LARGEST_NUMBER))
-    labels = _checked_numbers("labels", labels, len(EMOTIONS) - 1)
-    identities = _checked_numbers("identities", identities, LARGEST_NUMBER)
-    takes = _checked_numbers("takes", takes, LARGEST_NUMBER)
-    if labels.ndim != 1 or identities.shape != labels.shape or takes.shape not in ((), labels.shape):
+    shown = _checked_numbers("labels", labels, len(EMOTIONS) - 1)
+    people = _checked_numbers("identities", identities, LARGEST_NUMBER)
+    repeats = _checked_numbers("takes", takes, LARGEST_NUMBER)
+    if shown.ndim != 1 or people.shape != shown.shape or repeats.shape not in ((), shown.shape):
         raise InputError(
-            f"labels have shape {labels.shape}, identities {identities.shape}, takes {takes.shape}; "
+            f"labels have shape {shown.shape}, identities {people.shape}, takes {repeats.shape}; "
             f"give one of each for every clip, or one take for all"
         )
-    takes = np.broadcast_to(takes, labels.shape)
+    repeats = np.broadcast_to(repeats, shown.shape)
     noise = np.random.default_rng((0, seed)).standard_normal(NOISE_PLACES + h * w, np.float32)
-    grey = np.empty((len(labels), d, h, w), np.uint8)
-    for start in range(0, len(labels), CLIPS_AT_A_TIME):
+    grey = np.empty((len(shown), d, h, w), np.uint8)
+    for start in range(0, len(shown), CLIPS_AT_A_TIME):
         part = slice(start, start + CLIPS_AT_A_TIME)
-        paint_clips(*_scenes(labels[part], identities[part], takes[part], seed, (d, h, w)), noise, grey[part])
+        paint_clips(*_scenes(shown[part], people[part], repeats[part], seed, (d, h, w)), noise, grey[part])
     return np.repeat(grey[..., np.newaxis], c, axis=-1) if c > 1 else grey[..., np.newaxis]
 
 
@@ -257,7 +257,7 @@ def _checked_shape(shape):
     return tuple(int(size) for size in shape)
 
 
-def _checked_numbers(name, values, largest):
+def _checked_numbers(name: str, values: ArrayLike, largest: int) -> IntArray:
     """``values`` as an int64 array."""
     values = np.asarray(values)
     if values.dtype.kind in "fiu":
