@@ -50,9 +50,9 @@ def train(given: dict[str, Any]) -> int:
 
     # --- The schedule, in steps.
     steps_per_epoch = len(training) // settings.batch_size
-    last_step = max(1, round(settings.max_steps * steps_per_epoch))
-    evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
-    milestones = {max(1, round(epoch * steps_per_epoch)) for epoch in settings.test_milestones or []} | {last_step}
+    last_step = building.count_steps(settings.max_steps, steps_per_epoch)
+    evaluate_every = building.count_steps(settings.evaluate_every, steps_per_epoch)
+    milestones = {building.count_steps(each, steps_per_epoch) for each in settings.test_milestones or []} | {last_step}
     optimizer = building.build_optimizer(settings, steps_per_epoch)
     tally, patience = Tally(), stopping.Patience(settings.patience)
     if settings.patience and not validation:

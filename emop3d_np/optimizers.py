@@ -1,4 +1,4 @@
-"""Optimisers that update parameters in place, and the staircase schedule of the learning rate."""
+"""Optimisers that update parameters in place, and schedules of their learning rate."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -23,6 +23,66 @@ def exponential_decay(lr: float, decay_steps: float, decay_rate: float) -> Sched
         decay_rate: factor at each stair.
     """
     return lambda step: lr * decay_rate ** math.floor(step / decay_steps)
+
+
+def constant(lr: float) -> Schedule:
+    """A schedule that gives ``lr`` for every step."""
+    return lambda step: lr
+
+
+def cosine(lr: float, steps: float) -> Schedule:
+    """Half a cosine down to 0: a schedule that gives ``lr (1 + cos(pi step / steps)) / 2``, and 0 after ``steps``.
+
+    Args:
+        lr: the rate of step 0.
+        steps: length of the training; its last update, of step ``steps - 1``, is the last with a rate above 0.
+
+    Source: Loshchilov and Hutter, SGDR (arXiv 1608.03983), equation 5 without restarts.
+    """
+    return lambda step: _half_cosine(lr, 0.0, min(1.0, step / steps))
+
+
+def one_cycle(lr: float, steps: float, rise: float = 0.3, start: float = 0.04) -> Schedule:
+    """One cycle of the rate: half a cosine up to ``lr``, then half a cosine down to 0, and 0 after ``steps``.
+
+    With ``top = rise steps``: ``lr (start + (1 - start) (1 - cos(pi step / top)) / 2)`` before the step ``top``, then
+    ``lr (1 + cos(pi (step - top) / (steps - top))) / 2``.
+
+    Args:
+        lr: the highest rate.
+        steps: length of the training; its last update, of step ``steps - 1``, is the last with a rate above 0.
+        rise: share of ``steps`` until the rate is highest, above 0 and below 1; default 0.3.
+        start: share of ``lr`` in step 0; default 0.04.
+
+    Source: Smith and Topin, Super-Convergence (arXiv 1708.07120).  Departures: they go up and down in straight lines,
+    and let the momentum fall while the rate rises; here the slopes are cosines, as in PyTorch's ``OneCycleLR``, which
+    the defaults are taken from, and the momentum stays.
+    """
+    top = rise * steps
+
+    def rate(step: int) -> float:
+        if step < top:
+            return _half_cosine(start * lr, lr, step / top)
+        return _half_cosine(lr, 0.0, min(1.0, (step - top) / (steps - top)))
+
+    return rate
+
+
+def warm_up(schedule: Schedule, steps: float) -> Schedule:
+    """Let a schedule begin gently: a schedule that gives ``schedule(step) min(1, (step + 1) / steps)``.
+
+    Args:
+        schedule: what it becomes from step ``steps - 1`` on; it counts its steps from the beginning all the same.
+        steps: length of the rise, above 0; up to 1 there is none.
+
+    Source: Goyal et al., Accurate, Large Minibatch SGD (arXiv 1706.02677), section 2.2.
+    """
+    return lambda step: schedule(step) * min(1.0, (step + 1) / steps)
+
+
+def _half_cosine(first: float, last: float, share: float) -> float:
+    """The value ``share`` of the way from ``first`` to ``last`` along half a cosine."""
+    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
 class Optimizer:

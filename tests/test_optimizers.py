@@ -79,6 +79,68 @@ def test_staircase():
     assert optimizer.rate == pytest.approx(0.05)
 
 
+lengths = st.floats(1, 500)
+rates = st.floats(1e-5, 10)
+
+
+def steps_until(length):
+    return range(math.ceil(length) + 3)
+
+
+@given(lr=rates, step=st.integers(0, 1000))
+def test_constant(lr, step):
+    assert optimizers.constant(lr)(step) == lr
+
+
+@given(lr=rates, length=lengths)
+def test_cosine(lr, length):
+    rate = optimizers.cosine(lr, length)
+    for step in steps_until(length):
+        expected = lr * (1 + math.cos(math.pi * step / length)) / 2 if step < length else 0
+        assert rate(step) == pytest.approx(expected, rel=1e-12, abs=1e-15 * lr)
+        assert (rate(step) > 0) == (step < length)
+    assert rate(0) == lr
+    assert optimizers.cosine(lr, 2 * math.ceil(length))(math.ceil(length)) == pytest.approx(lr / 2)
+
+
+@given(lr=rates, length=lengths, rise=st.floats(0.01, 0.99), start=st.floats(0.001, 1))
+def test_one_cycle(lr, length, rise, start):
+    rate = optimizers.one_cycle(lr, length, rise, start)
+    top = rise * length
+    for step in steps_until(length):
+        if step < top:
+            expected = lr * (start + (1 - start) * math.sin(math.pi / 2 * step / top) ** 2)
+        elif step < length:
+            expected = lr * math.cos(math.pi / 2 * (step - top) / (length - top)) ** 2
+        else:
+            expected = 0
+        assert rate(step) == pytest.approx(expected, rel=1e-9, abs=1e-12 * lr)
+    assert rate(0) == pytest.approx(start * lr)
+    assert rate(math.ceil(length)) == 0 < rate(math.ceil(length) - 1)
+
+
+@given(lr=rates, tens=st.integers(1, 50))
+def test_one_cycle_is_highest_at_three_tenths(lr, tens):
+    rate = optimizers.one_cycle(lr, 10 * tens)
+    course = [rate(step) for step in range(10 * tens + 1)]
+    assert course[0] == pytest.approx(lr / 25)
+    assert max(course) == course[3 * tens] == lr
+    assert course[: 3 * tens + 1] == sorted(course[: 3 * tens + 1])
+    assert course[3 * tens :] == sorted(course[3 * tens :], reverse=True)
+
+
+@given(lr=rates, length=st.integers(1, 60), late=st.integers(0, 60))
+def test_warm_up_rises_in_a_line_to_the_schedule(lr, length, late):
+    """Its rates are the schedule's from the last step of the rise on, so nothing jumps there."""
+    below = optimizers.exponential_decay(lr, 25, 0.5)
+    rate = optimizers.warm_up(below, length)
+    for step in range(length):
+        assert rate(step) == pytest.approx(below(step) * (step + 1) / length)
+    for step in range(length - 1, length + late):
+        assert rate(step) == below(step)
+    assert [optimizers.warm_up(below, 0.5)(step) for step in range(3)] == [below(step) for step in range(3)]
+
+
 @pytest.mark.parametrize("rule", [optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam])
 def test_slots_go_on(rule):
     rng = np.random.default_rng(0)

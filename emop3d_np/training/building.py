@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
+from .. import memory, optimizers
 from ..datasets import ClipSet, normalize
 from ..errors import InputError
 from ..network import EmoP3D
-from ..optimizers import Adam, GradientDescent, Momentum, Optimizer, exponential_decay
+from ..optimizers import Adam, GradientDescent, Momentum, Optimizer, Schedule
 from . import checkpoint
 from .settings import Settings, merge
 
@@ -44,11 +44,31 @@ def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
     return net, settings
 
 
+def count_steps(epochs: float, steps_per_epoch: int) -> int:
+    """How many steps ``epochs`` are, at least 1."""
+    return max(1, round(epochs * steps_per_epoch))
+
+
+def build_schedule(settings: Settings, steps_per_epoch: int) -> Schedule:
+    """The learning rate of every step as ``settings`` describe it; it depends on nothing else."""
+    rate, length = settings.learning_rate, count_steps(settings.max_steps, steps_per_epoch)
+    match settings.schedule or ("constant" if settings.optimizer == "ADAM" else "stairs"):
+        case "constant":
+            schedule = optimizers.constant(rate)
+        case "stairs":
+            schedule = optimizers.exponential_decay(rate, settings.decay_steps * steps_per_epoch, settings.decay_rate)
+        case "cosine":
+            schedule = optimizers.cosine(rate, length)
+        case _:
+            schedule = optimizers.one_cycle(rate, length)
+    return optimizers.warm_up(schedule, settings.warm_up * steps_per_epoch) if settings.warm_up else schedule
+
+
 def build_optimizer(settings: Settings, steps_per_epoch: int) -> Optimizer:
-    """The optimiser that ``settings`` describe; the rate decays every ``decay_steps`` epochs, but for ADAM."""
+    """The optimiser that ``settings`` describe, with its schedule."""
+    rate = build_schedule(settings, steps_per_epoch)
     if settings.optimizer == "ADAM":
-        return Adam(settings.learning_rate)
-    rate = exponential_decay(settings.learning_rate, settings.decay_steps * steps_per_epoch, settings.decay_rate)
+        return Adam(rate)
     return Momentum(rate, nesterov=settings.use_nesterov) if settings.optimizer == "MOMENTUM" else GradientDescent(rate)
 
 

@@ -67,6 +67,11 @@ def _choice(*values):
     return Kind(_checked(str, values.__contains__), f"one of {', '.join(values)}")
 
 
+def _optional_choice(*values):
+    kind = _choice(*values)
+    return Kind(_optional(kind.read), f"{kind.words}, or None")
+
+
 _finite = _checked(float, lambda value: abs(value) < float("inf"))
 _positive = _checked(_finite, lambda value: value > 0)
 _count = _checked(int, lambda value: value >= 1)
@@ -76,6 +81,7 @@ COUNT = Kind(_count, "a whole number of at least 1")
 OPTIONAL_COUNT = Kind(_optional(_count), "a whole number of at least 1, or None")
 WHOLE = Kind(_checked(int, lambda value: value >= 0), "a whole number of at least 0")
 POSITIVE = Kind(_positive, "a number above 0")
+LENGTH = Kind(_checked(_finite, lambda value: value >= 0), "a number of at least 0")
 OPTIONAL_FOLDS = Kind(_optional(_checked(int, lambda value: value >= 2)), "a whole number of at least 2, or None")
 OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a number of at least 0, or None")
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
@@ -120,9 +126,18 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("batch_size", 100, COUNT, "clips of a step; what fills no batch is left out of the epoch"),
         Setting("max_steps", 50.0, POSITIVE, "length of the training, epochs (decimals allowed)"),
         Setting("optimizer", "MOMENTUM", _choice("GD", "MOMENTUM", "ADAM"), "update rule"),
-        Setting("learning_rate", 0.00015, POSITIVE, "rate of the first step"),
-        Setting("decay_steps", 15.0, POSITIVE, "epochs between two stairs of the rate (GD, MOMENTUM)"),
-        Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair"),
+        Setting("learning_rate", 0.00015, POSITIVE, "rate of the first step; of one_cycle the highest"),
+        Setting(
+            "schedule",
+            None,
+            _optional_choice("constant", "stairs", "cosine", "one_cycle"),
+            "course of the rate: constant, stairs, cosine or one_cycle; None: the original's, which is stairs, and "
+            "constant for ADAM (ADAMW as well). cosine and one_cycle span --max_steps: changing that at --resume changes "
+            "their rates",
+        ),
+        Setting("warm_up", 0.0, LENGTH, "epochs in which the rate rises from near 0 to what the schedule says"),
+        Setting("decay_steps", 15.0, POSITIVE, "epochs between two stairs of the rate (stairs)"),
+        Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair (stairs)"),
         Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
         Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
         Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
