@@ -53,7 +53,9 @@ def train(given: dict[str, Any]) -> int:
     last_step = building.count_steps(settings.max_steps, steps_per_epoch)
     evaluate_every = building.count_steps(settings.evaluate_every, steps_per_epoch)
     milestones = {building.count_steps(each, steps_per_epoch) for each in settings.test_milestones or []} | {last_step}
-    optimizer = building.build_optimizer(settings, steps_per_epoch)
+    decay = building.build_decay(settings, net)
+    optimizer = building.build_optimizer(settings, steps_per_epoch, decay)
+    penalty = {} if settings.optimizer == "ADAMW" else decay  # that one decays the weights itself
     tally, patience = Tally(), stopping.Patience(settings.patience)
     if settings.patience and not validation:
         raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")
@@ -99,7 +101,7 @@ def train(given: dict[str, Any]) -> int:
     augmentation = datasets.Augmentation(settings.shift, settings.flip or "", settings.brightness, settings.seed)
     changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
     batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
-    decay, gradients = settings.weight_decay or 0.0, None
+    gradients = None
     validated: dict[str, str] = {}
     started = time.perf_counter()
     with (
@@ -112,7 +114,7 @@ def train(given: dict[str, Any]) -> int:
             with training_kept():
                 x, labels = next(batches)
             rate = optimizer.rate
-            loss, gradients, logits = net.training_pass(x, labels, decay, gradients=gradients)
+            loss, gradients, logits = net.training_pass(x, labels, penalty, gradients=gradients)
             stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
             optimizer.update(net.parameters, gradients)
             tally.add(loss, logits, labels)

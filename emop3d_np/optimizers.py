@@ -13,6 +13,9 @@ from .errors import InputError
 Schedule: TypeAlias = Callable[[int], float]
 """The learning rate of a step, counted from 0."""
 
+WeightDecay: TypeAlias = float | Mapping[str, float]
+"""One factor for all weights, or a factor for each array of weights by name; biases do not decay."""
+
 
 def exponential_decay(lr: float, decay_steps: float, decay_rate: float) -> Schedule:
     """Staircase decay: a schedule that gives ``lr * decay_rate ** floor(step / decay_steps)`` for a step.
@@ -83,6 +86,24 @@ def warm_up(schedule: Schedule, steps: float) -> Schedule:
 def _half_cosine(first: float, last: float, share: float) -> float:
     """The value ``share`` of the way from ``first`` to ``last`` along half a cosine."""
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+
+
+def decay_factors(parameters: Mapping[str, Any], weight_decay: WeightDecay) -> dict[str, float]:
+    """The factor of every array that decays, by name.
+
+    Args:
+        parameters: a network's, by name; those whose names end in ``/weights`` are its weights.
+        weight_decay: for all of the weights, or by name; weights without a name there, or with 0, do not decay.
+
+    Raises:
+        InputError: a name is not that of weights.
+    """
+    weights = [name for name in parameters if name.endswith("/weights")]
+    by_name = weight_decay if isinstance(weight_decay, Mapping) else dict.fromkeys(weights, weight_decay)
+    unknown = [name for name in by_name if name not in weights]
+    if unknown:
+        raise InputError(f"weight_decay names {unknown}; the weights are {weights}")
+    return {name: factor for name, factor in by_name.items() if factor}
 
 
 class Optimizer:
@@ -248,3 +269,36 @@ class Adam(Optimizer):
         t = self.step + 1
         rate = self.rate * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
         return rate, 1 - self.beta1, 1 - self.beta2, self.epsilon
+
+
+class AdamW(Adam):
+    """:class:`Adam` with decoupled decay: before its step, ``w -= lr weight_decay w`` for the weights, not the biases.
+
+    The decay is no part of the loss, so that Adam's denominator does not see it.
+
+    Args:
+        lr, beta1, beta2, epsilon: as of :class:`Adam`.
+        weight_decay: one factor for all weights, or a factor by name; default 0.01.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization (arXiv 1711.05101), algorithm 2.  Departure:
+    their factor is multiplied by the schedule's multiplier alone, here by the rate itself, as in PyTorch's ``AdamW``,
+    which the default is taken from.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule,
+        weight_decay: WeightDecay = 0.01,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon)
+        self.weight_decay = weight_decay
+
+    def update(self, parameters: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray]) -> None:
+        """Make one step: shrink the weights, then do as :class:`Adam`."""
+        for name, factor in decay_factors(parameters, self.weight_decay).items():
+            w = parameters[name]
+            w *= 1 - self.rate * factor
+        super().update(parameters, gradients)

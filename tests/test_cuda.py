@@ -122,7 +122,9 @@ def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, bl
 
 
 @there
-@pytest.mark.parametrize("rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam])
+@pytest.mark.parametrize(
+    "rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam, emo.optimizers.AdamW]
+)
 def test_three_steps_from_one_seed(rule):
     """In float32, the default: the reference's losses, to 1e-5."""
     losses = {}

@@ -12,6 +12,7 @@ from emop3d_np import optimizers
 from emop3d_np.errors import InputError
 
 numbers = st.floats(-10, 10)
+RULES = (optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam, optimizers.AdamW)
 
 
 def descend(optimizer, w, gradients):
@@ -39,9 +40,69 @@ def test_rules(w, gradients, rate):
     assert descend(optimizers.Adam(rate), w, gradients) == pytest.approx(adam, **close)
 
 
+factors = st.floats(0, 2)
+
+
+@given(
+    start=st.lists(numbers, min_size=3, max_size=3),
+    gradients=st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=6),
+    decay=st.tuples(factors, factors),
+    rate=st.floats(1e-4, 0.4),
+)
+def test_decoupled_decay(start, gradients, decay, rate):
+    """AdamW, in plain loops: a bias and two arrays of weights, with a factor for both or one for each."""
+    names = ["A/bias", "A/weights", "FC_OUT/weights"]
+
+    def course(step):
+        return rate / (1 + step)
+
+    def expected(factors):
+        result = []
+        for first, g, factor in zip(start, zip(*gradients, strict=True), factors, strict=True):
+            w, m, v = first, 0.0, 0.0
+            for t, slope in enumerate(g, 1):
+                m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope * slope
+                adam = m / (1 - 0.9**t) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8 / math.sqrt(1 - 0.999**t))
+                w -= course(t - 1) * (adam + factor * w)
+            result.append(w)
+        return pytest.approx(result, rel=1e-9, abs=1e-9)
+
+    def trained(*weight_decay):
+        parameters = {name: np.array([w]) for name, w in zip(names, start, strict=True)}
+        optimizer = optimizers.AdamW(course, *weight_decay)
+        for g in gradients:
+            optimizer.update(parameters, {name: np.array([slope]) for name, slope in zip(names, g, strict=True)})
+        return [float(values[0]) for values in parameters.values()]
+
+    assert trained(decay[0]) == expected([0, decay[0], decay[0]])
+    assert trained(dict(zip(names[1:], decay, strict=True))) == expected([0, *decay])
+    assert trained({names[2]: decay[1]}) == expected([0, 0, decay[1]])
+    assert trained() == expected([0, 0.01, 0.01])
+    plain = optimizers.Adam(course)
+    parameters = {name: np.array([w]) for name, w in zip(names, start, strict=True)}
+    for g in gradients:
+        plain.update(parameters, {name: np.array([slope]) for name, slope in zip(names, g, strict=True)})
+    assert trained(0.0) == [float(values[0]) for values in parameters.values()]
+
+
+def test_adamw_hands_its_constants_to_adam():
+    w, g = {"a": np.ones(1)}, {"a": np.full(1, 3.0)}
+    ours, plain = optimizers.AdamW(0.1, 0.0, 0.5, 0.7, 0.2), optimizers.Adam(0.1, 0.5, 0.7, 0.2)
+    for optimizer in (ours, plain):
+        optimizer.update(w, g)
+    assert ours.slots["m"]["a"] == 1.5
+    assert (ours.beta1, ours.beta2, ours.epsilon) == (plain.beta1, plain.beta2, plain.epsilon)
+
+
+def test_decay_of_what_is_no_weights_is_refused():
+    parameters = {"A/weights": np.ones(1), "A/bias": np.ones(1)}
+    with pytest.raises(InputError, match=r"weight_decay names \['A/bias', 'B'\]; the weights are \['A/weights'\]"):
+        optimizers.decay_factors(parameters, {"A/bias": 1.0, "A/weights": 1.0, "B": 0.0})
+
+
 def test_update_is_in_place_and_keeps_float32():
     w = np.ones(3, np.float32)
-    for rule in (optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam):
+    for rule in RULES:
         optimizer = rule(lambda step: np.float64(0.1))
         optimizer.update({"w": w}, {"w": np.ones(3, np.float32)})
         assert w.dtype == np.float32
@@ -49,14 +110,14 @@ def test_update_is_in_place_and_keeps_float32():
     assert (w < 1).all()
 
 
-@pytest.mark.parametrize("rule", [optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam])
+@pytest.mark.parametrize("rule", RULES)
 def test_an_update_makes_no_arrays(rule):
     w, g = np.ones(50_000), np.ones(50_000)
     optimizer = rule(0.1)
-    optimizer.update({"w": w}, {"w": g})
+    optimizer.update({"L/weights": w}, {"L/weights": g})
     tracemalloc.start()
     try:
-        optimizer.update({"w": w}, {"w": g})
+        optimizer.update({"L/weights": w}, {"L/weights": g})
         assert tracemalloc.get_traced_memory()[1] < w.nbytes / 2
     finally:
         tracemalloc.stop()
@@ -141,7 +202,7 @@ def test_warm_up_rises_in_a_line_to_the_schedule(lr, length, late):
     assert [optimizers.warm_up(below, 0.5)(step) for step in range(3)] == [below(step) for step in range(3)]
 
 
-@pytest.mark.parametrize("rule", [optimizers.GradientDescent, optimizers.Momentum, optimizers.Adam])
+@pytest.mark.parametrize("rule", RULES)
 def test_slots_go_on(rule):
     rng = np.random.default_rng(0)
     gradients = rng.standard_normal((6, 4))

@@ -10,7 +10,7 @@ from .. import memory, optimizers
 from ..datasets import ClipSet, normalize
 from ..errors import InputError
 from ..network import EmoP3D
-from ..optimizers import Adam, GradientDescent, Momentum, Optimizer, Schedule
+from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
 from . import checkpoint
 from .settings import Settings, merge
 
@@ -52,7 +52,7 @@ def count_steps(epochs: float, steps_per_epoch: int) -> int:
 def build_schedule(settings: Settings, steps_per_epoch: int) -> Schedule:
     """The learning rate of every step as ``settings`` describe it; it depends on nothing else."""
     rate, length = settings.learning_rate, count_steps(settings.max_steps, steps_per_epoch)
-    match settings.schedule or ("constant" if settings.optimizer == "ADAM" else "stairs"):
+    match settings.schedule or ("constant" if settings.optimizer in ("ADAM", "ADAMW") else "stairs"):
         case "constant":
             schedule = optimizers.constant(rate)
         case "stairs":
@@ -64,12 +64,25 @@ def build_schedule(settings: Settings, steps_per_epoch: int) -> Schedule:
     return optimizers.warm_up(schedule, settings.warm_up * steps_per_epoch) if settings.warm_up else schedule
 
 
-def build_optimizer(settings: Settings, steps_per_epoch: int) -> Optimizer:
-    """The optimiser that ``settings`` describe, with its schedule."""
+def build_decay(settings: Settings, net: EmoP3D) -> dict[str, float]:
+    """The factor of every array of weights, by name, as ``settings`` describe it."""
+    factors = decay_factors(net.parameters, settings.weight_decay or 0.0)
+    if settings.dense_decay is not None:
+        factors[f"{net.layers[-1].name}/weights"] = settings.dense_decay
+    return factors
+
+
+def build_optimizer(settings: Settings, steps_per_epoch: int, decay: WeightDecay) -> Optimizer:
+    """The optimiser that ``settings`` describe, with its schedule; ADAMW applies the ``decay``, the others leave it."""
     rate = build_schedule(settings, steps_per_epoch)
-    if settings.optimizer == "ADAM":
-        return Adam(rate)
-    return Momentum(rate, nesterov=settings.use_nesterov) if settings.optimizer == "MOMENTUM" else GradientDescent(rate)
+    match settings.optimizer:
+        case "ADAMW":
+            return AdamW(rate, decay)
+        case "ADAM":
+            return Adam(rate)
+        case "MOMENTUM":
+            return Momentum(rate, nesterov=settings.use_nesterov)
+    return GradientDescent(rate)
 
 
 def most_threads() -> int:

@@ -125,21 +125,26 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
     "Training": (
         Setting("batch_size", 100, COUNT, "clips of a step; what fills no batch is left out of the epoch"),
         Setting("max_steps", 50.0, POSITIVE, "length of the training, epochs (decimals allowed)"),
-        Setting("optimizer", "MOMENTUM", _choice("GD", "MOMENTUM", "ADAM"), "update rule"),
+        Setting("optimizer", "MOMENTUM", _choice("GD", "MOMENTUM", "ADAM", "ADAMW"), "update rule"),
         Setting("learning_rate", 0.00015, POSITIVE, "rate of the first step; of one_cycle the highest"),
         Setting(
             "schedule",
             None,
             _optional_choice("constant", "stairs", "cosine", "one_cycle"),
-            "course of the rate: constant, stairs, cosine or one_cycle; None: the original's, which is stairs, and "
-            "constant for ADAM (ADAMW as well). cosine and one_cycle span --max_steps: changing that at --resume changes "
-            "their rates",
+            "course of the rate: constant, stairs, cosine or one_cycle; None: the original's, stairs, but constant for "
+            "ADAM and ADAMW; cosine and one_cycle span --max_steps: changing that at --resume changes their rates",
         ),
         Setting("warm_up", 0.0, LENGTH, "epochs in which the rate rises from near 0 to what the schedule says"),
         Setting("decay_steps", 15.0, POSITIVE, "epochs between two stairs of the rate (stairs)"),
         Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair (stairs)"),
         Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
-        Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
+        Setting(
+            "weight_decay",
+            None,
+            OPTIONAL_DECAY,
+            "factor of half the squared weights in the loss; of ADAMW, share of the weights that a rate of 1 takes off",
+        ),
+        Setting("dense_decay", None, OPTIONAL_DECAY, "the same for the dense layer alone; None: as --weight_decay"),
         Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
         Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
         Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
