@@ -27,13 +27,13 @@ def train(given: dict[str, Any]) -> int:
     from emop3d_np.training.metrics import Tally
     from emop3d_np.training.runs import RunFolder
 
-    # --- Settings: the flags given, over those of the resumed run, over the defaults.
+    # --- Settings: the flags given, over those of the resumed run, over the recipe's, over the defaults.
     resumed = None
     if given.get("resume"):
         path = Path(given["resume"])
         path = path / given.get("checkpoint_name", flags.defaults()["checkpoint_name"]) if path.is_dir() else path
         resumed = checkpoint.load(path)
-    settings = flags.merge(resumed.settings if resumed else {}, given)
+    settings = resuming.merge_resumed(resumed, given) if resumed else flags.merge(given)
     building.use_threads(settings.threads)
     print(flags.table(settings))
 

@@ -245,6 +245,13 @@ def failing(capsys, words, *more):
         (["--use_nesterov", "perhaps"], "--use_nesterov is 'perhaps'; it must be True or False"),
         (["--strides", "1,1"], "--strides is '1,1'; it must be three whole numbers like 3,4,4"),
         (["--test_milestones", "a,b"], "--test_milestones is 'a,b'; it must be numbers above 0"),
+        (
+            ["--schedule", "steps"],
+            "--schedule is 'steps'; it must be one of constant, stairs, cosine, one_cycle, or None",
+        ),
+        (["--warm_up", "-1"], "--warm_up is '-1'; it must be a number of at least 0"),
+        (["--dense_decay", "x"], "--dense_decay is 'x'; it must be a number of at least 0, or None"),
+        (["--recipe", "weak"], "--recipe is 'weak'; it must be one of original, strong"),
         (["--weight_decay", "-1"], "--weight_decay is '-1'; it must be a number of at least 0, or None"),
         (["--threads", "100000"], "--threads 100000 is more than the"),
         (["--num_classes", "5"], "--num_classes is 5, the drawn faces show 6 emotions"),
@@ -372,6 +379,53 @@ def test_booleans_and_lists():
     assert given == {"use_nesterov": True, "normalize": False, "save_checkpoint": True, "test_milestones": [1, 2.5]}
     assert flags.merge(given).normalize is False
     assert flags.parse(["--weight_decay", "None"]) == {"weight_decay": None}
+
+
+def test_recipes_are_flags_that_given_ones_override():
+    assert flags.merge({"recipe": "original"}) == flags.merge() == flags.Settings(**flags.defaults())
+    for name, text in flags.RECIPES.items():
+        recipe = flags.parse(text.split())
+        assert vars(flags.merge({"recipe": name})) == flags.defaults() | recipe | {"recipe": name}
+        assert not recipe.keys() - set(flags.VARIED), "a recipe says nothing of data, folders and machines"
+    (first, *_) = strong = flags.parse(flags.RECIPES["strong"].split())
+    own = {name: flags.defaults()[name] for name in (first, "seed")}
+    for layers in ([{"recipe": "strong"}, own], [own | {"recipe": "strong"}], [own, {"recipe": "strong"}]):
+        assert vars(flags.merge(*layers)) == flags.defaults() | strong | own | {"recipe": "strong"}
+    assert flags.merge({"recipe": "of another version"}).feature_maps == flags.defaults()["feature_maps"]
+
+
+def test_a_run_by_recipe_and_its_resumption(task, capsys, monkeypatch):
+    """The recipe and its flags are printed and kept; another version's recipe changes nothing of a run begun before."""
+    strong = flags.merge({"recipe": "strong"})
+    task |= {"recipe": "strong", "feature_maps": 2, "max_steps": 2, "save_checkpoint": True}
+    assert run.main(arguments(task)) == 0
+    out = capsys.readouterr().out
+    assert "recipe             strong\n" in out
+    assert f"schedule           {strong.schedule}\n" in out
+    folder = the_run(task)
+    kept = json.loads((folder / "settings.json").read_text())
+    expected = vars(strong) | flags.parse(arguments(task))
+    assert kept == checkpoint.load(folder / "3dpyranet.ckpt").settings == expected
+
+    monkeypatch.setitem(flags.RECIPES, "strong", "--feature_maps 9 --schedule constant")
+    failing(
+        capsys, "--recipe original: the run was begun with --recipe strong", "--resume", folder, "--recipe", "original"
+    )
+    assert run.main(["--resume", str(folder), "--recipe", "strong", "--max_steps", "3"]) == 0
+    assert json.loads((folder / "settings.json").read_text()) == expected | {"max_steps": 3, "resume": str(folder)}
+    assert checkpoint.load(folder / "3dpyranet.ckpt").step == 12
+
+
+def test_a_checkpoint_from_before_recipes_is_the_originals(task, capsys):
+    assert run.main([*arguments(task), "--save_checkpoint", "--max_steps", "1"]) == 0
+    path = the_run(task) / "3dpyranet.ckpt"
+    state = checkpoint.load(path)
+    new = ("recipe", "schedule", "warm_up", "dense_decay")
+    state.settings = {name: value for name, value in state.settings.items() if name not in new}
+    checkpoint.save(path, state)
+    failing(capsys, "--recipe strong: the run was begun with --recipe original", "--resume", path, "--recipe", "strong")
+    assert run.main(["--resume", str(path), "--max_steps", "2"]) == 0
+    assert checkpoint.load(path).step == 8
 
 
 def test_the_original_flags_keep_their_defaults():

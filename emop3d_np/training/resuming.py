@@ -1,12 +1,30 @@
 """Between a run and its checkpoint: the state of network, optimiser, sums and patience, taken and put back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Optimizer
 from .checkpoint import Checkpoint
 from .metrics import Tally
-from .settings import Settings
+from .settings import Settings, defaults, merge
 from .stopping import Patience
+
+
+def merge_resumed(state: Checkpoint, given: Mapping[str, Any]) -> Settings:
+    """The settings of a resumed run: those it had, and over them the flags ``given``, by name.
+
+    Raises:
+        InputError: another recipe is given; what it stands for would be nothing beside the settings of the run.
+    """
+    recipe = state.settings.get("recipe", defaults()["recipe"])
+    if given.get("recipe", recipe) != recipe:
+        raise InputError(
+            f"--recipe {given['recipe']}: the run was begun with --recipe {recipe}; leave it out, and give the flags "
+            f"that are to change"
+        )
+    return merge(state.settings, given)
 
 
 def snapshot(

@@ -96,7 +96,22 @@ FILE_NAME = Kind(
 )
 PATH = Kind(_optional(_checked(str, bool)), "a path")
 
+RECIPES = {
+    "original": "",
+    "strong": "--optimizer ADAMW --schedule one_cycle --learning_rate 0.001 --feature_maps 8 --max_steps 30",
+}
+"""The flags that ``--recipe NAME`` stands for, as a user would write them."""
+
 SETTINGS: dict[str, tuple[Setting, ...]] = {
+    "Recipe": (
+        Setting(
+            "recipe",
+            "original",
+            _choice(*RECIPES),
+            "other defaults, by name: "
+            + "; ".join(f"{name}, {flags or 'the defaults of this table'}" for name, flags in RECIPES.items()),
+        ),
+    ),
     "Data": (
         Setting(
             "train_path",
@@ -184,7 +199,7 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
 }
 
 
-VARIED = [setting.name for section in ("Network", "Training") for setting in SETTINGS[section]]
+VARIED = [setting.name for section in ("Recipe", "Network", "Training") for setting in SETTINGS[section]]
 """Names of the settings that a sweep may list several values of."""
 
 
@@ -268,9 +283,12 @@ def _texts(arguments):
 def merge(*layers: Mapping[str, Any]) -> Settings:
     """The settings of a run: the defaults, and over them each of ``layers``, settings by name, the later the stronger.
 
+    The flags of the recipe that the last of ``layers`` names, if any does, stand between the defaults and all layers.
     Names that are no settings, as another version may have written them, are passed over.
     """
     values = defaults()
+    recipe = next((layer["recipe"] for layer in reversed(layers) if "recipe" in layer), values["recipe"])
+    values |= parse(RECIPES.get(recipe, "").split())
     for layer in layers:
         values |= {name: value for name, value in layer.items() if name in values}
     return Settings(**values)
