@@ -1,4 +1,4 @@
-"""Optimisers that update parameters in place, and schedules of their learning rate."""
+"""Optimisers that update parameters in place, schedules of their learning rate, and the average of parameters."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -302,3 +302,33 @@ class AdamW(Adam):
             w = parameters[name]
             w *= 1 - self.rate * factor
         super().update(parameters, gradients)
+
+
+class MovingAverage:
+    """The average of a network's parameters over its training: ``a += (1 - kept) (w - a)`` after every step.
+
+    Args:
+        arrays: the arrays ``a`` by name, changed in place; they start at the network's initial values.
+        share: the most that is kept at a step, below 1.
+
+    ``kept = min(share, (1 + step) / (10 + step))``: a short training, too, forgets its beginning, and its average spans
+    about its last tenth.
+
+    Source: Polyak and Juditsky's averaging as in TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``.
+    """
+
+    def __init__(self, arrays: Mapping[str, FloatArray], share: float) -> None:
+        self.arrays = arrays
+        self.share = share
+        self._spare = {name: np.empty_like(a) for name, a in arrays.items()}
+
+    def update(self, parameters: Mapping[str, FloatArray], step: int) -> None:
+        """Take in the ``parameters``, by name, as the update number ``step`` left them; the first is 1."""
+        new = 1 - min(self.share, (1 + step) / (10 + step))
+        for name, w in parameters.items():
+            a, spare = self.arrays[name], self._spare[name]
+            # a += new (w - a), in steps that arrays on a device know, too
+            spare[...] = w
+            spare -= a
+            spare *= new
+            a += spare

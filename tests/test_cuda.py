@@ -141,6 +141,24 @@ def test_three_steps_from_one_seed(rule):
 
 
 @there
+def test_an_average_stays_on_the_device(monkeypatch):
+    """And is what it is on the host."""
+    results = {}
+    for backend in ("reference", "cuda"):
+        net, averaged = (emo.EmoP3D(**TINY, backend=backend, seed=seed) for seed in (5, 6))
+        moving = emo.optimizers.MovingAverage(averaged.parameters, 0.9)
+        if backend == "cuda":
+            monkeypatch.setattr(device, "_host", None)
+            monkeypatch.setattr(device, "_copied", None)
+        for step in (1, 2, 300):
+            moving.update(net.parameters, step)
+        monkeypatch.undo()
+        results[backend] = {name: np.array(values) for name, values in averaged.parameters.items()}
+    for name, values in results["reference"].items():
+        assert np.allclose(results["cuda"][name], values, rtol=1e-5, atol=1e-7), name
+
+
+@there
 def test_a_run_is_the_reference_run(tmp_path):
     """run.py from files: the batches go to the simulated device while a step is under way; the history is the same."""
     rng = np.random.default_rng(0)

@@ -218,6 +218,42 @@ def test_slots_go_on(rule):
     assert np.array_equal(w["w"], halves["w"])
 
 
+@given(
+    first=numbers,
+    course=st.lists(numbers, min_size=1, max_size=40),
+    share=st.floats(0.01, 0.999),
+    before=st.integers(0, 3000),
+)
+def test_moving_average(first, course, share, before):
+    """In a plain loop; it never leaves the range of what it has seen, and stays where the network stays."""
+    a, average = {"w": np.array([first])}, first
+    moving = optimizers.MovingAverage(a, share)
+    for step, w in enumerate(course, before + 1):
+        kept = min(share, (1 + step) / (10 + step))
+        average = kept * average + (1 - kept) * w
+        moving.update({"w": np.array([w])}, step)
+        assert a["w"][0] == pytest.approx(average, rel=1e-9, abs=1e-9)
+    seen = [first, *course]
+    assert min(seen) - 1e-9 <= a["w"][0] <= max(seen) + 1e-9
+    rest = a["w"].copy()
+    moving.update({"w": rest}, before + 1)
+    assert a["w"] == rest
+
+
+def test_a_moving_average_makes_no_arrays_and_keeps_float32():
+    a, w = {"w": np.zeros(50_000, np.float32)}, {"w": np.ones(50_000, np.float32)}
+    moving = optimizers.MovingAverage(a, 0.9)
+    tracemalloc.start()
+    try:
+        moving.update(w, 1)
+        assert tracemalloc.get_traced_memory()[1] < a["w"].nbytes / 2
+    finally:
+        tracemalloc.stop()
+    assert a["w"].dtype == np.float32
+    assert np.allclose(a["w"], 9 / 11)
+    assert (w["w"] == 1).all()
+
+
 def test_strange_slots_are_refused():
     parameters = {"w": np.ones(4)}
     with pytest.raises(InputError, match=r"Adam keeps \['m', 'v'\], the saved optimiser \['momentum'\]"):

@@ -32,7 +32,7 @@ def build_network(settings: Settings) -> EmoP3D:
 
 
 def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
-    """The trained network of a checkpoint, and the settings it was trained with.
+    """The trained network of a checkpoint, the averaged one where there is one, and the settings of its training.
 
     Raises:
         InputError: there is no checkpoint at ``path``, or it is damaged.
@@ -40,7 +40,7 @@ def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
     state = checkpoint.load(path)
     settings = merge(state.settings)
     net = build_network(settings)
-    net.load_parameters(state.parameters)
+    net.load_parameters(state.answering)
     return net, settings
 
 

@@ -35,6 +35,7 @@ def snapshot(
     patience: Patience,
     clip_count: int,
     steps_per_epoch: int,
+    averaged: EmoP3D | None,
 ) -> Checkpoint:
     """The run as it stands, to be saved; ``clip_count`` is the size of its training set."""
     epoch, batch = divmod(optimizer.step, steps_per_epoch)
@@ -44,19 +45,30 @@ def snapshot(
         "training_clips": clip_count,
         "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
     }
-    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress)
+    average = averaged.parameters if averaged else {}
+    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress, average)
 
 
 def restore(
-    state: Checkpoint, net: EmoP3D, optimizer: Optimizer, tally: Tally, patience: Patience, clip_count: int
+    state: Checkpoint,
+    net: EmoP3D,
+    optimizer: Optimizer,
+    tally: Tally,
+    patience: Patience,
+    clip_count: int,
+    averaged: EmoP3D | None,
 ) -> None:
-    """Put what :func:`snapshot` took back into the network, the optimiser, the tally and the patience.
+    """Put what :func:`snapshot` took back into the networks, the optimiser, the tally and the patience.
+
+    An average that the checkpoint does not have begins with the network of the checkpoint.
 
     Raises:
         InputError: it was written by a network of another shape, another optimiser, or on another training set.
     """
     try:
         net.load_parameters(state.parameters)
+        if averaged:
+            averaged.load_parameters(state.answering)
     except InputError as error:
         raise InputError(f"the checkpoint does not fit these settings: {error}") from None
     if state.progress["training_clips"] != clip_count:

@@ -90,6 +90,7 @@ SHIFTS = Kind(
     _checked(_numbers(int), lambda values: len(values) == 3 and min(values) >= 0), "three whole numbers like 0,4,4"
 )
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
+OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
 FILE_NAME = Kind(
     _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\\"}), "a file name, no folders"
@@ -160,6 +161,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "factor of half the squared weights in the loss; of ADAMW, share of the weights that a rate of 1 takes off",
         ),
         Setting("dense_decay", None, OPTIONAL_DECAY, "the same for the dense layer alone; None: as --weight_decay"),
+        Setting(
+            "average",
+            None,
+            OPTIONAL_SHARE,
+            "also keep an average of the network over the steps, and use it: the share kept at a step, like 0.999",
+        ),
         Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
         Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
         Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
