@@ -350,6 +350,30 @@ def test_gradient_of_the_network_is_the_slope(backend, pooling):
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_decay_by_name(backend):
+    """Each array of weights has its own factor in the loss, or none; the same factor for all is that factor's bits."""
+    net = emo.EmoP3D(**TINY, backend=backend, seed=3)
+    x, labels = batch(net, 3, seed=4)
+    plain, gradients = net.loss_and_gradients(x, labels)
+    factors = {"L1WS/weights": 0.3, "L5WS/weights": 0.0, "FC_OUT/weights": 0.7}
+    loss, decayed = net.loss_and_gradients(x, labels, weight_decay=factors)
+    values = {name: np.asarray(net.parameters[name]) for name in gradients}
+    terms = [factor * np.sum(values[name].astype(float) ** 2) / 2 for name, factor in factors.items()]
+    assert loss == pytest.approx(plain + sum(terms), rel=1e-6)
+    assert net.loss(net.forward(x), labels, factors) == pytest.approx(loss, rel=1e-6)
+    for name, gradient in gradients.items():
+        assert np.allclose(decayed[name], gradient + factors.get(name, 0) * values[name], rtol=1e-5, atol=1e-7), name
+    with pytest.raises(
+        emo.InputError, match=r"weight_decay names \['FC_OUT/bias'\]; the weights are \['L1WS/weights', "
+    ):
+        net.loss_and_gradients(x, labels, weight_decay={"FC_OUT/bias": 1.0})
+    same = dict.fromkeys((f"{layer}/weights" for layer in ("L1WS", "L3P", "L5WS", "FC_OUT")), 0.1)
+    (loss, gradients), (other, others) = (net.loss_and_gradients(x, labels, weight_decay=each) for each in (0.1, same))
+    assert loss == other
+    assert all(np.array_equal(gradients[name], others[name]) for name in gradients)
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
 def test_layers_one_by_one_are_the_network(backend):
     """A layer's backward gives the gradient of its input, unless it is told that nobody wants it."""
     net = emo.EmoP3D(**TINY, backend=backend)

@@ -123,7 +123,9 @@ def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, bl
 
 
 @there
-@pytest.mark.parametrize("rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam])
+@pytest.mark.parametrize(
+    "rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam, emo.optimizers.AdamW]
+)
 def test_three_steps_from_one_seed(rule):
     """In float32, the default: the reference's losses, to 1e-5."""
     losses = {}
@@ -137,6 +139,24 @@ def test_three_steps_from_one_seed(rule):
             optimizer.update(net.parameters, gradients)
     assert losses["cuda"] == pytest.approx(losses["reference"], rel=1e-5)
     assert len(set(losses["cuda"])) == 3
+
+
+@there
+def test_an_average_stays_on_the_device(monkeypatch):
+    """And is what it is on the host."""
+    results = {}
+    for backend in ("reference", "cuda"):
+        net, averaged = (emo.EmoP3D(**TINY, backend=backend, seed=seed) for seed in (5, 6))
+        moving = emo.optimizers.MovingAverage(averaged.parameters, 0.9)
+        if backend == "cuda":
+            monkeypatch.setattr(device, "_host", None)
+            monkeypatch.setattr(device, "_copied", None)
+        for step in (1, 2, 300):
+            moving.update(net.parameters, step)
+        monkeypatch.undo()
+        results[backend] = {name: np.array(values) for name, values in averaged.parameters.items()}
+    for name, values in results["reference"].items():
+        assert np.allclose(results["cuda"][name], values, rtol=1e-5, atol=1e-7), name
 
 
 @there

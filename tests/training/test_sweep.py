@@ -221,6 +221,15 @@ def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_sweep_of_recipes(task, tmp_path):
+    assert command(["sweep", *arguments(task | {"recipe": "original,strong"})]) == 0
+    for name in ("original", "strong"):
+        path = tmp_path / "runs" / "sweep" / f"recipe={name}" / "folds-2-subjects" / "fold-02" / "settings.json"
+        expected = vars(flags.merge({"recipe": name}, {"max_steps": 2, "learning_rate": 0.01, **SIZES}))
+        settings = json.loads(path.read_text())
+        assert {each: settings[each] for each in flags.VARIED} == {each: expected[each] for each in flags.VARIED}
+
+
 def test_wrong_sweeps(task, capsys):
     """Whatever is wrong with any combination is said before the first one trains."""
 
