@@ -134,12 +134,13 @@ def train(given: dict[str, Any]) -> int:
                 row = {"step": step, "epoch": epoch, "learning_rate": rate, "seconds": time.perf_counter() - started}
                 row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
                 line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
-                for name, words, network in judged if validation else ():  # last the one that answers
-                    with training_kept():
-                        result = evaluate_network(network, validation, settings, settings.evaluate_clips)
-                    row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
-                    line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
-                    validated[words] = f"{100 * result.accuracy:.1f}%"
+                if validation:
+                    for name, words, network in judged:  # last the one that answers
+                        with training_kept():
+                            result = evaluate_network(network, validation, settings, settings.evaluate_clips)
+                        row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
+                        line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
+                        validated[words] = f"{100 * result.accuracy:.1f}%"
                 run.append("history.jsonl", row)
                 tqdm.write(line)
                 tally = Tally()

@@ -149,8 +149,8 @@ def test_an_average_stays_on_the_device(monkeypatch):
         net, averaged = (emo.EmoP3D(**TINY, backend=backend, seed=seed) for seed in (5, 6))
         moving = emo.optimizers.MovingAverage(averaged.parameters, 0.9)
         if backend == "cuda":
-            monkeypatch.setattr(device, "_host", None)
-            monkeypatch.setattr(device, "_copied", None)
+            monkeypatch.setattr(device_array, "_host", None)
+            monkeypatch.setattr(device_array, "_copied", None)
         for step in (1, 2, 300):
             moving.update(net.parameters, step)
         monkeypatch.undo()
