@@ -59,7 +59,9 @@ def train(given: dict[str, Any]) -> int:
     optimizer = building.build_optimizer(settings, steps_per_epoch, decay)
     penalty = {} if settings.optimizer == "ADAMW" else decay  # that one decays the weights itself
     average = MovingAverage(averaged.parameters, settings.average) if averaged else None
-    judged = [("val", "validation", net)] + ([("averaged_val", "averaged", averaged)] if averaged else [])
+    judged = [("val", "validation", net)]
+    if averaged:  # it comes last, since the last result is what patience looks at
+        judged.append(("averaged_val", "averaged", averaged))
     tally, patience = Tally(), stopping.Patience(settings.patience)
     if settings.patience and not validation:
         raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")
@@ -134,12 +136,13 @@ def train(given: dict[str, Any]) -> int:
                 row = {"step": step, "epoch": epoch, "learning_rate": rate, "seconds": time.perf_counter() - started}
                 row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
                 line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
-                for name, words, network in judged if validation else ():  # last the one that answers
-                    with training_kept():
-                        result = evaluate_network(network, validation, settings, settings.evaluate_clips)
-                    row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
-                    line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
-                    validated[words] = f"{100 * result.accuracy:.1f}%"
+                if validation:
+                    for name, words, network in judged:
+                        with training_kept():
+                            result = evaluate_network(network, validation, settings, settings.evaluate_clips)
+                        row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
+                        line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
+                        validated[words] = f"{100 * result.accuracy:.1f}%"
                 run.append("history.jsonl", row)
                 tqdm.write(line)
                 tally = Tally()
