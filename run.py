@@ -59,7 +59,9 @@ def train(given: dict[str, Any]) -> int:
     optimizer = building.build_optimizer(settings, steps_per_epoch, decay)
     penalty = {} if settings.optimizer == "ADAMW" else decay  # that one decays the weights itself
     average = MovingAverage(averaged.parameters, settings.average) if averaged else None
-    judged = [("val", "validation", net)] + ([("averaged_val", "averaged", averaged)] if averaged else [])
+    judged = [("val", "validation", net)]
+    if averaged:  # it comes last, since the last result is what patience looks at
+        judged.append(("averaged_val", "averaged", averaged))
     tally, patience = Tally(), stopping.Patience(settings.patience)
     if settings.patience and not validation:
         raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")

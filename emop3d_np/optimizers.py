@@ -311,10 +311,10 @@ class MovingAverage:
         arrays: the arrays ``a`` by name, changed in place; they start at the network's initial values.
         share: the most that is kept at a step, below 1.
 
-    ``kept = min(share, (1 + step) / (10 + step))``: a short training, too, forgets its beginning, and its average spans
-    about its last tenth.
+    ``kept = min(share, (1 + step) / (10 + step))``, a warm start: a short training, too, forgets its initial values,
+    and what it averages is a tenth of its steps old in the mean.
 
-    Source: Polyak and Juditsky's averaging as in TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``.
+    Source: TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``.
     """
 
     def __init__(self, arrays: Mapping[str, FloatArray], share: float) -> None:

@@ -237,9 +237,10 @@ def test_folds_of_clips_say_what_they_leak(task, capsys):
     assert result["warning"] in capsys.readouterr().out
 
 
-def test_an_interrupted_fold_goes_on(task, monkeypatch, capsys):
+@pytest.mark.parametrize("more", [{}, {"recipe": "strong", "feature_maps": 2, "average": 0.9}], ids=["plain", "recipe"])
+def test_an_interrupted_fold_goes_on(task, monkeypatch, capsys, more):
     """Ctrl-C in the middle of a fold; the same command ends with the same answers as without it."""
-    task |= {"fold": 1, "evaluate_every": 100}
+    task |= {"fold": 1, "evaluate_every": 100} | more
     assert run.main(arguments(task)) == 0
     answers = task["save_path"] / "folds-3-subjects" / "fold-01" / "answers.csv"
     expected = answers.read_bytes()
