@@ -19,7 +19,7 @@ def paint_clips(shapes: FloatArray, light: FloatArray, places: IntArray, noise: 
 
     Args:
         shapes: (n, d, s, 13), painted in their order; the columns are those that :func:`_paint_shape` names, in pixels.
-        light: (n, 5): background, gain, its slopes along w and h, deviation of the noise.
+        light: (n, d, 5): background, gain, its slopes along w and h, deviation of the noise.
         places: (n, d), where each frame begins in the noise.
         noise: standard normal values.
         clips: uint8, overwritten.
@@ -33,10 +33,10 @@ def _paint_clip(shapes, light, places, noise, clip):
     frames, rows, columns = clip.shape
     picture = np.empty((rows, columns), np.float32)
     for d in range(frames):
-        picture[:] = light[0]
+        picture[:] = light[d, 0]
         for index in range(shapes.shape[1]):
             _paint_shape(shapes[d], index, picture)
-        _expose(picture, light, noise[places[d] :], clip[d])
+        _expose(picture, light[d], noise[places[d] :], clip[d])
 
 
 @serial

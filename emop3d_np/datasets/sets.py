@@ -154,7 +154,7 @@ def _drawn_set(name: str, people: tuple[int, int, int], settings: SimpleNamespac
             f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
             f"give --train_path for data of your own"
         )
-    clips, labels, identities, draw = faces.lazily_drawn_faces(*people, shape=_shape(settings))
+    clips, labels, identities, draw = faces.lazily_drawn_faces(*people, shape=_shape(settings), degree=settings.faces)
     numbers = np.arange(len(labels))
     index = {"subject": identities, "source": numbers, "video": numbers, "first_frame": np.zeros_like(numbers)}
     return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index)

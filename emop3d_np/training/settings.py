@@ -123,6 +123,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("train_labels_path", None, PATH, "their labels, .npy (n,), whole numbers from 0"),
         Setting("val_path", None, PATH, "clips to validate on, .npy or a prepared folder"),
         Setting("val_labels_path", None, PATH, "their labels, .npy"),
+        Setting(
+            "faces",
+            "default",
+            _choice("default", "hard"),
+            "drawn faces: default, emotions in pairs, each turning to the other; hard, any turning to any other",
+        ),
         Setting("normalize", True, BOOLEAN, "standardise every frame and channel of the clips: mean 0, deviation 1"),
         Setting("check_values", True, BOOLEAN, "look through float clips for NaN and infinities before the first step"),
         Setting("depth_frames", 16, COUNT, "frames of a clip"),
