@@ -24,7 +24,7 @@ def train(given: dict[str, Any]) -> int:
     from emop3d_np import datasets
     from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
-    from emop3d_np.training.metrics import Tally
+    from emop3d_np.training.metrics import Tally, in_words
     from emop3d_np.training.runs import RunFolder
 
     # --- Settings: the flags given, over those of the resumed run, over the defaults.
@@ -148,7 +148,7 @@ def train(given: dict[str, Any]) -> int:
                     result = evaluate_network(net, validation, settings)
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 tqdm.write(f"test after {epoch:g} epochs, {result.clips} clips:\n{result}")
-                tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
+                tqdm.write(f"validation {in_words(result.as_dict())}")
         stopped = interrupt.requested and optimizer.step < last_step
         if stopped:
             save()
