@@ -25,7 +25,7 @@ def train(given: dict[str, Any]) -> int:
     from emop3d_np.optimizers import MovingAverage
     from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
-    from emop3d_np.training.metrics import Tally
+    from emop3d_np.training.metrics import Tally, in_words
     from emop3d_np.training.runs import RunFolder
 
     # --- Settings: the flags given, over those of the resumed run, over the recipe's, over the defaults.
@@ -161,7 +161,7 @@ def train(given: dict[str, Any]) -> int:
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 which = " of the averaged network" if averaged else ""
                 tqdm.write(f"test{which} after {epoch:g} epochs, {result.clips} clips:\n{result}")
-                tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
+                tqdm.write(f"validation {in_words(result.as_dict())}")
         stopped = interrupt.requested and optimizer.step < last_step
         if stopped:
             save()
