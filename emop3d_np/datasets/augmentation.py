@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,13 @@ class Augmentation:
     contrast: float = 0.0
     within: str = "hw"
 
+    @classmethod
+    def of(cls, settings: Any) -> "Augmentation":
+        """As the flags of a run say."""
+        names = "shift", "brightness", "seed", "rotate", "scale", "shear", "contrast"
+        given = {name: getattr(settings, name) for name in names}
+        return cls(**given, flip=settings.flip or "", within=settings.augment_in)
+
     def __bool__(self) -> bool:
         amounts = *self.shift, self.brightness, self.rotate, self.scale, self.shear, self.contrast
         return bool(any(amounts) or self.flip)
@@ -69,38 +77,45 @@ class Augmentation:
         Returns:
             ``maps, levels``: as ``kernels.reference.affine`` takes them, float64, of shapes (n, 3, 4) and (n, 2).
         """
+        moves, turned, brightness = self._first_draws(count, sides, step)
+        more = np.random.default_rng((self.seed, 2, step))  # apart, so that these change nothing about the first ones
+        contrast = more.uniform(1 - self.contrast, 1 + self.contrast, count)
+        back = np.linalg.inv(self._shapes(count, more))
+        middle = (np.array(sides) - 1) / 2
+        linear = back * np.where(turned, -1.0, 1.0)[:, np.newaxis]
+        start = middle - linear @ middle - np.einsum("nij,nj->ni", back, moves)
+        return np.concatenate([linear, start[..., np.newaxis]], 2), np.stack([brightness, contrast], 1)
+
+    def _first_draws(self, count, sides, step):
+        """Of each clip moves in pixels, (n, 3), whether it is turned over along each axis, (n, 3), and brightness."""
         generator = np.random.default_rng((self.seed, 1, step))  # 1: the order of clips is drawn from (seed, epoch)
-        more = np.random.default_rng((self.seed, 2, step))  # apart, so that these change nothing about the others
-        maps, levels = np.empty((count, 3, 4)), np.empty((count, 2))
-        for map_, level in zip(maps, levels, strict=True):
-            moves = [self._move(generator, axis, side) for axis, side in enumerate(sides)]
-            turned = [letter in self.flip and generator.random() < 0.5 for letter in "dhw"]
-            level[0] = np.float32(generator.uniform(1 - self.brightness, 1 + self.brightness))
-            level[1] = more.uniform(1 - self.contrast, 1 + self.contrast)
-            back = np.linalg.inv(self._shape(more))
-            middle = (np.array(sides) - 1) / 2
-            map_[:, :3] = back * np.where(turned, -1, 1)
-            map_[:, 3] = middle - map_[:, :3] @ middle - back @ moves
-        return maps, levels
+        moves, turned, brightness = np.empty((count, 3)), np.zeros((count, 3), bool), np.empty(count)
+        for n in range(count):
+            moves[n] = [self._move(generator, axis, side) for axis, side in enumerate(sides)]
+            turned[n] = [letter in self.flip and generator.random() < 0.5 for letter in "dhw"]
+            brightness[n] = np.float32(generator.uniform(1 - self.brightness, 1 + self.brightness))
+        return moves, turned, brightness
 
     def _move(self, generator, axis, side):
-        """How far a clip is moved along an axis, in pixels."""
+        """How far a clip is moved along an axis."""
         most = self.shift[axis]
         if not isinstance(most, float):
-            return generator.integers(-most, most + 1)
+            return most and generator.integers(-most, most + 1)
         move = generator.uniform(-most, most) * side
-        return move if axis or self.within == "dhw" else round(move)  # frames are not mixed where they stay frames
+        return move if axis or self.within == "dhw" else round(move)  # frames that stay frames are not mixed
 
-    def _shape(self, generator):
-        """Scaled, slanted and turned: what becomes of a place's distance from the middle, (3, 3)."""
-        planes = PLANES[self.within]
-        shape = np.eye(3)
-        axes = sorted({axis for plane in planes for axis in plane})
-        shape[axes, axes] = generator.uniform(1 - self.scale, 1 + self.scale)
-        for i, j in planes:
-            slanted, turned = np.eye(3), np.eye(3)
-            slanted[j, i] = generator.uniform(-self.shear, self.shear)
-            angle = np.deg2rad(generator.uniform(-self.rotate, self.rotate))
-            turned[np.ix_((i, j), (i, j))] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-            shape = turned @ slanted @ shape
-        return shape
+    def _shapes(self, count, generator):
+        """What becomes of a place's distance from the middle as clips are scaled, slanted and turned, (n, 3, 3)."""
+        shapes = np.tile(np.eye(3), (count, 1, 1))
+        factor = generator.uniform(1 - self.scale, 1 + self.scale, count)
+        for axis in {axis for plane in PLANES[self.within] for axis in plane}:
+            shapes[:, axis, axis] = factor
+        for i, j in PLANES[self.within]:
+            slanted, turned = np.tile(np.eye(3), (2, count, 1, 1))
+            slanted[:, j, i] = generator.uniform(-self.shear, self.shear, count)
+            angle = np.deg2rad(generator.uniform(-self.rotate, self.rotate, count))
+            turned[:, i, i] = turned[:, j, j] = np.cos(angle)
+            turned[:, j, i] = np.sin(angle)
+            turned[:, i, j] = -turned[:, j, i]
+            shapes = turned @ slanted @ shapes
+        return shapes

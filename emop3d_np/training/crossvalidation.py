@@ -84,7 +84,8 @@ class CrossValidation:
 
     def compile_kernels(self):
         """Compile what training needs, or read it from disk."""
-        runs.compile_kernels(runs.build_network(self.settings), self._fewest, iter)
+        augmentation = datasets.Augmentation.of(self.settings)
+        runs.compile_kernels(runs.build_network(self.settings), self._fewest, augmentation, iter)
 
     def results(self):
         """What all folds say together, a dict as of :func:`summarize`; written to ``folds.json`` and ``folds.md``."""

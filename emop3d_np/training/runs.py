@@ -79,17 +79,19 @@ def require_batch(settings, clips):
     )
 
 
-def compile_kernels(net, clips, progress):
+def compile_kernels(net, clips, augmentation, progress):
     """Compile all that a run will need, or read it from disk, by doing each thing once, most of them on black clips.
 
     Args:
         net: EmoP3D.
         clips: ClipSet to train on; its dtype decides which preprocessing is compiled.
+        augmentation: Augmentation of its clips.
         progress: wraps the list of things to do, as tqdm does.
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
     kernels = [
         lambda: clips.draw and clips.draw(np.arange(1)),
+        lambda: augmentation and augmentation.apply(np.zeros(x.shape, clips.clips.dtype.newbyteorder("=")), 0),
         lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),

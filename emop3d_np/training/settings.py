@@ -55,6 +55,12 @@ def _choice(*values):
     return Kind(_checked(str, values.__contains__), f"one of {', '.join(values)}")
 
 
+def _pixels_or_share(text):
+    if text.strip().isdecimal():
+        return int(text)
+    return _checked(float, lambda value: 0 <= value < 1)(text) or 0
+
+
 _finite = _checked(float, lambda value: abs(value) < float("inf"))
 _positive = _checked(_finite, lambda value: value > 0)
 _count = _checked(int, lambda value: value >= 1)
@@ -69,8 +75,10 @@ OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
 TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
 SHIFTS = Kind(
-    _checked(_numbers(int), lambda values: len(values) == 3 and min(values) >= 0), "three whole numbers like 0,4,4"
+    _checked(_numbers(_pixels_or_share), lambda values: len(values) == 3),
+    "three whole numbers like 0,4,4, or shares of the side, below 1, like 0,0.04,0.04",
 )
+DEGREES = Kind(_checked(float, lambda value: 0 <= value <= 180), "degrees from 0 to 180")
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
 FILE_NAME = Kind(
@@ -113,9 +121,19 @@ SETTINGS = {
         Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair"),
         Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
         Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
-        Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
+        Setting(
+            "shift",
+            [0, 0, 0],
+            SHIFTS,
+            "move training clips by up to so many frames, rows, columns, at random; below 1: shares of the sides",
+        ),
         Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
+        Setting("rotate", 0.0, DEGREES, "turn training clips by up to so many degrees, at random"),
+        Setting("scale", 0.0, SHARE, "make training clips larger or smaller, by 1 - this to 1 + this, at random"),
+        Setting("shear", 0.0, SHARE, "slant training clips by up to this share, at random"),
+        Setting("augment_in", "hw", _choice("hw", "dhw"), "rotate, scale, shear: hw, all frames alike; dhw, volumes"),
         Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
+        Setting("contrast", 0.0, SHARE, "multiply their distance from their mean by 1 - this to 1 + this, at random"),
         Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
     ),
     "Evaluation": (

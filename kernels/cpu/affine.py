@@ -13,7 +13,7 @@ from ..reference.affine import computed_in, in_range
 from .jit import alone, borrowing, by_address, loop, parallel, serial
 
 BYTES, FLOATS = 16, 8
-"""How many planes of these lie side by side."""
+"""How many planes of these lie side by side.  Bytes are put there as four words of four, and taken as two of eight."""
 END = np.uint32(2**32 - 1)
 """Stands after the last of a list of places.  A loop that ends at it, and not at a number, leaves it to the loop inside
 of it to be made of instructions on several numbers."""
@@ -77,7 +77,7 @@ def _resample_bytes(x, maps, levels, y):
     places = _places(rows * width, levels)
     size = (rows * width + width + 1) * BYTES
     before = np.empty((-(-frames * channels // BYTES), size // 4), np.uint32)
-    after = np.empty(rows * width * BYTES // 8, np.uint64)
+    after = np.empty((2, rows * width), np.uint64)
     for n in range(len(x)):
         if _keeps_frames(maps[n]):
             _resample_planes_of_bytes(x[n], maps[n], levels[n], places, before, after, y[n])
@@ -117,7 +117,7 @@ def _line(levels, x):
     brightness, contrast = levels
     summand = 0.0
     if contrast != 1:
-        summand = brightness * (1 - contrast) * x.mean()
+        summand = brightness * (1 - contrast) * (x.sum() / x.size)
     return brightness * contrast, levels.dtype.type(summand)
 
 
@@ -147,26 +147,37 @@ def _row_work(x, levels):
 
 
 @serial
-def _resample_rows(x, a, levels, whole, work, y):
-    """One clip, ``(d, c, h, w)``; where ``whole``, its values are rounded to those of a byte."""
+def _resample_rows(x, a, levels, rounded, work, y):
+    """One clip, ``(d, c, h, w)``; where ``rounded``, its values become those of a byte."""
     frames, channels, rows, width = x.shape
     plane = rows * width
     source, index, share, row = work
     source[: x.size] = x.ravel()
     source[x.size :] = 0  # neighbours of an axis' last place, which have weight 0
     factor, summand = _line(levels, x)
-    for d in range(frames):
-        for h in range(rows):
-            index[:] = 0
-            _along(a[0], d, h, frames - 1.0, channels * plane, index, share[0])
-            _along(a[1], d, h, rows - 1.0, width, index, share[1])
-            _along(a[2], d, h, width - 1.0, 1, index, share[2])
+    whole, keeps = _is_whole(a), _keeps_frames(a)
+    for h in range(rows):
+        for d in range(frames):
+            if d == 0 or not keeps:
+                index[:] = 0
+                _along(a[1], d, h, rows - 1.0, width, index, share[1])
+                _along(a[2], d, h, width - 1.0, 1, index, share[2])
+                if not keeps:
+                    _along(a[0], d, h, frames - 1.0, channels * plane, index, share[0])
+            first = _source_of(d, a, frames) * channels if keeps else 0
             for c in range(channels):
-                if _is_whole(a):
-                    _row_of_ones(source[c * plane :], index, row)
+                values = source[(first + c) * plane :]
+                if whole:
+                    _row_of_ones(values, index, row)
                 else:
-                    _row_of_eights(source[c * plane :], channels * plane, width, index, share, row)
-                _level(row, factor, summand, whole, y[d, c, h])
+                    _row_of_eights(values, channels * plane, width, index, share, row)
+                _level(row, factor, summand, rounded, y[d, c, h])
+
+
+@serial
+def _source_of(d, a, frames):
+    """The frame that a map which keeps frames takes for frame ``d``."""
+    return int(min(max(a[0, 0] * d + a[0, 3], 0), frames - 1))
 
 
 @loop
@@ -194,12 +205,12 @@ def _four(values, i, width, down, right):
 
 
 @loop
-def _level(row, factor, summand, whole, y):
+def _level(row, factor, summand, rounded, y):
     for w in range(y.size):
         value = factor * row[w]
         if summand != 0:  # adding 0 would make 0 of -0
             value += summand
-        y[w] = min(max(np.rint(value), 0), 255) if whole else value
+        y[w] = min(max(np.rint(value), 0), 255) if rounded else value
 
 
 # --- Maps that keep frames: several planes side by side.
@@ -238,7 +249,7 @@ def _sources_of(block, lanes, a, frames, channels):
     chosen = _planes_of(block, lanes, frames * channels)
     for lane in range(lanes):
         d, c = divmod(chosen[lane], channels)
-        chosen[lane] = int(min(max(a[0, 0] * d + a[0, 3], 0), frames - 1)) * channels + c
+        chosen[lane] = _source_of(d, a, frames) * channels + c
     return chosen
 
 
@@ -252,9 +263,11 @@ def _resample_planes_of_bytes(x, a, levels, places, before, after, y):
         chosen = _sources_of(block, BYTES, a, frames, channels)
         _interleave_bytes(x.reshape(-1, rows * width), chosen, before[block])
     for block in range(len(before)):
-        _between_bytes(before[block].view(np.uint8), width, places, factor, summand, after.view(np.uint8))
+        halves = after[0].view(np.uint8), after[1].view(np.uint8)
+        _between_bytes(before[block].view(np.uint8), width, places, factor, summand, *halves)
         chosen = _planes_of(block, BYTES, frames * channels)
-        _part_bytes(after, chosen, y.reshape(-1, rows * width))
+        _part_bytes(after[0], chosen[:8], y.reshape(-1, rows * width))
+        _part_bytes(after[1], chosen[8:], y.reshape(-1, rows * width))
 
 
 @serial
@@ -290,8 +303,8 @@ def _interleave(x, chosen, values):
 
 
 @loop
-def _between_bytes(x, width, places, factor, summand, y):
-    """Every pixel of the planes from the four around its place."""
+def _between_bytes(x, width, places, factor, summand, y, z):
+    """Every pixel of the planes from the four around its place; half of the planes go to ``y``, half to ``z``."""
     index, down, right = places
     p = 0
     while index[p] != END:
@@ -299,7 +312,11 @@ def _between_bytes(x, width, places, factor, summand, y):
         i = np.uint64(index[p]) * np.uint64(BYTES)
         for k in range(BYTES):
             value = _mean_of_four(x, i + np.uint64(k), BYTES, width, weights) + summand
-            y[p * BYTES + k] = np.uint8(min(max(np.rint(value), np.float32(0)), np.float32(255)))
+            byte = np.uint8(min(max(np.rint(value), np.float32(0)), np.float32(255)))
+            if k < 8:
+                y[p * 8 + k] = byte
+            else:
+                z[p * 8 + k - 8] = byte
         p += 1
 
 
@@ -331,12 +348,11 @@ def _mean_of_four(x, i, lanes, width, weights):
 
 @loop
 def _part_bytes(words, chosen, y):
-    """The opposite of interleaving: bytes of two words a pixel into the planes ``chosen``."""
+    """The opposite of interleaving: the bytes of a word a pixel into the planes ``chosen``."""
     for p in range(y.shape[1]):
-        for k in range(2):
-            word = words[2 * p + k]
-            for i in range(8):
-                y[chosen[8 * k + i], p] = np.uint8(word >> np.uint64(8 * i))
+        word = words[p]
+        for i in range(8):
+            y[chosen[i], p] = np.uint8(word >> np.uint64(8 * i))
 
 
 @loop
