@@ -6,7 +6,7 @@ from .clips import ClipSet, batch_indices, normalize
 from .folds import group_folds, linked_groups
 from .medmnist import load_medmnist
 from .prepared import load_prepared
-from .sets import load_all, load_sets, open_set, split
+from .sets import load_all, load_sets, open_clips, open_set, split
 from .windows import windows
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "load_prepared",
     "load_sets",
     "normalize",
+    "open_clips",
     "open_set",
     "split",
     "windows",

@@ -89,12 +89,12 @@ class Augmentation:
     def _first_draws(self, count, sides, step):
         """Of each clip moves in pixels, (n, 3), whether it is turned over along each axis, (n, 3), and brightness."""
         generator = np.random.default_rng((self.seed, 1, step))  # 1: the order of clips is drawn from (seed, epoch)
-        moves, turned, brightness = np.empty((count, 3)), np.zeros((count, 3), bool), np.empty(count)
-        for n in range(count):
-            moves[n] = [self._move(generator, axis, side) for axis, side in enumerate(sides)]
-            turned[n] = [letter in self.flip and generator.random() < 0.5 for letter in "dhw"]
-            brightness[n] = np.float32(generator.uniform(1 - self.brightness, 1 + self.brightness))
-        return moves, turned, brightness
+        moves, turned, brightness = [], [], []
+        for _ in range(count):
+            moves.append([self._move(generator, axis, side) for axis, side in enumerate(sides)])
+            turned.append([letter in self.flip and generator.random() < 0.5 for letter in "dhw"])
+            brightness.append(generator.uniform(1 - self.brightness, 1 + self.brightness))
+        return np.array(moves, np.float64), np.array(turned), np.array(brightness, np.float32)
 
     def _move(self, generator, axis, side):
         """How far a clip is moved along an axis."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .arrays import load_npy
+from .arrays import load_npy, open_npy
 from .clips import ClipSet
 from .folds import group_folds, linked_groups
-from .medmnist import load_medmnist
+from .medmnist import load_medmnist, open_volumes
 from .prepared import load_prepared
 
 
@@ -129,6 +129,34 @@ def open_set(clips, labels, settings, flag, part):
     if _is_medmnist(clips):
         return load_medmnist(clips, part, shape, classes, flags[0])
     return load_npy(clips, labels, shape, classes, flags)
+
+
+def open_clips(path):
+    """Open clips to look at, of any shape, without their labels.
+
+    Args:
+        path: as of :func:`open_set`, or None for the drawn faces of six people.
+
+    Returns:
+        Array of shape (n, d, h, w, c): the clips, of a set of MedMNIST those of its training split.
+
+    Raises:
+        InputError: a file is missing or damaged, or holds no clips.
+    """
+    if path is None:
+        from . import faces  # brings Numba along
+
+        people = range(len(faces.EMOTIONS))
+        return faces.draw_faces(labels=people, identities=people)
+    clips = open_volumes(path) if _is_medmnist(path) else open_npy(_file_of(path))
+    if not clips.size:
+        raise InputError(f"clips {path}: is empty, it holds no clips")
+    return clips
+
+
+def _file_of(path):
+    """Where the clips of a prepared folder are; a file is itself."""
+    return Path(path) / "Training.npy" if Path(path).is_dir() else path
 
 
 def _is_medmnist(path):

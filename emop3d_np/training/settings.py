@@ -121,6 +121,9 @@ SETTINGS = {
         Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair"),
         Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
         Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
+        Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
+    ),
+    "Augmentation": (
         Setting(
             "shift",
             [0, 0, 0],
@@ -134,7 +137,6 @@ SETTINGS = {
         Setting("augment_in", "hw", _choice("hw", "dhw"), "rotate, scale, shear: hw, all frames alike; dhw, volumes"),
         Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
         Setting("contrast", 0.0, SHARE, "multiply their distance from their mean by 1 - this to 1 + this, at random"),
-        Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
     ),
     "Evaluation": (
         Setting("evaluate_every", 1.0, POSITIVE, "epochs between two evaluations (decimals allowed)"),
@@ -170,7 +172,7 @@ SETTINGS = {
 }
 
 
-VARIED = [setting.name for section in ("Network", "Training") for setting in SETTINGS[section]]
+VARIED = [setting.name for section in ("Network", "Training", "Augmentation") for setting in SETTINGS[section]]
 """Names of the settings that a sweep may list several values of."""
 
 

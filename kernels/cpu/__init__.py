@@ -4,7 +4,7 @@ Every parallel loop gives each output cell one owner that adds in a fixed order:
 whatever the number of threads.
 """
 
-from .affine import affine
+from .affine import affine as affine
 from .average_pool import (
     average_pool_frames,
     average_pool_frames_backward,

@@ -1,6 +1,6 @@
 """The readable edition: each equation in a line or two of NumPy, any shape, float32 and float64."""
 
-from .affine import affine
+from .affine import affine as affine
 from .average_pool import (
     average_pool_frames,
     average_pool_frames_backward,
