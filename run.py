@@ -83,7 +83,8 @@ def train(given: dict[str, Any]) -> int:
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     started = time.perf_counter()
-    building.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
+    augmentation = datasets.Augmentation.of(settings)
+    building.compile_kernels(net, training, augmentation, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None) -> None:
@@ -105,7 +106,6 @@ def train(given: dict[str, Any]) -> int:
         datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)
         for step in range(optimizer.step, last_step)
     )
-    augmentation = datasets.Augmentation(settings.shift, settings.flip or "", settings.brightness, settings.seed)
     changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
     batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
     gradients = None

@@ -106,7 +106,8 @@ class CrossValidation:
 
     def compile_kernels(self) -> None:
         """Compile what training needs, or read it from disk."""
-        building.compile_kernels(building.build_network(self.settings), self._fewest, iter)
+        augmentation = datasets.Augmentation.of(self.settings)
+        building.compile_kernels(building.build_network(self.settings), self._fewest, augmentation, iter)
 
     def results(self) -> dict[str, Any]:
         """What all folds say together, as of :func:`summarize`; written to ``folds.json`` and ``folds.md``, too."""
