@@ -141,6 +141,7 @@ def compile_kernels(
         progress: wraps the list of things to do, as tqdm does.
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
+    raw = np.zeros(x.shape, clips.clips.dtype.newbyteorder("="))
     kernels: list[Callable[[], Any]] = [
         lambda: clips.draw and clips.draw(np.arange(1)),
         *(
