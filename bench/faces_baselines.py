@@ -56,28 +56,34 @@ def block_means(frames, blocks):
 def ridge(x, labels, people, unseen):
     """Answers of a ridge classifier for the features ``unseen``, trained on ``x`` (n, features).
 
-    Least squares of one column per class, by ``(x x^T + penalty)^-1``.  The penalty is the one that is right most often
-    on people left out in turn, which needs no other fit: with the hat matrix H, leaving out the rows S leaves errors
-    ``(1 - H_SS)^-1 (target_S - fit_S)``.
+    Least squares of one column per class.  The penalty is the one that is right most often on people left out in turn.
     """
     middle, target = x.mean(axis=0), np.eye(labels.max() + 1)[labels]
     share = target.mean(axis=0)
     x, unseen, target = (x - middle).astype(float), unseen - middle, target - share
     values, vectors = np.linalg.eigh(x @ x.T)
-    along = vectors.T @ target
-    everyone = [np.flatnonzero(people == person) for person in np.unique(people)]
-    best = -1.0, np.empty(0)
-    for penalty in PENALTIES * values.mean():
-        kept = values / (values + penalty)
-        held_out = np.empty_like(target)
-        for rows in everyone:
-            basis = vectors[rows]
-            error = target[rows] - (basis * kept) @ along
-            held_out[rows] = target[rows] - np.linalg.solve(np.eye(len(rows)) - (basis * kept) @ basis.T, error)
-        right = np.mean((held_out + share).argmax(axis=1) == labels)
-        if right > best[0]:
-            best = right, x.T @ (vectors @ (along / (values + penalty)[:, np.newaxis]))
-    return (unseen @ best[1] + share).argmax(axis=1)
+    penalties = PENALTIES * values.mean()
+    answers = [(left_out(values, vectors, target, people, each) + share).argmax(axis=1) for each in penalties]
+    penalty = penalties[np.argmax([np.mean(each == labels) for each in answers])]
+    weights = x.T @ (vectors @ (vectors.T @ target / (values + penalty)[:, np.newaxis]))
+    return (unseen @ weights + share).argmax(axis=1)
+
+
+def left_out(values, vectors, target, people, penalty):
+    """What ridge says of each row of ``x``, trained without the rows of the same person: of shape (n, k).
+
+    ``values, vectors`` are the eigenvalues and eigenvectors of ``x x^T``, and ``H = vectors kept vectors^T`` is the
+    hat matrix.  Nothing is fitted anew: leaving out the rows S makes the errors
+    ``(1 - H_SS)^-1 (target_S - (H target)_S)``.
+    """
+    kept = values / (values + penalty)
+    along, answers = vectors.T @ target, np.empty_like(target)
+    for person in np.unique(people):
+        rows = np.flatnonzero(people == person)
+        basis = vectors[rows]
+        error = target[rows] - (basis * kept) @ along
+        answers[rows] = target[rows] - np.linalg.solve(np.eye(len(rows)) - (basis * kept) @ basis.T, error)
+    return answers
 
 
 def accuracies(training, validation, names=None, blocks=BLOCKS):

@@ -52,7 +52,7 @@ EXPRESSIONS = {
 
 PERSON = {
     "leaning": (0, len(EMOTIONS)),  # the emotion, rounded down, that the face at rest resembles ...
-    "leaning_strength": (0.2, 0.45),  # ... and how much
+    "leaning_strength": (0.2, 0.4),  # ... and how much
     "skin": (0.55, 0.85),
     "hair": (0.1, 0.55),  # grey, of the skin's
     "clothes": (0.15, 0.8),
@@ -95,8 +95,8 @@ TAKE = {
     "intensity_before": (0.8, 1),  # of the emotion that the face turns from ...
     "intensity": (0.8, 1),  # ... and of the one that it turns to
     "blink": (-1.5, 1),  # the moment of a blink; below 0: none
-    "x": (-1.6, 1.6),
-    "y": (-1.6, 1.6),
+    "x": (-1.2, 1.2),
+    "y": (-1.2, 1.2),
     "scale": (1.06, 1.14),
     "roll": (-0.05, 0.05),  # radians
     "yaw": (-0.8, 0.8),  # how far the features shift on the head
@@ -133,6 +133,7 @@ class Degree:
 
 
 PAIRS = (("anger", "disgust"), ("fear", "sadness"), ("happiness", "surprise"))
+"""The emotions that turn to each other in the default set."""
 
 DEGREES = {
     "default": Degree({emotion: (other,) for a, b in PAIRS for emotion, other in ((a, b), (b, a))}, PERSON, TAKE),
@@ -145,10 +146,10 @@ DEGREES = {
 """In the default set the emotions go in pairs; in the hard one a face turns from any to any other, people's faces at
 rest are stronger, expressions may be weaker, and pictures are noisier."""
 
-HABIT = 0.2
+HABIT = 0.15
 """The most that any action unit adds to a person's face at rest, besides the leaning."""
 
-MOOD = 0.15
+MOOD = 0.1
 """The most that any action unit adds to the face at rest in one take."""
 
 CLOSED = 0.4

@@ -80,7 +80,7 @@ class _Sketch:
             **look,
         )
 
-    def placed(self, shot, moment, size):
+    def placed(self, shot: SimpleNamespace, moment: FloatArray, size: tuple[int, int, int]) -> FloatArray:
         """All shapes on frames of ``size`` (d, h, w), in pixels: float32 of shape (n, d, s, 13)."""
         d, h, w = size
         shapes = np.empty((len(shot.x), d, len(self.shapes), len(self.shapes[0])), np.float32)

@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
-from .face_courses import DEGREES, EMOTIONS, performances
+from .face_courses import DEGREES, EMOTIONS, PAIRS, performances
 from .face_drawing import shapes_of
 from .painting import paint_clips
 
 __all__ = [
     "DEGREES",
     "EMOTIONS",
+    "PAIRS",
     "TRAINING_FACES",
     "VALIDATION_FACES",
     "draw_faces",
