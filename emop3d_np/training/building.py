@@ -144,11 +144,7 @@ def compile_kernels(
     raw = np.zeros(x.shape, clips.clips.dtype.newbyteorder("="))
     kernels: list[Callable[[], Any]] = [
         lambda: clips.draw and clips.draw(np.arange(1)),
-        *(
-            [partial(augmentation.apply, np.zeros(x.shape, clips.clips.dtype.newbyteorder("=")), 0)]
-            if augmentation
-            else []
-        ),
+        *([partial(augmentation.apply, raw, 0)] if augmentation else []),
         lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),
