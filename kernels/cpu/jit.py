@@ -80,6 +80,9 @@ alone = _cached(numba.njit, pipeline_class=_Complete, nogil=True)
 SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 serial = _cached(numba.njit, **SERIAL)
 
+pasted = numba.njit(inline="always")
+"""A worker that is not compiled by itself, but within the one function that calls it."""
+
 
 class _Borrowing(Compiler):
     """The usual compiler, for functions that make no arrays: slices are not counted as references to their array."""
