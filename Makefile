@@ -5,6 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 CUDA ?= .venv-cuda
+NUMBA_CUDA ?= .venv-numba-cuda
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
@@ -22,12 +23,12 @@ test-compiled: $(VENV)/dev
 test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds reads and races of order show here
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
 
-test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on Numba's simulator, which says what is computed, not how fast
+test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on a simulator, which says what is computed, not how fast
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
-test-ptx: $(CUDA)/ready  ## its kernels, compiled for devices without a device, and numba-cuda's own simulator
-	$(CUDA)/bin/python -m pytest -q tests/test_cuda_code.py -k "machine or planted or occupancy"
-	NUMBA_ENABLE_CUDASIM=1 $(CUDA)/bin/python -m pytest -q tests/test_cuda.py
+test-ptx: $(CUDA)/ready $(NUMBA_CUDA)/ready  ## its kernels, compiled for devices without a device, by either package
+	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
+	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
 
 test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
 	$(BIN)/python bench/versions.py --oldest $(VERSIONS)
@@ -76,7 +77,12 @@ bench-cuda-ptx: $(CUDA)/ready  ## the kernels for NVIDIA devices: registers, occ
 
 $(CUDA)/ready: setup.cfg
 	$(PYTHON) -m venv $(CUDA)
-	$(CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ptx]' pytest hypothesis
+	$(CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]' pytest hypothesis
+	touch $@
+
+$(NUMBA_CUDA)/ready: setup.cfg
+	$(PYTHON) -m venv $(NUMBA_CUDA)
+	$(NUMBA_CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[numba-cuda]' pytest hypothesis
 	touch $@
 
 $(GPU)/ready: setup.cfg
@@ -102,5 +108,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(CUDA) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(CUDA) $(NUMBA_CUDA) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

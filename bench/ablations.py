@@ -20,7 +20,8 @@ from machine import description
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-JIT, FUSED, NETWORK = "kernels/cpu/jit.py", "kernels/cpu/fused.py", "emop3d_np/network.py"
+JIT, CLIP, LAYOUT, PLANES = (f"kernels/cpu/{file}.py" for file in ("jit", "clip", "layout", "planes"))
+NETWORK = "emop3d_np/network.py"
 
 VARIANTS = {
     "as it is": [],
@@ -29,7 +30,7 @@ VARIANTS = {
     "slices are counted as references": [(JIT, "flags.nrt = False", "pass")],
     "one frame at a time": [
         (
-            FUSED,
+            PLANES,
             """            p0[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
             p1[q] =""",
             """            p0[q] = x0[q] * w0[q] + x1[q] * w1[q] + x2[q] * w2[q]
@@ -37,7 +38,7 @@ VARIANTS = {
             p1[q] =""",
         ),
         (
-            FUSED,
+            PLANES,
             """        dw0[q] += x0[q] * g0[q] + x1[q] * g1[q]
         dw1[q] += x1[q] * g0[q] + x2[q] * g1[q]
         dw2[q] += x2[q] * g0[q] + x3[q] * g1[q]""",
@@ -52,28 +53,30 @@ VARIANTS = {
     ],
     "normalised before the maximum": [
         (
-            FUSED,
-            """        _pool_plane(a, width, m)
-        _normalize(m, mean, scale, m)""",
-            """        _normalize(a, mean, scale, scratch.dn)
-        _pool_plane(scratch.dn, width, m)""",
+            CLIP,
+            """        pool_plane(a, width, m)
+        normalize(m, mean, scale, m)""",
+            """        normalize(a, mean, scale, scratch.dn)
+        pool_plane(scratch.dn, width, m)""",
         )
     ],
     "first maps recomputed in backward": [
-        (FUSED, "kept.a1[f, d] if training else scratch.a", "scratch.a"),
+        (CLIP, "kept.a1[f, d] if training else scratch.a", "scratch.a"),
         (
-            FUSED,
+            CLIP,
             """        dm, a, dn, dz = scratch.dn1[d % 4], kept.a1[f, d], scratch.dn, scratch.dz
 """,
             """        dm, a, dn, dz = scratch.dn1[d % 4], scratch.a, scratch.dn, scratch.dz
         if d == first:
-            _pair_of_products(kept.x, first, net.w1[f], scratch.p)
-        _activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
+            pair_of_products(kept.x, first, net.w1[f], scratch.p)
+        activations(scratch.p[d - first], width, net.b1[f, 0, d], scratch.v, a)
 """,
         ),
     ],
-    "every clip adds to FC_OUT's gradients": [(FUSED, "GROUP = 4", "GROUP = 1")],
-    "arrays begin anywhere": [(FUSED, "values[start : start + rows * length]", "values[start + 1 :][: rows * length]")],
+    "every clip adds to FC_OUT's gradients": [(LAYOUT, "GROUP = 4", "GROUP = 1")],
+    "arrays begin anywhere": [
+        (LAYOUT, "values[start : start + rows * length]", "values[start + 1 :][: rows * length]")
+    ],
     "sums in the order as written": [(JIT, '{"nsz", "arcp", "contract", "afn", "reassoc"}', "()")],
 }
 """File, text in it that must be there once, and what replaces it."""

@@ -8,13 +8,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import emop3d_np as emo
 import kernels
-from kernels.cuda import device
+from kernels.cuda.launch import Kernel, recorded
 
 
 def of_a_step(batch=100, **network):
     """Launches of one training step with momentum, in order; ``network``: settings of EmoP3D other than the default."""
     gradients = None
-    with device.recorded() as launches:
+    with recorded() as launches:
         net, optimizer = emo.EmoP3D(**network, backend="cuda"), emo.optimizers.Momentum(0.1)
         x, labels = np.zeros((batch, *net.input_shape), net.dtype), np.zeros(batch, np.int64)
         for _ in range(2):  # the first step also makes arrays that the later ones use again
@@ -30,7 +30,7 @@ def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32"):
     launches = []
     for settings in windows:
         launches += of_a_step(batch, input_shape=shape, dtype=dtype, **settings)
-    with device.recorded() as rest:
+    with recorded() as rest:
         cuda, net = kernels.edition("cuda"), emo.EmoP3D(shape, dtype=dtype, backend="cuda")
         x, labels = np.zeros((batch, *shape), dtype), np.zeros(batch, np.int64)
         _, gradients = net.loss_and_gradients(x, labels, weight_decay=0.1, input_gradient=True)
@@ -45,6 +45,4 @@ def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32"):
 def every_kernel():
     """All kernels that the modules of ``kernels/cuda`` define, by name."""
     modules = [module for name, module in sys.modules.items() if name.startswith("kernels.cuda.")]
-    return {
-        value.name: value for module in modules for value in vars(module).values() if isinstance(value, device.Kernel)
-    }
+    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Kernel)}

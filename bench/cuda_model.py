@@ -67,8 +67,13 @@ class Cost:
 def traffic(launch):
     """Bytes of the arrays a launch reads and writes; what it updates counts twice."""
     names = launch.kernel.function.__code__.co_varnames
-    bytes_of = {name: a.size * a.dtype.itemsize for name, a in zip(names, launch.arguments, strict=False) if np.ndim(a)}
+    bytes_of = {name: a.size * a.dtype.itemsize for name, a in zip(names, launch.arguments, strict=False) if _array(a)}
     return sum(bytes_of.values()) + sum(bytes_of[name] for name in launch.kernel.updates)
+
+
+def _array(argument):
+    """Whether an argument is an array; a tuple of numbers is none."""
+    return bool(getattr(argument, "shape", ()))
 
 
 def cost(launch, rng):
@@ -95,7 +100,7 @@ def passing_the_cache(batch, device):
     """Bytes of the step's arrays that are larger than the device's L2, which no cache can keep."""
     return sum(
         a.nbytes for launch in of_a_step(batch) for a in launch.arguments
-        if np.ndim(a) and a.nbytes > device.cache_bytes
+        if _array(a) and a.nbytes > device.cache_bytes
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ The gradients of the device are compared with the reference edition's before any
 rounding ends the script.  Then every launch of a step stands between two events.  ``bound`` is the time in which the
 memory can move the launch's arrays once, at ``--terabytes`` a second (the device's data sheet has the figure).
 
-It has never been run on a device by its authors.  On Numba's simulator, where times mean nothing, a tiny step shows
+It has never been run on a device by its authors.  On the simulator, where times mean nothing, a tiny step shows
 that it works:
 
     NUMBA_ENABLE_CUDASIM=1 python bench/cuda_step.py --shape 7,13,13,1 --batch 1 --repeats 1
@@ -19,10 +19,13 @@ import time
 from contextlib import contextmanager
 
 import numpy as np
-from cuda_launches import device, emo
+from cuda_launches import emo
 from cuda_model import traffic
 
 from emop3d_np.errors import InputError
+from kernels.cuda.device_array import to_device, upload
+from kernels.cuda.launch import Kernel, Launch, finish, stream
+from kernels.cuda.target import SIMULATED, cuda
 
 ROUNDING = {"float64": 1e-10, "float32": 1e-3}
 """Largest error of a gradient, norm beside norm; in float32 rounding may choose another of two near maxima."""
@@ -56,20 +59,20 @@ def timed():
     Yields:
         list of ``(launch, start, end)``, to be read when the device has finished.
     """
-    launch, events = device.Kernel.__call__, []
+    launch, events = Kernel.__call__, []
 
     def between(kernel, tasks, threads, *arguments, shared=0):
-        start, end = device.cuda.event(), device.cuda.event()
-        start.record(device.stream())
+        start, end = cuda.event(), cuda.event()
+        start.record(stream())
         launch(kernel, tasks, threads, *arguments, shared=shared)
-        end.record(device.stream())
-        events.append((device.Launch(kernel, tasks, threads, shared, arguments), start, end))
+        end.record(stream())
+        events.append((Launch(kernel, tasks, threads, shared, arguments), start, end))
 
-    device.Kernel.__call__ = between
+    Kernel.__call__ = between
     try:
         yield events
     finally:
-        device.Kernel.__call__ = launch
+        Kernel.__call__ = launch
 
 
 def main():
@@ -90,14 +93,14 @@ def main():
 def measure(given, shape, rng):
     net, optimizer = emo.EmoP3D(shape, backend="cuda"), emo.optimizers.Momentum(0.00015)
     on_host = rng.standard_normal((given.batch, *shape), np.float32)
-    x, labels = device.to_device(on_host), rng.integers(0, net.num_classes, given.batch)
+    x, labels = to_device(on_host), rng.integers(0, net.num_classes, given.batch)
     gradients = None
 
     def step():
         nonlocal gradients
         _, gradients, _ = net.training_pass(x, labels, gradients=gradients)
         optimizer.update(net.parameters, gradients)
-        device.finish()
+        finish()
 
     step()  # compiles
     step()  # and has all its memory
@@ -107,7 +110,7 @@ def measure(given, shape, rng):
             step()
         rounds.append(events)
         whole.append(_seconds(step))
-        copies.append(_seconds(lambda: device.upload(on_host, x)))
+        copies.append(_seconds(lambda: upload(on_host, x)))
 
     rows = {}
     for launches in zip(*rounds, strict=True):
@@ -126,7 +129,7 @@ def measure(given, shape, rng):
     print(f"all kernels {1e3 * sum(taken for _, taken, _ in rows.values()):.3f} ms", end="; ")
     print(f"a step, with what the host does, {1e3 * statistics.median(whole):.3f} ms", end="; ")
     print(f"the copy of {on_host.nbytes / 1e6:.1f} MB of clips {1e3 * statistics.median(copies):.3f} ms")
-    if device.SIMULATED:
+    if SIMULATED:
         print("simulated: the times mean nothing")
 
 
@@ -137,7 +140,7 @@ def _seconds(work):
 
 
 def _elapsed(start, end):
-    return 0.0 if device.SIMULATED else device.cuda.event_elapsed_time(start, end) / 1000
+    return 0.0 if SIMULATED else cuda.event_elapsed_time(start, end) / 1000
 
 
 if __name__ == "__main__":

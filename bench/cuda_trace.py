@@ -68,7 +68,7 @@ def trace(launch, blocks=None):
     """Run some blocks of a launch.
 
     Args:
-        launch: ``kernels.cuda.device.Launch``.
+        launch: ``kernels.cuda.launch.Launch``.
         blocks: their numbers, a block a task; default all.
 
     Returns:

@@ -9,60 +9,60 @@ from numba import njit
 from timing import Step, median_seconds
 from work import parts
 
-from kernels.cpu import fused
+from kernels.cpu import clip, layout
 
 
 @njit
-def _first(widths, net, own, kept, scratch, logits):
+def _first(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(0, kept.n1.shape[1], 2):
-            fused._forward_1(d, f, True, widths[0], net, kept, scratch)
+            clip.forward_1(d, f, True, plan.width1, net, kept, scratch)
 
 
 @njit
-def _pool(widths, net, own, kept, scratch, logits):
+def _pool(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(kept.scale3.shape[1]):
-            fused._forward_3(d, f, net, kept)
+            clip.forward_3(d, f, net, kept)
 
 
 @njit
-def _second(widths, net, own, kept, scratch, logits):
+def _second(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(0, kept.a5.shape[1], 2):
-            fused._forward_5(d, f, widths[1], net, kept, kept.n5[0], scratch)
+            clip.forward_5(d, f, 0, plan.width5, net, kept, scratch)
 
 
 @njit
-def _last(widths, net, own, kept, scratch, logits):
+def _last(plan, net, own, kept, scratch, logits):
     for k in range(logits.size):
-        logits[k] = fused._logit(k, kept.n5[0].reshape(-1), net)
+        logits[k] = clip.logit(k, kept.n5[0].reshape(-1), net)
 
 
 @njit
-def _last_backward(widths, net, own, kept, scratch, logits):
-    fused._dense_weights_backward(fused.GROUP, kept.n5, scratch.dlogits, own)
+def _last_backward(plan, net, own, kept, scratch, logits):
+    clip.dense_weights_backward(layout.GROUP, kept.n5, scratch.dlogits, own)
 
 
 @njit
-def _second_backward(widths, net, own, kept, scratch, logits):
+def _second_backward(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(0, kept.a5.shape[1], 2):
-            fused._backward_5(d, f, widths[1], net, own, kept, kept.n5[0], scratch.dlogits[0], scratch)
+            clip.backward_5(d, f, 0, plan.width5, net, own, kept, scratch)
 
 
 @njit
-def _pool_backward(widths, net, own, kept, scratch, logits):
+def _pool_backward(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(kept.scale3.shape[1]):
-            fused._backward_3(d, f, net, own, kept, scratch.dn1)
+            clip.backward_3(d, f, net, own, kept, scratch.dn1)
 
 
 @njit
-def _first_backward(widths, net, own, kept, scratch, logits):
+def _first_backward(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(0, kept.n1.shape[1], 2):
-            fused._backward_1(d, f, widths[0], net, own, kept, scratch)
+            clip.backward_1(d, f, plan.width1, net, own, kept, scratch)
 
 
 PARTS = (
@@ -73,11 +73,13 @@ PARTS = (
 
 def _repeated(part):
     @njit(nogil=True)
-    def run(times, widths, packed, kept_places, scratch_places, parameters, gradients, kept, scratch, logits):
-        net, own = fused._arrays(parameters, packed), fused._arrays(gradients, packed)
-        maps, work = fused._kept(kept, kept_places), fused._scratch(scratch, scratch_places)
+    def run(times, plan, buffers, logits):
+        net = layout.parameters_in(buffers.parameters, plan.parameters)
+        own = layout.parameters_in(buffers.gradients[0], plan.parameters)
+        kept = layout.kept_in(buffers.kept[0], plan.kept)
+        scratch = layout.scratch_in(buffers.scratch[0], plan.scratch)
         for _ in range(times):
-            part(widths, net, own, maps, work, logits)
+            part(plan, net, own, kept, scratch, logits)
 
     return run
 
@@ -91,16 +93,13 @@ def measure(limits, repeats):
     """
     step = Step(2)
     step.train()
-    its = step.net._fused
-    arguments = (
-        its.widths, its.packed, its.kept_places, its.scratch_places, its.parameters, its.gradients[0], its.kept[0],
-        its.scratch[0], np.zeros(step.net.num_classes, np.float32),
-    )  # fmt: skip
+    plan, buffers = step.net._fused.plan, step.net._fused.buffers
+    logits = np.zeros(step.net.num_classes, np.float32)
     rows, times = {}, 10
     for part, (name, work) in zip(PARTS, parts(step.net).items(), strict=True):
         run = _repeated(part)
-        clips = fused.GROUP if part is _last_backward else 1
-        seconds = median_seconds(lambda run=run: run(times, *arguments), repeats) / times / clips
+        clips = layout.GROUP if part is _last_backward else 1
+        seconds = median_seconds(lambda run=run: run(times, plan, buffers, logits), repeats) / times / clips
         moved = 4 * work.numbers
         limit = max(work.operations / limits["sgemm"], moved / limits["cache_read"]) / 1e9
         rows[name] = {

@@ -14,5 +14,8 @@ IntArray: TypeAlias = NDArray[np.integer[Any]]
 BoolArray: TypeAlias = NDArray[np.bool_]
 """Answers to a question about each element."""
 
+Real: TypeAlias = float | np.floating[Any]
+"""One number, of an array or of Python."""
+
 AnyArray: TypeAlias = NDArray[Any]
 """Numbers of any kind: clips as they are stored."""

@@ -20,11 +20,6 @@ settings.load_profile("emop3d")
 # Interpreted kernels warn of overflow and NaN, which compiled ones take as they come.
 as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
-if SIMULATED:
-    import simulator
-
-    simulator.take_turns()
-
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -37,6 +37,9 @@ def test_default_sizes():
         "FC_OUT/bias": (6,),
     }
     assert [layer.name for layer in net.layers] == ["L1WS", "NORM_2", "L3P", "NORM_4", "L5WS", "NORM_6", "FC_OUT"]
+    windows = [(layer.receptive_field, layer.strides) for layer in net.layers if layer.name.endswith("WS")]
+    assert windows == [((3, 4, 4), (1, 1, 1))] * 2
+    assert net.layers[2].size == (3, 2, 2)
 
 
 @st.composite
@@ -267,6 +270,31 @@ def test_parts_of_a_batch():
     """Two clips or more in each, and as many for any number of threads."""
     counts = 1, 2, 3, 4, 7, 8, 15, 16, 100, 1000
     assert [fused._chunks(clips) for clips in counts] == [1, 1, 1, 2, 2, 4, 4, 8, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("job", "parts", "count"),
+    [
+        (fused.Job.TRAIN, [(0, 3), (3, 4)], 9),
+        (fused.Job.TRAIN, [(2, 4), (0, 1), (1, 2)], 9),
+        (fused.Job.FORWARD, [(4, 9), (0, 4)], 9),
+    ],
+)
+def test_a_job_in_parts(job, parts, count):
+    """Tasks, in any order, write what the whole job writes, bit by bit."""
+    net = emo.EmoP3D(**TINY)
+    x, labels = batch(net, count)
+    net.loss_and_gradients(x, labels)
+    its = net._fused
+    written = []
+    for tasks in ([(job, 0, max(end for _, end in parts))], [(job, *part) for part in parts]):
+        buffers = its.buffers._replace(gradients=np.full_like(its.buffers.gradients, np.nan))
+        answers = fused.Batch(x, labels, np.empty(count), np.empty((count, net.num_classes)), np.zeros(count, np.bool_))
+        its.run(tasks, buffers, answers)
+        written.append((buffers.gradients, answers.losses, answers.logits, answers.finite))
+        assert answers.finite.all()
+    used = slice(None) if job == fused.Job.TRAIN else slice(2, None)
+    assert all(np.array_equal(a, b) for a, b in zip(*[each[used] for each in written], strict=True))
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)

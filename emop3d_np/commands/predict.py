@@ -2,13 +2,9 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .options import add_faces, add_overlap
-
-if TYPE_CHECKING:
-    pass
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 

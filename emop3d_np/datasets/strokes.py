@@ -174,7 +174,8 @@ def prepare_strokes(
     return classes, {str(out / folder): len(chosen) for folder, chosen in folders.items()}
 
 
-def _write_folder(folder, drawings, classes, shape, bar):
+def _write_folder(folder: Path, drawings: list[Drawing], classes: list[str], shape: Sequence[int], bar: tqdm) -> None:
+    """Write the files of a prepared folder; ``bar`` counts the clips."""
     labels = [classes.index(drawing.alphabet) for drawing in drawings]
     np.save(folder / "labels.npy", labels)
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
@@ -208,7 +209,7 @@ def _texts_of_zip(path: Path) -> dict[str, bytes]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _is_visible(name):
+def _is_visible(name: str) -> bool:
     """Whether no part of ``name`` is hidden; macOS puts a twin of each file under ``__MACOSX/``."""
     return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
@@ -266,8 +267,8 @@ def _checked_drawers(held_out: Collection[int], drawers: list[int], source: Path
     return chosen
 
 
-def _write_clips(path, drawings, shape, bar):
-    """Write the clips of ``drawings`` as one .npy, a few at a time."""
+def _write_clips(path: Path, drawings: list[Drawing], shape: Sequence[int], bar: tqdm) -> None:
+    """Write the clips of ``drawings`` to one .npy, with :data:`CLIPS_AT_A_TIME` of them in memory."""
     with open(path, "wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(drawings), *shape)}
         np.lib.format.write_array_header_1_0(file, header)

@@ -1,12 +1,13 @@
-"""Average pooling on all cores, one task a frame in space, one a sample over frames."""
+"""Average pooling on all cores, one task per frame in space, one per sample over frames."""
 
 import numpy as np
 from numba import prange
 
+from ..arrays import FloatArray
 from .jit import parallel, serial
 
 
-def average_pool_space(x, pool):
+def average_pool_space(x: FloatArray, pool: tuple[int, int]) -> FloatArray:
     """As ``kernels.reference.average_pool_space``."""
     n, d, h, w, f = x.shape
     m = np.zeros((n, d, h // pool[0], w // pool[1], f), x.dtype)
@@ -14,14 +15,14 @@ def average_pool_space(x, pool):
     return m
 
 
-def average_pool_space_backward(dm, x, pool):
+def average_pool_space_backward(dm: FloatArray, x: FloatArray, pool: tuple[int, int]) -> FloatArray:
     """As ``kernels.reference.average_pool_space_backward``."""
     dx = np.zeros_like(x, order="C")
     _average_planes_backward(np.ascontiguousarray(dm), pool, dx)
     return dx
 
 
-def average_pool_frames(x, frames):
+def average_pool_frames(x: FloatArray, frames: int) -> FloatArray:
     """As ``kernels.reference.average_pool_frames``."""
     n, d, h, w, f = x.shape
     m = np.zeros((n, d - frames + 1, h, w, f), x.dtype)
@@ -29,7 +30,7 @@ def average_pool_frames(x, frames):
     return m
 
 
-def average_pool_frames_backward(dm, x, frames):
+def average_pool_frames_backward(dm: FloatArray, x: FloatArray, frames: int) -> FloatArray:
     """As ``kernels.reference.average_pool_frames_backward``."""
     dx = np.zeros_like(x, order="C")
     _average_runs_backward(_as_frames(dm), frames, _as_frames(dx))

@@ -1,4 +1,4 @@
-"""The fully connected layer on all cores, one task a block of features: few classes, many features.
+"""The fully connected layer on all cores, one task per block of features: few classes, many features.
 
 A task turns its block of the weights round once, so that the long axis is the inner one.
 """
@@ -6,13 +6,14 @@ A task turns its block of the weights round once, so that the long axis is the i
 import numpy as np
 from numba import prange
 
+from ..arrays import FloatArray
 from .jit import parallel, serial
 
 BLOCK = 1 << 10
 """Features that one task owns."""
 
 
-def dense(a, weights, bias):
+def dense(a: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
     """As ``kernels.reference.dense``."""
     partial = np.empty((-(-len(weights) // BLOCK), len(a), weights.shape[1]), a.dtype)
     _dense_blocks(np.ascontiguousarray(a), np.ascontiguousarray(weights), partial)
@@ -20,7 +21,7 @@ def dense(a, weights, bias):
     return partial.sum(axis=0) + bias
 
 
-def dense_backward(dy, a, weights):
+def dense_backward(dy: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """As ``kernels.reference.dense_backward``."""
     da = np.zeros(a.shape, a.dtype)
     dweights = np.empty(weights.shape, weights.dtype)

@@ -7,6 +7,7 @@ the folder is named by a digest of all kernels' sources: an edit to any of them 
 """
 
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numba
 from llvmlite.binding import Linkage
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.typing.templates import Signature
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 """Allows sums in another order, so that they vectorise; NaN and infinities keep their meaning."""
@@ -72,6 +74,9 @@ class _Complete(Compiler):
 
 
 parallel = _cached(numba.njit, pipeline_class=_Complete, nogil=True, parallel=True)
+alone = _cached(numba.njit, pipeline_class=_Complete, nogil=True)
+"""A driver like those, but in the caller's thread alone."""
+
 SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 serial = _cached(numba.njit, **SERIAL)
 
@@ -100,7 +105,7 @@ loop = _cached(numba.njit, pipeline_class=_Apart, **SERIAL)
 vectorise: else each write might change what is read next, and the compiler gives up on more than a few such pairs."""
 
 
-def by_address(signature):
+def by_address(signature: Signature) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compile a worker by itself, at once; a driver that is passed the result calls it through its address.
 
     What a driver calls by its name is compiled anew with each of the driver's four layers: a large worker takes five

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import prange
 
+from ..arrays import FloatArray
 from ..reference.leaky_relu import ALPHA
 from .jit import parallel, serial
 
@@ -10,7 +11,7 @@ BLOCK = 1 << 14
 """Elements one task works on."""
 
 
-def leaky_relu(z, alpha=ALPHA):
+def leaky_relu(z: FloatArray, alpha: float = ALPHA) -> FloatArray:
     """As ``kernels.reference.leaky_relu``."""
     z = np.ascontiguousarray(z)
     y = np.empty_like(z)
@@ -18,7 +19,7 @@ def leaky_relu(z, alpha=ALPHA):
     return y
 
 
-def leaky_relu_backward(dy, z, alpha=ALPHA):
+def leaky_relu_backward(dy: FloatArray, z: FloatArray, alpha: float = ALPHA) -> FloatArray:
     """As ``kernels.reference.leaky_relu_backward``."""
     z = np.ascontiguousarray(z)
     dz = np.empty_like(z)

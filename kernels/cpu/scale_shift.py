@@ -1,12 +1,13 @@
-"""Scale and shift of the pooled maps on all cores: backward has one owner a row of weights and one a frame's bias."""
+"""Scale and shift of pooled maps on all cores: backward has one owner per row of weights and one per frame's bias."""
 
 import numpy as np
 from numba import prange
 
+from ..arrays import FloatArray
 from .jit import parallel, serial
 
 
-def scale_shift(m, weights, bias):
+def scale_shift(m: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
     """As ``kernels.reference.scale_shift``."""
     m = np.ascontiguousarray(m)
     z = np.empty_like(m)
@@ -14,7 +15,9 @@ def scale_shift(m, weights, bias):
     return z
 
 
-def scale_shift_backward(dz, m, weights):
+def scale_shift_backward(
+    dz: FloatArray, m: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """As ``kernels.reference.scale_shift_backward``."""
     dz, m = np.ascontiguousarray(dz), np.ascontiguousarray(m)
     dm = np.empty_like(m)

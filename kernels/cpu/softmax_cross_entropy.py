@@ -1,26 +1,27 @@
-"""Softmax and cross-entropy, one task a sample."""
+"""Softmax and cross-entropy, one task per sample."""
 
 import numpy as np
 from numba import prange
 
+from ..arrays import FloatArray, IntArray
 from .jit import parallel, serial
 
 
-def softmax(logits):
+def softmax(logits: FloatArray) -> FloatArray:
     """As ``kernels.reference.softmax``."""
     p = np.empty_like(logits, order="C")
     _softmax_rows(np.ascontiguousarray(logits), p)
     return p
 
 
-def softmax_cross_entropy(logits, labels):
+def softmax_cross_entropy(logits: FloatArray, labels: IntArray) -> FloatArray:
     """As ``kernels.reference.softmax_cross_entropy``."""
     loss = np.empty(len(logits), logits.dtype)
     _cross_entropy_rows(np.ascontiguousarray(logits), np.ascontiguousarray(labels, np.int64), loss)
     return loss
 
 
-def softmax_cross_entropy_backward(dloss, logits, labels):
+def softmax_cross_entropy_backward(dloss: FloatArray, logits: FloatArray, labels: IntArray) -> FloatArray:
     """As ``kernels.reference.softmax_cross_entropy_backward``."""
     # loss[n] = log sum_k exp(logits[n,k]) - logits[n, labels[n]]
     dlogits = softmax(logits)

@@ -1,13 +1,14 @@
-"""Normalisation of every map on all cores, one task a frame; moments in float64, in two passes."""
+"""Normalisation of every map on all cores, one task per frame; moments in float64, in two passes."""
 
 import numpy as np
 from numba import prange
 
+from ..arrays import AnyArray, FloatArray
 from ..reference.standardize import EPSILON
 from .jit import parallel, serial
 
 
-def standardize(x, epsilon=EPSILON, out=None):
+def standardize(x: AnyArray, epsilon: float = EPSILON, out: FloatArray | None = None) -> FloatArray:
     """As ``kernels.reference.standardize``."""
     if out is None:
         out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
@@ -16,7 +17,7 @@ def standardize(x, epsilon=EPSILON, out=None):
     return out
 
 
-def standardize_backward(dy, x, epsilon=EPSILON):
+def standardize_backward(dy: FloatArray, x: FloatArray, epsilon: float = EPSILON) -> FloatArray:
     """As ``kernels.reference.standardize_backward``."""
     dx = np.empty_like(x, order="C")
     planes = _as_planes(x)
@@ -103,7 +104,7 @@ def _moments(x, maps, epsilon):
 
 @serial
 def _mean_per_map(column_sums, maps, rows):
-    """Turn sums over rows, one a column and map, into the mean of each map, repeated along the row."""
+    """Turn sums over rows, one per column and map, into the mean of each map, repeated along the row."""
     width = column_sums.size
     for f in range(maps):
         total = 0.0

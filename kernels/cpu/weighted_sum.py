@@ -1,20 +1,27 @@
 """Weighted sum 3D on all cores: the product first, then the window as two separable box sums.
 
 A row holds ``(w, f)`` as one contiguous axis ``q = w * maps + f``, so a step of one column is a shift by ``maps`` and
-every inner loop runs over plain rows.  Forward has one task an output plane; backward one a block of input rows, which
-owns these rows of ``dweights`` and of ``dx``.
+every inner loop runs over plain rows.  Forward has one task per output plane; backward one per block of input rows,
+which owns these rows of ``dweights`` and of ``dx``.
 """
 
 import numpy as np
 from numba import prange
 
+from ..arrays import FloatArray
 from .jit import parallel, serial
 
 ROWS_PER_TASK = 4
 """Input rows that one backward task owns: few enough to share out evenly, many enough to reuse rows of ``dz``."""
 
 
-def weighted_sum(x, weights, bias, receptive_field, strides):
+def weighted_sum(
+    x: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+) -> FloatArray:
     """As ``kernels.reference.weighted_sum``."""
     maps = bias.shape[-1]
     z = np.empty((len(x), *bias.shape), x.dtype)
@@ -30,16 +37,21 @@ def weighted_sum(x, weights, bias, receptive_field, strides):
     return z
 
 
-def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradient=True):
+def weighted_sum_backward(
+    dz: FloatArray,
+    x: FloatArray,
+    weights: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    input_gradient: bool = True,
+) -> tuple[FloatArray | None, FloatArray, FloatArray]:
     """As ``kernels.reference.weighted_sum_backward``."""
     rd, h, w, c, maps = weights.shape
     dz_rows = np.ascontiguousarray(dz).reshape(*dz.shape[:3], -1)
     dweights = np.zeros((rd, h, c, w * maps), weights.dtype)
     dx = np.zeros(x.shape if input_gradient else (0,) * 5, x.dtype)
     dbias = np.empty(dz_rows.shape[1:], dz.dtype)
-    _sum_rows_backward(
-        dz_rows, np.ascontiguousarray(x), _as_rows(weights), maps, receptive_field[1:], strides, dweights, dx
-    )
+    _sum_rows_backward(dz_rows, np.ascontiguousarray(x), _as_rows(weights), receptive_field[1:], strides, dweights, dx)
     _sum_samples(dz_rows, dbias)
     dweights = np.ascontiguousarray(dweights.reshape(rd, h, c, w, maps).transpose(0, 1, 3, 2, 4))
     return dx if input_gradient else None, dweights, dbias.reshape(dz.shape[1:])
@@ -94,16 +106,19 @@ def _sum_plane(x, weights, bias, maps, window, strides, z):
 
 
 @parallel
-def _sum_rows_backward(dz, x, weights, maps, window, strides, dweights, dx):
+def _sum_rows_backward(dz, x, weights, window, strides, dweights, dx):
     rows = weights.shape[1]
     for task in prange((rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
         first = task * ROWS_PER_TASK
-        _sum_row_backward(dz, x, weights, maps, window, strides, first, min(first + ROWS_PER_TASK, rows), dweights, dx)
+        own = first, min(first + ROWS_PER_TASK, rows)
+        _sum_row_backward(dz, x, weights, window, strides, own, dweights, dx)
 
 
 @serial
-def _sum_row_backward(dz, x, weights, maps, window, strides, first_row, end_row, dweights, dx):
+def _sum_row_backward(dz, x, weights, window, strides, own, dweights, dx):
+    """Rows ``own[0]`` to ``own[1] - 1`` of ``dweights`` and of ``dx``."""
     rd, _, channels, width = weights.shape
+    maps = width // x.shape[3]
     rh, rw = window
     sd, sh, sw = strides
     n_samples, frames_out, rows_out, width_out = dz.shape
@@ -113,7 +128,7 @@ def _sum_row_backward(dz, x, weights, maps, window, strides, first_row, end_row,
     products = np.empty(width, dz.dtype)
     for n in range(n_samples):
         for d in range(frames_out):
-            for h in range(first_row, end_row):
+            for h in range(own[0], own[1]):
                 # G[h,w,f] = sum of dz over the windows that cover (h, w): those with sh*h' <= h < sh*h' + rh ...
                 row_sums[:] = 0
                 for h_out in range(max(0, (h - rh + sh) // sh), min(h // sh, rows_out - 1) + 1):

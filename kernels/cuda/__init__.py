@@ -5,46 +5,12 @@ sum has one owner that adds in a fixed order: no atomics, and the same bits ever
 versions, the head of its file lists them and says why the last one is kept; the others have had one.
 """
 
-from .average_pool import (
-    average_pool_frames,
-    average_pool_frames_backward,
-    average_pool_space,
-    average_pool_space_backward,
-)
-from .dense import dense, dense_backward
-from .device import finish as finish
-from .device import pinned as pinned
-from .device import to_device as to_device
-from .device import upload as upload
-from .fused import fuse
-from .leaky_relu import leaky_relu, leaky_relu_backward
-from .max_pool import max_pool_frames, max_pool_frames_backward, max_pool_space, max_pool_space_backward
-from .scale_shift import scale_shift, scale_shift_backward
-from .softmax_cross_entropy import softmax, softmax_cross_entropy, softmax_cross_entropy_backward
-from .standardize import standardize, standardize_backward
-from .weighted_sum import weighted_sum, weighted_sum_backward
+from ..operations import operations_of
+from .device_array import to_device as to_device
+from .device_array import upload as upload
+from .launch import finish as finish
+from .memory import pinned as pinned
 
-__all__ = [
-    "average_pool_frames",
-    "average_pool_frames_backward",
-    "average_pool_space",
-    "average_pool_space_backward",
-    "dense",
-    "dense_backward",
-    "fuse",
-    "leaky_relu",
-    "leaky_relu_backward",
-    "max_pool_frames",
-    "max_pool_frames_backward",
-    "max_pool_space",
-    "max_pool_space_backward",
-    "scale_shift",
-    "scale_shift_backward",
-    "softmax",
-    "softmax_cross_entropy",
-    "softmax_cross_entropy_backward",
-    "standardize",
-    "standardize_backward",
-    "weighted_sum",
-    "weighted_sum_backward",
-]
+_operations = operations_of(__name__)
+globals().update(_operations)  # after all imports: a function, not the file of its name, is what the edition offers
+__all__ = list(_operations)

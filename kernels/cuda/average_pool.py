@@ -1,12 +1,16 @@
-"""Average pooling: one thread an output, and in backward one thread an input."""
+"""Average pooling: one thread per output, and in backward one thread per input."""
 
-from .device import cuda, kernel, memory, operation
+from ..arrays import FloatArray
+from .device_array import DeviceArray, operation
+from .launch import kernel
+from .memory import memory
 from .planes import activation_planes, activations
+from .target import cuda
 from .threads import cell, least, most, tiles
 
 
 @operation(arrays=1)
-def average_pool_space(x, pool):
+def average_pool_space(x: DeviceArray, pool: tuple[int, int]) -> DeviceArray:
     """As ``kernels.reference.average_pool_space``."""
     planes = activation_planes(x)
     n, f, d, h, w = planes.shape
@@ -16,7 +20,7 @@ def average_pool_space(x, pool):
 
 
 @operation(arrays=2)
-def average_pool_space_backward(dm, x, pool):
+def average_pool_space_backward(dm: DeviceArray, x: DeviceArray, pool: tuple[int, int]) -> DeviceArray:
     """As ``kernels.reference.average_pool_space_backward``."""
     n, d, h, w, f = x.shape
     dx = memory((n, f, d, h, w), x.dtype)
@@ -25,7 +29,7 @@ def average_pool_space_backward(dm, x, pool):
 
 
 @operation(arrays=1)
-def average_pool_frames(x, frames):
+def average_pool_frames(x: DeviceArray, frames: int) -> DeviceArray:
     """As ``kernels.reference.average_pool_frames``."""
     planes = activation_planes(x)
     n, f, d, h, w = planes.shape
@@ -35,7 +39,7 @@ def average_pool_frames(x, frames):
 
 
 @operation(arrays=2)
-def average_pool_frames_backward(dm, x, frames):
+def average_pool_frames_backward(dm: DeviceArray, x: DeviceArray, frames: int) -> DeviceArray:
     """As ``kernels.reference.average_pool_frames_backward``."""
     n, d, h, w, f = x.shape
     dx = memory((n, f, d, h, w), x.dtype)
@@ -44,7 +48,7 @@ def average_pool_frames_backward(dm, x, frames):
 
 
 @kernel("m")
-def mean_of_blocks(x, ph, pw, m):
+def mean_of_blocks(x: FloatArray, ph: int, pw: int, m: FloatArray) -> None:
     one = m.dtype.type
     samples, maps, frames, rows, columns = m.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
@@ -59,7 +63,7 @@ def mean_of_blocks(x, ph, pw, m):
 
 
 @kernel("dx")
-def to_all_of_blocks(dm, ph, pw, dx):
+def to_all_of_blocks(dm: FloatArray, ph: int, pw: int, dx: FloatArray) -> None:
     one = dx.dtype.type
     samples, maps, frames, rows, columns = dx.shape
     pooled_rows, pooled_columns = dm.shape[3], dm.shape[4]
@@ -75,7 +79,7 @@ def to_all_of_blocks(dm, ph, pw, dx):
 
 
 @kernel("m")
-def mean_of_frames(x, run, m):
+def mean_of_frames(x: FloatArray, run: int, m: FloatArray) -> None:
     one = m.dtype.type
     samples, maps, frames, rows, columns = m.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
@@ -89,7 +93,7 @@ def mean_of_frames(x, run, m):
 
 
 @kernel("dx")
-def to_all_frames(dm, run, dx):
+def to_all_frames(dm: FloatArray, run: int, dx: FloatArray) -> None:
     one = dx.dtype.type
     samples, maps, frames, rows, columns = dx.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):

@@ -1,17 +1,21 @@
 """The fully connected layer.
 
-Features come as ``g`` groups of ``j``, weights as (g, k, j): the planes of the maps, or one group of all features.  One
-block a sum over features; one thread a sum over classes or samples.
+Features come in ``g`` groups of ``j`` each and weights as (g, k, j): a group is the planes of one map, or all features.
+A sum over features is made by one block, a sum over classes or samples by one thread.
 """
 
-from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, kernel, memory, operation
+from ..arrays import FloatArray
+from .device_array import DeviceArray, operation
 from .elements import sum_slabs
+from .launch import LAUNCH, MOST_THREADS, kernel
+from .memory import Memory, memory
 from .planes import parameter, parameter_planes
+from .target import cuda
 from .threads import block_sum, cell, tiles
 
 
 @operation(arrays=3)
-def dense(a, weights, bias):
+def dense(a: DeviceArray, weights: DeviceArray, bias: DeviceArray) -> DeviceArray:
     """As ``kernels.reference.dense``."""
     (n, j), k = a.shape, len(bias)
     y = DeviceArray.empty((n, k), a.dtype)
@@ -20,7 +24,9 @@ def dense(a, weights, bias):
 
 
 @operation(arrays=3)
-def dense_backward(dy, a, weights):
+def dense_backward(
+    dy: DeviceArray, a: DeviceArray, weights: DeviceArray
+) -> tuple[DeviceArray, DeviceArray, DeviceArray]:
     """As ``kernels.reference.dense_backward``."""
     (n, j), k = a.shape, dy.shape[1]
     da, dbias = DeviceArray.empty((n, j), a.dtype), DeviceArray.empty((k,), a.dtype)
@@ -31,13 +37,14 @@ def dense_backward(dy, a, weights):
     return da, parameter(dweights.reshape((k, j)), (j, k), 1), dbias
 
 
-def _by_class(weights):
+def _by_class(weights: DeviceArray) -> Memory:
+    """(j, k) as one group of features, (1, k, j)."""
     j, k = weights.shape
     return parameter_planes(weights, 1).reshape((1, k, j))
 
 
 @kernel("y")
-def weigh_features(a, weights, bias, y):
+def weigh_features(a: FloatArray, weights: FloatArray, bias: FloatArray, y: FloatArray) -> None:
     """``y[n,k] = sum_j a[n,j] W[j,k] + b[k]``."""
     shared = cuda.shared.array(MOST_THREADS, dtype=a.dtype)
     samples, classes = y.shape
@@ -54,7 +61,7 @@ def weigh_features(a, weights, bias, y):
 
 
 @kernel("da")
-def features_backward(dy, weights, da):
+def features_backward(dy: FloatArray, weights: FloatArray, da: FloatArray) -> None:
     samples, groups, features = da.shape
     classes = dy.shape[1]
     for task in range(cuda.blockIdx.x, groups * tiles(samples, features), cuda.gridDim.x):
@@ -68,7 +75,7 @@ def features_backward(dy, weights, da):
 
 
 @kernel("dweights")
-def weights_backward(dy, a, dweights):
+def weights_backward(dy: FloatArray, a: FloatArray, dweights: FloatArray) -> None:
     """``dW[j,k] = sum_n a[n,j] dy[n,k]``: one owner a cell."""
     groups, classes, features = dweights.shape
     samples = dy.shape[0]

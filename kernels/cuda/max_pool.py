@@ -1,12 +1,16 @@
-"""Max pooling: one thread an output, and in backward one thread an input, which looks up who chose it."""
+"""Max pooling: one thread per output, and in backward one thread per input, which looks up what outputs chose it."""
 
-from .device import cuda, inline, kernel, memory, operation
+from ..arrays import FloatArray
+from .device_array import DeviceArray, operation
+from .launch import inline, kernel
+from .memory import memory
 from .planes import activation_planes, activations
+from .target import cuda
 from .threads import cell, least, most, tiles
 
 
 @operation(arrays=1)
-def max_pool_space(x, pool):
+def max_pool_space(x: DeviceArray, pool: tuple[int, int]) -> DeviceArray:
     """As ``kernels.reference.max_pool_space``."""
     planes = activation_planes(x)
     n, f, d, h, w = planes.shape
@@ -16,7 +20,7 @@ def max_pool_space(x, pool):
 
 
 @operation(arrays=2)
-def max_pool_space_backward(dm, x, pool):
+def max_pool_space_backward(dm: DeviceArray, x: DeviceArray, pool: tuple[int, int]) -> DeviceArray:
     """As ``kernels.reference.max_pool_space_backward``."""
     planes = activation_planes(x)
     n, f, d, h, w = planes.shape
@@ -26,7 +30,7 @@ def max_pool_space_backward(dm, x, pool):
 
 
 @operation(arrays=1)
-def max_pool_frames(x, frames):
+def max_pool_frames(x: DeviceArray, frames: int) -> DeviceArray:
     """As ``kernels.reference.max_pool_frames``."""
     planes = activation_planes(x)
     n, f, d, h, w = planes.shape
@@ -36,7 +40,7 @@ def max_pool_frames(x, frames):
 
 
 @operation(arrays=2)
-def max_pool_frames_backward(dm, x, frames):
+def max_pool_frames_backward(dm: DeviceArray, x: DeviceArray, frames: int) -> DeviceArray:
     """As ``kernels.reference.max_pool_frames_backward``."""
     planes = activation_planes(x)
     n, f, d, h, w = planes.shape
@@ -46,7 +50,7 @@ def max_pool_frames_backward(dm, x, frames):
 
 
 @kernel("m")
-def largest_of_blocks(x, ph, pw, m):
+def largest_of_blocks(x: FloatArray, ph: int, pw: int, m: FloatArray) -> None:
     samples, maps, frames, rows, columns = m.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -57,7 +61,7 @@ def largest_of_blocks(x, ph, pw, m):
 
 
 @kernel("dx")
-def to_chosen_of_blocks(dm, x, ph, pw, dx):
+def to_chosen_of_blocks(dm: FloatArray, x: FloatArray, ph: int, pw: int, dx: FloatArray) -> None:
     samples, maps, frames, rows, columns = x.shape
     pooled_rows, pooled_columns = dm.shape[3], dm.shape[4]
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
@@ -74,7 +78,7 @@ def to_chosen_of_blocks(dm, x, ph, pw, dx):
 
 
 @kernel("m")
-def largest_of_frames(x, run, m):
+def largest_of_frames(x: FloatArray, run: int, m: FloatArray) -> None:
     samples, maps, frames, rows, columns = m.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -84,7 +88,7 @@ def largest_of_frames(x, run, m):
 
 
 @kernel("dx")
-def to_chosen_frames(dm, x, run, dx):
+def to_chosen_frames(dm: FloatArray, x: FloatArray, run: int, dx: FloatArray) -> None:
     samples, maps, frames, rows, columns = x.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -99,7 +103,7 @@ def to_chosen_frames(dm, x, run, dx):
 
 
 @inline
-def _first_largest(x, n, f, d, h, w, ph, pw):
+def _first_largest(x: FloatArray, n: int, f: int, d: int, h: int, w: int, ph: int, pw: int) -> int:
     """Number of the first maximum of a block, in row-major order; a NaN counts as the largest."""
     best, chosen = x[n, f, d, h, w], 0
     for cell_number in range(1, ph * pw):
@@ -110,7 +114,7 @@ def _first_largest(x, n, f, d, h, w, ph, pw):
 
 
 @inline
-def first_largest_frame(x, n, f, d, h, w, run):
+def first_largest_frame(x: FloatArray, n: int, f: int, d: int, h: int, w: int, run: int) -> int:
     """Number of the first maximum of frames ``d ... d + run - 1``; a NaN counts as the largest."""
     best, chosen = x[n, f, d, h, w], 0
     for i in range(1, run):
@@ -121,6 +125,7 @@ def first_largest_frame(x, n, f, d, h, w, run):
 
 
 @inline
-def larger(value, best):
+def larger(value: float, best: float) -> bool:
     """Whether ``value`` takes the place of ``best``; nothing takes that of a NaN."""
-    return value > best or (value != value and best == best)
+    # a NaN equals nothing, and is not at most anything
+    return best == best and not value <= best

@@ -1,42 +1,48 @@
 """Between the network's arrays, channels last, and planes, ``w`` last.
 
-The kernels work on planes, so that threads along ``w`` touch neighbouring numbers.  An array ``(..., d, h, w, u)`` is a
-batch of matrices of ``s = d h w`` positions by ``u`` channels, and its planes are their transposes.  Both kernels go
-through shared memory, so that the reads and the writes are both in rows.
+The kernels work on planes, so that threads that are neighbours along ``w`` touch neighbouring numbers.  An array
+``(..., d, h, w, u)`` is a batch of matrices of ``s = d h w`` positions by ``u`` channels, and its planes are their
+transposes.  Both kernels go through shared memory, so that they read rows and write rows.
 """
 
-from .device import LAUNCH, DeviceArray, cuda, kernel, memory
+from math import prod
+
+from ..arrays import FloatArray
+from .device_array import DeviceArray
+from .launch import LAUNCH, kernel
+from .memory import Memory, memory
+from .target import cuda
 from .threads import least
 
 TILE = 1024
 """Numbers that a block turns at a time."""
 
 
-def activation_planes(x):
+def activation_planes(x: DeviceArray) -> Memory:
     """DeviceArray (n, d, h, w, c) as planes (n, c, d, h, w)."""
     n, d, h, w, c = x.shape
     return _planes(x.data, n, d * h * w, c).reshape((n, c, d, h, w))
 
 
-def activations(planes):
+def activations(planes: Memory) -> DeviceArray:
     """The opposite of :func:`activation_planes`."""
     n, c, d, h, w = planes.shape
     return DeviceArray(_spread(planes, n, d * h * w, c, (n, d, h, w, c)))
 
 
-def parameter_planes(values, channels):
-    """DeviceArray of a parameter (..., *u) as planes (*u, ...); ``channels``: how many axes ``u`` are."""
+def parameter_planes(values: DeviceArray, channels: int) -> Memory:
+    """DeviceArray of a parameter (..., *u) as planes (*u, ...), where ``u`` are the last ``channels`` axes."""
     positions, u = values.shape[: values.ndim - channels], values.shape[values.ndim - channels :]
-    return _planes(values.data, 1, _product(positions), _product(u)).reshape((*u, *positions))
+    return _planes(values.data, 1, prod(positions), prod(u)).reshape((*u, *positions))
 
 
-def parameter(planes, shape, channels, out=None):
-    """The opposite of :func:`parameter_planes`: a DeviceArray of ``shape``; written to ``out`` where it is given."""
+def parameter(planes: Memory, shape: tuple[int, ...], channels: int, out: DeviceArray | None = None) -> DeviceArray:
+    """The opposite of :func:`parameter_planes`: a DeviceArray of ``shape``, which is ``out`` where that is given."""
     positions, u = shape[: len(shape) - channels], shape[len(shape) - channels :]
-    return DeviceArray(_spread(planes, 1, _product(positions), _product(u), shape, out))
+    return DeviceArray(_spread(planes, 1, prod(positions), prod(u), shape, out))
 
 
-def _planes(data, batch, positions, channels):
+def _planes(data: Memory, batch: int, positions: int, channels: int) -> Memory:
     """(batch, positions, channels) to (batch, channels, positions)."""
     if positions == 1 or channels == 1:
         return data
@@ -47,33 +53,29 @@ def _planes(data, batch, positions, channels):
     return planes
 
 
-def _spread(planes, batch, positions, channels, shape, out=None):
+def _spread(
+    planes: Memory, batch: int, positions: int, channels: int, shape: tuple[int, ...], out: DeviceArray | None = None
+) -> Memory:
     """(batch, channels, positions) to (batch, positions, channels)."""
     if out is None and (positions == 1 or channels == 1):
         return planes.reshape(shape)
-    out = memory(shape, planes.dtype) if out is None else out.data
+    data = memory(shape, planes.dtype) if out is None else out.data
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
     planes = planes.reshape((batch, channels, positions))
-    spread_planes(tasks, LAUNCH.threads, planes, together, run, out.reshape((batch, positions, channels)))
-    return out
+    spread_planes(tasks, LAUNCH.threads, planes, together, run, data.reshape((batch, positions, channels)))
+    return data
 
 
-def _tile(channels):
+def _tile(channels: int) -> tuple[int, int]:
     """Channels and positions of a tile."""
     together = min(channels, TILE)
     return together, TILE // together
 
 
-def _product(sizes):
-    product = 1
-    for size in sizes:
-        product *= size
-    return product
-
-
 @kernel("planes")
-def gather_planes(x, together, run, planes):
+def gather_planes(x: FloatArray, together: int, run: int, planes: FloatArray) -> None:
+    """(n, s, u) to (n, u, s), in tiles of ``together`` channels and a ``run`` of positions."""
     tile = cuda.shared.array(TILE, dtype=x.dtype)
     batch, positions, channels = x.shape
     runs = (positions + run - 1) // run
@@ -94,7 +96,8 @@ def gather_planes(x, together, run, planes):
 
 
 @kernel("x")
-def spread_planes(planes, together, run, x):
+def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) -> None:
+    """(n, u, s) to (n, s, u), in tiles of ``together`` channels and a ``run`` of positions."""
     tile = cuda.shared.array(TILE, dtype=x.dtype)
     batch, positions, channels = x.shape
     runs = (positions + run - 1) // run

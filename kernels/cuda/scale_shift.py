@@ -1,13 +1,17 @@
-"""A factor per position and a shift per frame."""
+"""A factor per map and position, and a shift per map and frame."""
 
-from .device import LAUNCH, MOST_THREADS, cuda, kernel, memory, operation
+from ..arrays import FloatArray
+from .device_array import DeviceArray, operation
 from .elements import sum_slabs
+from .launch import LAUNCH, MOST_THREADS, kernel
+from .memory import Memory, memory
 from .planes import activation_planes, activations, parameter, parameter_planes
+from .target import cuda
 from .threads import cell, sum_over_block, tiles
 
 
 @operation(arrays=3)
-def scale_shift(m, weights, bias):
+def scale_shift(m: DeviceArray, weights: DeviceArray, bias: DeviceArray) -> DeviceArray:
     """As ``kernels.reference.scale_shift``."""
     planes = activation_planes(m)
     n, f, d, h, w = planes.shape
@@ -18,7 +22,9 @@ def scale_shift(m, weights, bias):
 
 
 @operation(arrays=3)
-def scale_shift_backward(dz, m, weights):
+def scale_shift_backward(
+    dz: DeviceArray, m: DeviceArray, weights: DeviceArray
+) -> tuple[DeviceArray, DeviceArray, DeviceArray]:
     """As ``kernels.reference.scale_shift_backward``."""
     dz, m = activation_planes(dz), activation_planes(m)
     n, f, d, h, w = m.shape
@@ -28,8 +34,8 @@ def scale_shift_backward(dz, m, weights):
     return activations(dm), parameter(dweights, weights.shape, 1), parameter(sum_frames(dz), (d, 1, 1, f), 1)
 
 
-def sum_frames(dz):
-    """``sum_{n,h,w} dz[n,f,d,h,w]``: every plane by a block, then the samples in their order; planes (f, d)."""
+def sum_frames(dz: Memory) -> Memory:
+    """``sum_{n,h,w} dz[n,f,d,h,w]`` as (f, d): a block sums each plane, then the samples are added in their order."""
     n, f, d, _, _ = dz.shape
     sums, total = memory((n, f * d), dz.dtype), memory((f, d), dz.dtype)
     sum_planes(n * f * d, LAUNCH.block, dz, sums.reshape((n, f, d)))
@@ -38,7 +44,7 @@ def sum_frames(dz):
 
 
 @kernel("z")
-def scale_and_shift(m, weights, bias, z):
+def scale_and_shift(m: FloatArray, weights: FloatArray, bias: FloatArray, z: FloatArray) -> None:
     samples, maps, frames, rows, columns = m.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -48,7 +54,7 @@ def scale_and_shift(m, weights, bias, z):
 
 
 @kernel("dm")
-def multiply(dz, weights, dm):
+def multiply(dz: FloatArray, weights: FloatArray, dm: FloatArray) -> None:
     samples, maps, frames, rows, columns = dm.shape
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -59,8 +65,8 @@ def multiply(dz, weights, dm):
 
 
 @kernel("dweights")
-def sum_products(dz, m, dweights):
-    """``dw[f,h,w] = sum_{n,d} dz m``: one owner a cell."""
+def sum_products(dz: FloatArray, m: FloatArray, dweights: FloatArray) -> None:
+    """``dw[f,h,w] = sum_{n,d} dz m``: each cell has one owner."""
     samples, maps, frames, rows, columns = m.shape
     for task in range(cuda.blockIdx.x, maps * tiles(rows, columns), cuda.gridDim.x):
         f, h, w = cell(task, rows, columns)
@@ -73,8 +79,8 @@ def sum_products(dz, m, dweights):
 
 
 @kernel("sums")
-def sum_planes(a, sums):
-    """The sum of every plane."""
+def sum_planes(a: FloatArray, sums: FloatArray) -> None:
+    """``sums[n,f,d]``: the sum of each plane, made by one block."""
     shared = cuda.shared.array(MOST_THREADS, dtype=a.dtype)
     samples, maps, frames, rows, columns = a.shape
     for plane in range(cuda.blockIdx.x, samples * maps * frames, cuda.gridDim.x):

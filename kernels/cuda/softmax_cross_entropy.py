@@ -1,14 +1,18 @@
-"""Softmax and the cross-entropy of the true class: one thread a sample, there are few classes."""
+"""Softmax and the cross-entropy of the true class: one thread per sample, since there are few classes."""
 
 import math
 
 import numpy as np
 
-from .device import DeviceArray, cuda, inline, kernel, operation, to_device
+from ..arrays import FloatArray, IntArray
+from .device_array import DeviceArray, operation, to_device
+from .launch import inline, kernel
+from .memory import Memory
+from .target import cuda
 
 
 @operation(arrays=1)
-def softmax(logits):
+def softmax(logits: DeviceArray) -> DeviceArray:
     """As ``kernels.reference.softmax``."""
     p = DeviceArray.empty(logits.shape, logits.dtype)
     probabilities.over_elements(len(logits), logits.data, p.data)
@@ -16,7 +20,7 @@ def softmax(logits):
 
 
 @operation(arrays=1)
-def softmax_cross_entropy(logits, labels):
+def softmax_cross_entropy(logits: DeviceArray, labels: IntArray | DeviceArray) -> DeviceArray:
     """As ``kernels.reference.softmax_cross_entropy``; the labels are on either side."""
     losses = DeviceArray.empty((len(logits),), logits.dtype)
     cross_entropies.over_elements(len(logits), logits.data, _labels(labels), losses.data)
@@ -24,19 +28,22 @@ def softmax_cross_entropy(logits, labels):
 
 
 @operation(arrays=2)
-def softmax_cross_entropy_backward(dloss, logits, labels):
+def softmax_cross_entropy_backward(
+    dloss: DeviceArray, logits: DeviceArray, labels: IntArray | DeviceArray
+) -> DeviceArray:
     """As ``kernels.reference.softmax_cross_entropy_backward``; the labels are on either side."""
     dlogits = DeviceArray.empty(logits.shape, logits.dtype)
     cross_entropies_backward.over_elements(len(logits), dloss.data, logits.data, _labels(labels), dlogits.data)
     return dlogits
 
 
-def _labels(labels):
-    return labels.data if isinstance(labels, DeviceArray) else to_device(np.asarray(labels, np.int64)).data
+def _labels(labels: IntArray | DeviceArray) -> Memory:
+    on_device = labels if isinstance(labels, DeviceArray) else to_device(np.asarray(labels, np.int64))
+    return on_device.data
 
 
 @inline
-def _total(logits, n, largest):
+def _total(logits: FloatArray, n: int, largest: float) -> float:
     total = logits[n, 0] - logits[n, 0]
     for k in range(logits.shape[1]):
         total += math.exp(logits[n, k] - largest)
@@ -44,7 +51,7 @@ def _total(logits, n, largest):
 
 
 @inline
-def _largest(logits, n):
+def _largest(logits: FloatArray, n: int) -> float:
     largest = logits[n, 0]
     for k in range(1, logits.shape[1]):
         if logits[n, k] > largest:
@@ -53,7 +60,7 @@ def _largest(logits, n):
 
 
 @kernel("p")
-def probabilities(logits, p):
+def probabilities(logits: FloatArray, p: FloatArray) -> None:
     for n in range(cuda.grid(1), p.shape[0], cuda.gridsize(1)):
         largest = _largest(logits, n)
         total = _total(logits, n, largest)
@@ -62,7 +69,7 @@ def probabilities(logits, p):
 
 
 @kernel("losses")
-def cross_entropies(logits, labels, losses):
+def cross_entropies(logits: FloatArray, labels: IntArray, losses: FloatArray) -> None:
     for n in range(cuda.grid(1), losses.size, cuda.gridsize(1)):
         # the largest logit is taken off first: the same value, and no overflow
         largest = _largest(logits, n)
@@ -70,7 +77,7 @@ def cross_entropies(logits, labels, losses):
 
 
 @kernel("dlogits")
-def cross_entropies_backward(dlosses, logits, labels, dlogits):
+def cross_entropies_backward(dlosses: FloatArray, logits: FloatArray, labels: IntArray, dlogits: FloatArray) -> None:
     one = dlogits.dtype.type
     for n in range(cuda.grid(1), dlosses.size, cuda.gridsize(1)):
         # loss[n] = log sum_k exp(logits[n,k]) - logits[n, labels[n]]

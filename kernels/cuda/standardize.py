@@ -1,4 +1,4 @@
-"""Normalisation of every map: one block a plane, its moments by sums over the block.
+"""Normalisation of every map: each plane is the work of one block, which adds up the moments.
 
 Versions:
 
@@ -10,27 +10,35 @@ Versions:
 
 import math
 
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..arrays import AnyArray, FloatArray
 from ..reference.standardize import EPSILON
-from .device import LAUNCH, MOST_THREADS, DeviceArray, cuda, inline, kernel, memory, operation, to_device
+from .device_array import DeviceArray, operation, to_device
+from .launch import LAUNCH, MOST_THREADS, inline, kernel
+from .memory import memory
 from .planes import activation_planes, activations
+from .target import cuda
 from .threads import sum_over_block
 
 
-def standardize(x, epsilon=EPSILON, out=None):
+def standardize(
+    x: AnyArray | DeviceArray, epsilon: float = EPSILON, out: FloatArray | DeviceArray | None = None
+) -> FloatArray | DeviceArray:
     """As ``kernels.reference.standardize``, but the moments are taken in the dtype of ``x`` (integers: of the result).
 
-    ``x`` and ``out`` are NumPy arrays or DeviceArrays, each as it likes.
+    ``x`` and ``out`` are NumPy arrays or DeviceArrays, also one of each.
     """
-    on_host = not isinstance(x, DeviceArray)
-    dtype = x.dtype if x.dtype.kind == "f" else "f8"
-    y = _standardize(to_device(x) if on_host else x, epsilon, dtype if out is None else out.dtype)
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype("f8")
+    y = _standardize(to_device(x), epsilon, dtype if out is None else out.dtype)
     if out is not None:
         out[...] = y
         return out
-    return y.__array__(copy=True) if on_host else y
+    return y if isinstance(x, DeviceArray) else y.__array__(copy=True)
 
 
-def _standardize(x, epsilon, dtype):
+def _standardize(x: DeviceArray, epsilon: float, dtype: DTypeLike) -> DeviceArray:
     planes = activation_planes(x)
     y = memory(planes.shape, dtype)
     n, c, d, _, _ = planes.shape
@@ -40,7 +48,7 @@ def _standardize(x, epsilon, dtype):
 
 
 @operation(arrays=2)
-def standardize_backward(dy, x, epsilon=EPSILON):
+def standardize_backward(dy: DeviceArray, x: DeviceArray, epsilon: float = EPSILON) -> DeviceArray:
     """As ``kernels.reference.standardize_backward``."""
     planes = activation_planes(x)
     n, c, d, _, _ = planes.shape
@@ -51,7 +59,7 @@ def standardize_backward(dy, x, epsilon=EPSILON):
 
 
 @kernel("y", "scale")
-def normalize(x, epsilon, y, scale):
+def normalize(x: FloatArray, epsilon: float, y: FloatArray, scale: FloatArray) -> None:
     """``y = (x - mean) scale``, ``scale = 1 / sqrt(var + epsilon)`` (0 where that is not finite) of every plane."""
     shared = cuda.shared.array(MOST_THREADS, dtype=scale.dtype)
     one = scale.dtype.type
@@ -83,8 +91,8 @@ def normalize(x, epsilon, y, scale):
 
 
 @kernel("dx")
-def normalize_backward(dy, y, scale, dx):
-    """``dx`` of :func:`normalize`; may be written over ``dy``."""
+def normalize_backward(dy: FloatArray, y: FloatArray, scale: FloatArray, dx: FloatArray) -> None:
+    """``dx`` of :func:`normalize`; ``dx`` may be the memory of ``dy``."""
     shared = cuda.shared.array(MOST_THREADS, dtype=scale.dtype)
     one = scale.dtype.type
     samples, maps, frames, rows, columns = y.shape
@@ -106,7 +114,7 @@ def normalize_backward(dy, y, scale, dx):
 
 
 @inline
-def reciprocal_deviation(variance, epsilon, one):
+def reciprocal_deviation(variance: float, epsilon: float, one: float) -> float:
     """``1 / sqrt(variance + epsilon)``, or 0 where that is no finite number."""
     deviation = math.sqrt(variance + epsilon)
     # infinity less itself is NaN, and no number is larger than that

@@ -1,18 +1,20 @@
-"""The optimisers' updates, in place, one pass over the memory each; see ``emop3d_np.optimizers`` for the rules."""
+"""The optimisers' updates in place, each in one pass over the memory; ``emop3d_np.optimizers`` has the rules."""
 
 import math
 
-from .device import cuda, kernel
+from ..arrays import FloatArray
+from .launch import kernel
+from .target import cuda
 
 
 @kernel(updates=("w",))
-def gradient_descent(w, g, rate):
+def gradient_descent(w: FloatArray, g: FloatArray, rate: float) -> None:
     for q in range(cuda.grid(1), w.size, cuda.gridsize(1)):
         w[q] -= rate * g[q]
 
 
 @kernel(updates=("w", "a"))
-def momentum(w, g, a, rate, kept, nesterov):
+def momentum(w: FloatArray, g: FloatArray, a: FloatArray, rate: float, kept: float, nesterov: float) -> None:
     """``nesterov`` is 0 or 1."""
     for q in range(cuda.grid(1), w.size, cuda.gridsize(1)):
         step = kept * a[q] + g[q]
@@ -23,7 +25,9 @@ def momentum(w, g, a, rate, kept, nesterov):
 
 
 @kernel(updates=("w", "m", "v"))
-def adam(w, g, m, v, rate, new1, new2, epsilon):
+def adam(
+    w: FloatArray, g: FloatArray, m: FloatArray, v: FloatArray, rate: float, new1: float, new2: float, epsilon: float
+) -> None:
     """``rate`` has the bias correction in it; ``new1 = 1 - beta1``, ``new2 = 1 - beta2``."""
     for q in range(cuda.grid(1), w.size, cuda.gridsize(1)):
         gradient = g[q]

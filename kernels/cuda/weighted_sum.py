@@ -2,22 +2,26 @@
 
 Versions of the forward kernel:
 
-1. One thread an output that walks its whole window: 48 products an output of the usual window, each weight read again
-   by every window that covers it.
+1. One thread per output, which walks its whole window: 48 products per output of the usual window, each weight read
+   again by every window that covers it.
 2. Kept here: the box sum is separable.  Each row of threads adds up the products of its window's rows for every column
    of its tile and of the halo that the last windows reach over, puts the sums into shared memory, and then every thread
-   adds up the columns of its window: 12 products an output, and any window has room.
-3. Of ``fused.py``, for the usual window of the first layer: whole tiles of products with their halo on all sides, so
-   that a product is made once, and nothing between the input and the pooled map is written to memory.
+   adds up the columns of its window: 12 products per output, and any window has room.
+3. In ``first_layer.py``, for the usual window of the first layer: whole tiles of products with their halo on all sides,
+   so that a product is made once, and nothing between the input and the pooled map is written to memory.
 
-In backward the transposed box sum ``G`` is made in the same way and written to memory.  The weights' gradient has one
-owner a cell, for each of a few slabs of samples, and the slabs are added in their order: no atomics, the same bits
-every run.
+In backward the transposed box sum ``G`` is made in the same way and written to memory.  Each cell of the weights'
+gradient has one owner for each of a few slabs of samples, and the slabs are added in their order: no atomics, and the
+same bits in every run.
 """
 
-from .device import LAUNCH, cuda, kernel, memory, operation
+from ..arrays import FloatArray
+from .device_array import DeviceArray, operation
 from .elements import sum_slabs
+from .launch import LAUNCH, kernel
+from .memory import Memory, memory
 from .planes import activation_planes, activations, parameter, parameter_planes
+from .target import cuda
 from .threads import cell, least, most, tiles
 
 SLABS = 8
@@ -25,7 +29,13 @@ SLABS = 8
 
 
 @operation(arrays=3)
-def weighted_sum(x, weights, bias, receptive_field, strides):
+def weighted_sum(
+    x: DeviceArray,
+    weights: DeviceArray,
+    bias: DeviceArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+) -> DeviceArray:
     """As ``kernels.reference.weighted_sum``."""
     return activations(
         sum_windows(
@@ -35,7 +45,14 @@ def weighted_sum(x, weights, bias, receptive_field, strides):
 
 
 @operation(arrays=3)
-def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradient=True):
+def weighted_sum_backward(
+    dz: DeviceArray,
+    x: DeviceArray,
+    weights: DeviceArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    input_gradient: bool = True,
+) -> tuple[DeviceArray | None, DeviceArray, DeviceArray]:
     """As ``kernels.reference.weighted_sum_backward``."""
     dx, dweights, dbias = sum_windows_backward(
         activation_planes(dz), activation_planes(x), parameter_planes(weights, 2), receptive_field, strides,
@@ -48,27 +65,41 @@ def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradie
     )
 
 
-def sum_windows(x, weights, bias, receptive_field, strides, slope):
+def sum_windows(
+    x: Memory,
+    weights: Memory,
+    bias: Memory,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    slope: float,
+) -> Memory:
     """Planes of ``max(slope z, z)``: ``x`` (n, c, d, h, w), ``weights`` (c, f, i, h, w), ``bias`` (f, d', h', w')."""
     (n, *_), (f, d, h, w) = x.shape, bias.shape
     y = memory((n, f, d, h, w), x.dtype)
     halo = min((LAUNCH.block[0] - 1) * strides[2] + receptive_field[2], x.shape[4])
     shared = LAUNCH.block[1] * halo * x.dtype.itemsize
     weigh_and_sum.over_tiles(
-        n * f * d, h, w, x, weights, bias, *receptive_field[1:], *strides, halo, x.dtype.type(slope), y,
+        n * f * d, h, w, x, weights, bias, receptive_field, strides, halo, x.dtype.type(slope), y,
         shared=shared,
     )  # fmt: skip
     return y
 
 
-def sum_windows_backward(dz, x, weights, receptive_field, strides, input_gradient):
-    """``dx, dweights, dbias`` in planes, given ``dz`` (n, f, d', h', w'); without ``input_gradient`` no ``dx``."""
+def sum_windows_backward(
+    dz: Memory,
+    x: Memory,
+    weights: Memory,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    input_gradient: bool,
+) -> tuple[Memory | None, Memory, Memory]:
+    """``dx, dweights, dbias`` in planes, given ``dz`` (n, f, d', h', w'); ``dx`` is None without ``input_gradient``."""
     n, c, d, h, w = x.shape
     _, f, frames, rows, columns = dz.shape
     g = memory((n, f, frames, h, w), x.dtype)
     halo = min((LAUNCH.block[0] + receptive_field[2]) // strides[2] + 2, columns)
     shared = LAUNCH.block[1] * halo * x.dtype.itemsize
-    spread_windows.over_tiles(n * f * frames, h, w, dz, *receptive_field[1:], *strides[1:], halo, g, shared=shared)
+    spread_windows.over_tiles(n * f * frames, h, w, dz, receptive_field, strides, halo, g, shared=shared)
     slabs = min(n, SLABS)
     dweights, partial = memory(weights.shape, x.dtype), memory((slabs, *weights.shape), x.dtype)
     weigh_backward.over_tiles(slabs * c * f * receptive_field[0], h, w, x, g, strides[0], partial)
@@ -85,12 +116,22 @@ def sum_windows_backward(dz, x, weights, receptive_field, strides, input_gradien
 
 
 @kernel("y")
-def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
+def weigh_and_sum(
+    x: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    halo: int,
+    slope: float,
+    y: FloatArray,
+) -> None:
+    """``y = max(slope z, z)`` of the weighted sum ``z``; ``halo``: columns that the windows of a tile reach over."""
     sums = cuda.shared.array(0, dtype=y.dtype)
     zero = y.dtype.type(0)
     samples, maps, frames, rows, columns = y.shape
     channels, width = x.shape[1], x.shape[4]
-    field_frames = weights.shape[2]
+    (rd, rh, rw), (sd, sh, sw) = receptive_field, strides
     mine = cuda.threadIdx.y * halo
     for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
         plane, h, w = cell(task, rows, columns)
@@ -101,7 +142,7 @@ def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
             total = zero
             if h < rows and first + q < width:
                 for c in range(channels):
-                    for i in range(field_frames):
+                    for i in range(rd):
                         for j in range(h * sh, h * sh + rh):
                             total += x[n, c, sd * d + i, j, first + q] * weights[c, f, i, j, first + q]
             sums[mine + q] = total
@@ -117,8 +158,11 @@ def weigh_and_sum(x, weights, bias, rh, rw, sd, sh, sw, halo, slope, y):
 
 
 @kernel("g")
-def spread_windows(dz, rh, rw, sh, sw, halo, g):
+def spread_windows(
+    dz: FloatArray, receptive_field: tuple[int, int, int], strides: tuple[int, int, int], halo: int, g: FloatArray
+) -> None:
     """``G[n,f,d',h,w]``: the sum of ``dz`` over the windows that cover ``(h, w)``."""
+    (_, rh, rw), (_, sh, sw) = receptive_field, strides
     sums = cuda.shared.array(0, dtype=g.dtype)
     zero = g.dtype.type(0)
     samples, maps, frames, rows, columns = g.shape
@@ -146,7 +190,7 @@ def spread_windows(dz, rh, rw, sh, sw, halo, g):
 
 
 @kernel("dweights")
-def weigh_backward(x, g, sd, dweights):
+def weigh_backward(x: FloatArray, g: FloatArray, sd: int, dweights: FloatArray) -> None:
     """``dW[c,f,i,h,w] = sum_{n,d'} x[n, c, sd d' + i, h, w] G[n, f, d', h, w]`` over the samples of each slab."""
     slabs, channels, maps, field_frames, rows, columns = dweights.shape
     samples, frames = g.shape[0], g.shape[2]
@@ -164,7 +208,7 @@ def weigh_backward(x, g, sd, dweights):
 
 
 @kernel("dx")
-def inputs_backward(g, weights, sd, dx):
+def inputs_backward(g: FloatArray, weights: FloatArray, sd: int, dx: FloatArray) -> None:
     """``dx[n,c,d,h,w] = sum_{i,d' : sd d' + i = d} sum_f W[c,f,i,h,w] G[n,f,d',h,w]``."""
     samples, channels, frames, rows, columns = dx.shape
     maps, frames_out, field_frames = g.shape[1], g.shape[2], weights.shape[2]

@@ -1,7 +1,9 @@
 """The fully connected layer that ends the pyramid."""
 
+from ..arrays import FloatArray
 
-def dense(a, weights, bias):
+
+def dense(a: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
     """``y = a W + b``.
 
     Args:
@@ -15,7 +17,7 @@ def dense(a, weights, bias):
     return a @ weights + bias
 
 
-def dense_backward(dy, a, weights):
-    """Gradients of :func:`dense`: ``da, dweights, dbias``."""
+def dense_backward(dy: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Gradients of :func:`dense`: ``da`` (n, j), ``dweights`` (j, k), ``dbias`` (k,), given ``dy`` of shape (n, k)."""
     # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
     return dy @ weights.T, a.T @ dy, dy.sum(axis=0)

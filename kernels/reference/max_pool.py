@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..arrays import FloatArray
 
-def max_pool_space(x, pool):
+
+def max_pool_space(x: FloatArray, pool: tuple[int, int]) -> FloatArray:
     """Largest value of every ``ph x pw`` block.
 
     Args:
@@ -16,8 +18,11 @@ def max_pool_space(x, pool):
     return blocks(x, pool).max(axis=-1)
 
 
-def max_pool_space_backward(dm, x, pool):
-    """Gradient of :func:`max_pool_space`: ``dx``; the first maximum of a block in row-major order takes it all."""
+def max_pool_space_backward(dm: FloatArray, x: FloatArray, pool: tuple[int, int]) -> FloatArray:
+    """Gradient of :func:`max_pool_space`: ``dx`` of the shape of ``x``, given ``dm`` of the shape of ``m``.
+
+    The first maximum of a block in row-major order takes it all.
+    """
     cells = blocks(x, pool)
     # m = max over the last axis of cells: dm goes to the cell that was chosen, the others get 0
     chosen = cells.argmax(axis=-1)[..., np.newaxis]
@@ -26,7 +31,7 @@ def max_pool_space_backward(dm, x, pool):
     return blocks_backward(dcells, x.shape, pool)
 
 
-def max_pool_frames(x, frames):
+def max_pool_frames(x: FloatArray, frames: int) -> FloatArray:
     """Largest value of every ``frames`` consecutive frames, stride 1: the windows overlap.
 
     Args:
@@ -39,8 +44,10 @@ def max_pool_frames(x, frames):
     return runs(x, frames).max(axis=-1)
 
 
-def max_pool_frames_backward(dm, x, frames):
-    """Gradient of :func:`max_pool_frames`: ``dx``; the first maximum of a run of frames takes it all.
+def max_pool_frames_backward(dm: FloatArray, x: FloatArray, frames: int) -> FloatArray:
+    """Gradient of :func:`max_pool_frames`: ``dx`` of the shape of ``x``, given ``dm`` of the shape of ``m``.
+
+    The first maximum of a run of frames takes it all.
 
     Departure: the original splits a tie between frames evenly.
     """
@@ -52,7 +59,7 @@ def max_pool_frames_backward(dm, x, frames):
     return dx
 
 
-def blocks(x, pool):
+def blocks(x: FloatArray, pool: tuple[int, int]) -> FloatArray:
     """The blocks of ``x`` as an array of shape (n, d, h // ph, w // pw, f, ph * pw), row-major in the last axis."""
     n, d, h, w, f = x.shape
     ph, pw = pool
@@ -61,7 +68,7 @@ def blocks(x, pool):
     return tiled.transpose(0, 1, 2, 4, 6, 3, 5).reshape(n, d, rows, columns, f, ph * pw)
 
 
-def blocks_backward(dcells, shape, pool):
+def blocks_backward(dcells: FloatArray, shape: tuple[int, ...], pool: tuple[int, int]) -> FloatArray:
     """Put gradients of :func:`blocks` back into an array of ``shape``; dropped rows and columns get 0."""
     n, d, rows, columns, f, _ = dcells.shape
     ph, pw = pool
@@ -71,6 +78,6 @@ def blocks_backward(dcells, shape, pool):
     return dx
 
 
-def runs(x, frames):
+def runs(x: FloatArray, frames: int) -> FloatArray:
     """Overlapping runs of frames, a view of shape (n, d - frames + 1, h, w, f, frames)."""
     return np.lib.stride_tricks.sliding_window_view(x, frames, axis=1)

@@ -1,7 +1,9 @@
 """The weights of the pooling layer: a factor per position, a shift per frame."""
 
+from ..arrays import FloatArray
 
-def scale_shift(m, weights, bias):
+
+def scale_shift(m: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
     """``z[n,d,h,w,f] = m[n,d,h,w,f] * w[0,h,w,f] + b[d,0,0,f]``.
 
     Args:
@@ -17,8 +19,10 @@ def scale_shift(m, weights, bias):
     return m * weights + bias
 
 
-def scale_shift_backward(dz, m, weights):
-    """Gradients of :func:`scale_shift`: ``dm, dweights, dbias``."""
+def scale_shift_backward(
+    dz: FloatArray, m: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Gradients of :func:`scale_shift`: ``dm, dweights, dbias`` of their shapes, given ``dz`` of the shape of ``m``."""
     # z[n,d,h,w,f] = m[n,d,h,w,f] w[0,h,w,f] + b[d,0,0,f]
     dm = dz * weights
     dweights = (dz * m).sum(axis=(0, 1))[None]

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..arrays import FloatArray, IntArray
 
-def softmax(logits):
+
+def softmax(logits: FloatArray) -> FloatArray:
     """Probabilities ``p[n,k] = exp(logits[n,k]) / sum_k exp(logits[n,k])``; (n, k) in and out.
 
     The largest logit is taken off first: the same value, and no overflow.
@@ -12,7 +14,7 @@ def softmax(logits):
     return e / e.sum(axis=1, keepdims=True)
 
 
-def softmax_cross_entropy(logits, labels):
+def softmax_cross_entropy(logits: FloatArray, labels: IntArray) -> FloatArray:
     """Loss of each sample, ``-log p[n, labels[n]]``.
 
     Args:
@@ -26,7 +28,7 @@ def softmax_cross_entropy(logits, labels):
     return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
 
 
-def softmax_cross_entropy_backward(dloss, logits, labels):
+def softmax_cross_entropy_backward(dloss: FloatArray, logits: FloatArray, labels: IntArray) -> FloatArray:
     """Gradient of :func:`softmax_cross_entropy`: ``dlogits`` of shape (n, k), given ``dloss`` of shape (n,)."""
     # loss[n] = log sum_k exp(logits[n,k]) - logits[n, labels[n]]
     dlogits = softmax(logits)

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from ..arrays import AnyArray, FloatArray
+
 EPSILON = 1e-8
 """Added to the variance by the NORM layers; the input's preprocessing adds nothing (0)."""
 
 
-def standardize(x, epsilon=EPSILON, out=None):
+def standardize(x: AnyArray, epsilon: float = EPSILON, out: FloatArray | None = None) -> FloatArray:
     """``y = (x - mean) / sqrt(var + epsilon)`` per sample, frame and map, over ``(h, w)``.
 
     Args:
@@ -28,7 +30,7 @@ def standardize(x, epsilon=EPSILON, out=None):
     return out
 
 
-def standardize_backward(dy, x, epsilon=EPSILON):
+def standardize_backward(dy: FloatArray, x: FloatArray, epsilon: float = EPSILON) -> FloatArray:
     """Gradient of :func:`standardize`: ``dx``, of the shape of ``x``.
 
     A map whose result was replaced by 0 gets the gradient 0 (the original lets NaN through).

@@ -2,8 +2,16 @@
 
 import numpy as np
 
+from ..arrays import FloatArray
 
-def weighted_sum(x, weights, bias, receptive_field, strides):
+
+def weighted_sum(
+    x: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+) -> FloatArray:
     """Sum each window of ``x``, every position times its own weight, and add the bias.
 
     ``z[n,d',h',w',f] = b[d',h',w',f] + sum_{i<rd, j<rh, k<rw, c} x[n, sd*d'+i, sh*h'+j, sw*w'+k, c]
@@ -38,7 +46,14 @@ def weighted_sum(x, weights, bias, receptive_field, strides):
     return z
 
 
-def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradient=True):
+def weighted_sum_backward(
+    dz: FloatArray,
+    x: FloatArray,
+    weights: FloatArray,
+    receptive_field: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    input_gradient: bool = True,
+) -> tuple[FloatArray | None, FloatArray, FloatArray]:
     """Gradients of :func:`weighted_sum`.
 
     Args:
@@ -64,7 +79,7 @@ def weighted_sum_backward(dz, x, weights, receptive_field, strides, input_gradie
         frames = _window_starts(i, strides[0], frames_out)
         # dW[i,h,w,c,f] = sum_{n,d'} x[n, sd*d'+i, h, w, c] G[n,d',h,w,f]
         dweights[i] = np.einsum("ndhwc,ndhwf->hwcf", x[:, frames], g)
-        if input_gradient:
+        if dx is not None:
             # dx[n, sd*d'+i, h, w, c] += sum_f W[i,h,w,c,f] G[n,d',h,w,f]
             dx[:, frames] += np.einsum("ndhwf,hwcf->ndhwc", g, w)
     return dx, dweights, dbias

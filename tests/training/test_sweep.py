@@ -23,7 +23,7 @@ from emop3d_np.training import checkpoint, stopping
 from emop3d_np.training import settings as flags
 from emop3d_np.training import sweep as sweeps
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

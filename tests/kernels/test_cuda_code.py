@@ -1,5 +1,6 @@
 """The code of the kernels for NVIDIA devices, looked at without a device: what it touches, and what it compiles to."""
 
+import ast
 import inspect
 import re
 import sys
@@ -10,12 +11,13 @@ import pytest
 from conftest import JIT, SIMULATED
 from planting import planted
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import cuda_launches
 import cuda_model
 import cuda_trace
 
-from kernels.cuda import device, elements, update
+from kernels.cuda import elements, target, update
+from kernels.cuda.launch import recorded
 
 KERNELS = cuda_launches.every_kernel()
 
@@ -45,8 +47,27 @@ def launched(kernel, instead=None):
 
 
 def test_numba_is_imported_in_one_place():
-    files = Path(device.__file__).parent.glob("*.py")
-    assert [file.name for file in files if re.search(r"(from|import) numba", file.read_text())] == ["device.py"]
+    files = Path(target.__file__).parent.glob("*.py")
+    assert [file.name for file in files if re.search(r"(from|import) numba", file.read_text())] == ["target.py"]
+
+
+# --- What kernels must not say.
+
+
+def unequal(source):
+    """Lines of functions that kernels consist of, those under ``kernel`` and ``inline``, that ask ``!=``."""
+    for function in ast.walk(ast.parse(source)):
+        decorators = getattr(function, "decorator_list", ())
+        if any(ast.unparse(each).startswith(("kernel(", "inline")) for each in decorators):
+            compared = (node for node in ast.walk(function) if isinstance(node, ast.Compare))
+            yield from (node.lineno for node in compared if any(isinstance(each, ast.NotEq) for each in node.ops))
+
+
+def test_no_kernel_asks_for_unequal_numbers():
+    """numba-cuda-mlir 0.6 has it that a NaN is not unequal to itself, so it would be found nowhere."""
+    for file in Path(target.__file__).parent.glob("*.py"):
+        assert not list(unequal(file.read_text())), file.name
+    assert list(unequal("@inline\ndef larger(value, best):\n    return value > best or value != value")) == [3]
 
 
 # --- What the threads touch.
@@ -125,7 +146,7 @@ def test_an_index_beyond_the_array_is_found():
 def test_operations_are_counted():
     """Momentum: two multiplications, an addition and a subtraction a number."""
     size = 1000
-    with device.recorded() as launches:
+    with recorded() as launches:
         arrays = [np.zeros(size, np.float32) for _ in range(3)]
         update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
     trace = cuda_trace.trace(launches[0])
@@ -139,7 +160,7 @@ def test_operations_are_counted():
 def test_the_bound_of_a_launch():
     """Momentum on four blocks: it reads three arrays and writes two."""
     size = 4 * 256
-    with device.recorded() as launches:
+    with recorded() as launches:
         arrays = [np.zeros(size, np.float32) for _ in range(3)]
         update.momentum.over_elements(size, *arrays, *map(np.float32, (0.1, 0.9, 0)))
     cost = cuda_model.cost(launches[0], np.random.default_rng(0))
@@ -154,7 +175,7 @@ def test_the_page_has_the_launches_and_bytes_of_a_step():
     for launch in cuda_launches.of_a_step(100):
         count, moved = counts.get(launch.kernel.name, (0, 0))
         counts[launch.kernel.name] = count + 1, moved + cuda_model.traffic(launch)
-    page = (Path(__file__).resolve().parents[1] / "docs" / "cuda.md").read_text()
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cuda.md").read_text()
     table = page.split("<!-- bound")[1].split("<!-- end of bound")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| ([\d,.]+) \|", table, re.MULTILINE)
     expected = {name: (str(count), f"{moved / 1e6:,.1f}") for name, (count, moved) in counts.items()}
@@ -169,7 +190,7 @@ def compiler():
     """The module that compiles, by numba-cuda or by Numba's own target, whichever is here."""
     import cuda_ptx
 
-    if not (device._compiler_found() and cuda_ptx.assembler()):
+    if not (target._compiler_found() and cuda_ptx.assembler()):
         pytest.skip("there is no compiler for devices here; make test-ptx has one")
     return cuda_ptx
 

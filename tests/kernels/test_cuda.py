@@ -17,7 +17,7 @@ import pytest
 from conftest import SIMULATED
 from planting import planted
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import cuda_step
 
 import emop3d_np as emo
@@ -25,10 +25,11 @@ import kernels
 import run
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
-from kernels.cuda import device, elements
+from kernels.cuda import device_array, elements, memory, target
 from kernels.cuda import threads as together
+from kernels.cuda.launch import LAUNCH, Kernel, recorded, stream
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 weighted_sum = sys.modules["kernels.cuda.weighted_sum"]  # the package's attribute is the function
 
 
@@ -37,26 +38,26 @@ def without(monkeypatch):
     """A machine that has ``cuda`` and whose compiler is found or not."""
 
     def set_up(cuda, compiler):
-        monkeypatch.setattr(device, "SIMULATED", False)
-        monkeypatch.setattr(device, "cuda", cuda)
-        monkeypatch.setattr(device, "_compiler_found", lambda: compiler)
-        device._require_device.cache_clear()
+        monkeypatch.setattr(target, "SIMULATED", False)
+        monkeypatch.setattr(target, "cuda", cuda)
+        monkeypatch.setattr(target, "_compiler_found", lambda: compiler)
+        target._require_device.cache_clear()
 
     yield set_up
-    device._require_device.cache_clear()
+    target._require_device.cache_clear()
 
 
 def test_no_driver(without):
     without(SimpleNamespace(is_available=lambda: False), compiler=True)
     with pytest.raises(InputError, match=r"no NVIDIA driver, or no device.*nvidia-smi.*backend cpu"):
-        device.to_device(np.zeros(3))
+        device_array.to_device(np.zeros(3))
 
 
 @pytest.mark.parametrize("cuda", [None, SimpleNamespace(is_available=lambda: True)], ids=["no-target", "no-compiler"])
 def test_no_package(without, cuda):
     without(cuda, compiler=False)
     with pytest.raises(InputError, match=r"numba-cuda.*pip install 'emop3d-np\[cuda\]'.*backend cpu"):
-        device.to_device(np.zeros(3))
+        device_array.to_device(np.zeros(3))
 
 
 def test_the_command_ends_with_a_message_not_a_traceback(tmp_path):
@@ -90,7 +91,7 @@ def batch(net, count, seed=0):
 def test_any_launch_is_right(monkeypatch, threads, block, blocks, settings):
     """Odd numbers of threads and blocks, more and fewer than there is to do: nothing is left out or done twice."""
     for name, value in {"threads": threads, "block": block, "blocks": blocks}.items():
-        monkeypatch.setattr(device.LAUNCH, name, value)
+        monkeypatch.setattr(LAUNCH, name, value)
     ours, reference = (emo.EmoP3D(**TINY, **settings, dtype="float64", backend=name) for name in ("cuda", "reference"))
     x, labels = batch(ours, 2)
     loss, gradients = ours.loss_and_gradients(x, labels, weight_decay=0.1)
@@ -110,7 +111,7 @@ SIZES = operations.Sizes(
 @pytest.mark.parametrize(("threads", "block", "blocks"), [(3, (3, 2), 5), (7, (5, 1), 2)], ids=["six", "seven"])
 def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, blocks):
     for name, value in {"threads": threads, "block": block, "blocks": blocks}.items():
-        monkeypatch.setattr(device.LAUNCH, name, value)
+        monkeypatch.setattr(LAUNCH, name, value)
     cuda, reference = map(kernels.edition, ("cuda", "reference"))
     rng = np.random.default_rng(0)
     arrays = op.inputs(rng, SIZES)
@@ -148,8 +149,8 @@ def test_an_average_stays_on_the_device(monkeypatch):
         net, averaged = (emo.EmoP3D(**TINY, backend=backend, seed=seed) for seed in (5, 6))
         moving = emo.optimizers.MovingAverage(averaged.parameters, 0.9)
         if backend == "cuda":
-            monkeypatch.setattr(device, "_host", None)
-            monkeypatch.setattr(device, "_copied", None)
+            monkeypatch.setattr(device_array, "_host", None)
+            monkeypatch.setattr(device_array, "_copied", None)
         for step in (1, 2, 300):
             moving.update(net.parameters, step)
         monkeypatch.undo()
@@ -182,11 +183,11 @@ def test_a_run_is_the_reference_run(tmp_path):
 def test_a_step_moves_the_batch_and_little_else(monkeypatch):
     """Up go the clips as they are stored, and the labels; down come losses, logits and what is finite."""
     moved = {"up": [], "down": []}
-    copied, host = device._copied, device._host
+    copied, host = device_array._copied, device_array._host
     monkeypatch.setattr(
-        device, "_copied", lambda a, *rest: moved["up"].append(np.asarray(a).nbytes) or copied(a, *rest)
+        device_array, "_copied", lambda a, *rest: moved["up"].append(np.asarray(a).nbytes) or copied(a, *rest)
     )
-    monkeypatch.setattr(device, "_host", lambda a: moved["down"].append(a.size * a.dtype.itemsize) or host(a))
+    monkeypatch.setattr(device_array, "_host", lambda a: moved["down"].append(a.size * a.dtype.itemsize) or host(a))
     net, optimizer = emo.EmoP3D(**TINY, backend="cuda"), emo.optimizers.Momentum(0.01)
     n, (d, *_) = 3, net.input_shape
     stored = np.random.default_rng(0).integers(0, 256, (3 * n, *net.input_shape), np.uint8)
@@ -195,7 +196,7 @@ def test_a_step_moves_the_batch_and_little_else(monkeypatch):
     for _ in range(2):
         batches = clips.batches(iter(np.arange(3 * n).reshape(3, n)), net.kernels, net.dtype)
         for x, labels in batches:
-            assert isinstance(x, device.DeviceArray)
+            assert isinstance(x, device_array.DeviceArray)
             _, gradients, _ = net.training_pass(x, labels, gradients=gradients)
             optimizer.update(net.parameters, gradients)
         expected = {"up": 3 * (stored[:n].nbytes + 8 * n), "down": 3 * 4 * n * (1 + 3 + 2 * (d - 2))}
@@ -208,17 +209,17 @@ def test_a_step_moves_the_batch_and_little_else(monkeypatch):
 @there
 def test_clips_go_up_while_kernels_run(monkeypatch):
     """By another thread, on a stream that kernels do not wait for."""
-    copied, ways = device._copied, []
+    copied, ways = device_array._copied, []
     monkeypatch.setattr(
-        device,
+        device_array,
         "_copied",
         lambda a, into, copying: ways.append((threading.get_ident(), copying)) or copied(a, into, copying),
     )
     clips = ClipSet("clips", np.zeros((4, *TINY["input_shape"]), np.uint8), np.zeros(4, np.int64), ("a",))
     list(clips.batches(np.arange(4).reshape(2, 2), kernels.edition("cuda"), np.float32))
     assert len(ways) == 2
-    assert all(thread != threading.get_ident() and copying is device.upload_stream for thread, copying in ways)
-    assert device.upload_stream() is not device.stream()
+    assert all(thread != threading.get_ident() and copying is device_array.upload_stream for thread, copying in ways)
+    assert device_array.upload_stream() is not stream()
 
 
 @there
@@ -283,7 +284,7 @@ def test_arrays_on_two_sides():
 
 @there
 def test_a_numpy_array_for_a_kernel():
-    a = device.memory((5,), np.float64)
+    a = memory.memory((5,), np.float64)
     with pytest.raises(
         InputError, match=r"combine works on .*on the host are: b \(5,\) of 40 bytes; kernels.cuda.to_dev"
     ):
@@ -321,13 +322,13 @@ def test_a_batch_that_is_too_large(monkeypatch):
     net = emo.EmoP3D(**TINY, backend="cuda")
     x, labels = batch(net, 4)
     each = net._fused.bytes_per_clip()
-    monkeypatch.setattr(device, "free_bytes", lambda: 3 * each)
-    monkeypatch.setattr(device.Kernel, "__call__", None)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 3 * each)
+    monkeypatch.setattr(Kernel, "__call__", None)
     with pytest.raises(
         InputError, match=rf"a batch of 4 clips needs {4 * each:,} bytes on the device, {3 * each:,} are"
     ):
         net.training_pass(x, labels, gradients=dict(net.parameters))
-    monkeypatch.setattr(device, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
     with pytest.raises(
         InputError, match=r"needs [\d,]+ bytes.*1,000 are free; lower --batch_size; a clip takes [\d,]+$"
     ):
@@ -336,7 +337,7 @@ def test_a_batch_that_is_too_large(monkeypatch):
 
 @there
 def test_an_array_that_is_too_large(monkeypatch):
-    monkeypatch.setattr(device, "free_bytes", lambda: 100)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 100)
     with pytest.raises(InputError, match="this array needs 800 bytes on the device, 100 are free"):
         kernels.edition("cuda").to_device(np.zeros(100))
 
@@ -344,10 +345,10 @@ def test_an_array_that_is_too_large(monkeypatch):
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_estimate_is_what_a_batch_takes(monkeypatch, channels):
     """The memory that one clip more takes, but for losses, moments and labels."""
-    new, taken = device._new_memory, []
-    monkeypatch.setattr(device, "_new_memory", lambda *like: taken.append(new(*like).nbytes) or new(*like))
+    new, taken = memory._new_memory, []
+    monkeypatch.setattr(memory, "_new_memory", lambda *like: taken.append(new(*like).nbytes) or new(*like))
     bytes_of = {}
-    with device.recorded():
+    with recorded():
         net = emo.EmoP3D((8, 30, 28, channels), 2, 3, backend="cuda")
         for n in (8, 9):
             _, gradients = net.loss_and_gradients(*batch(net, n))

@@ -1,6 +1,9 @@
 """Clip sets from .npy files, batches, windows and folds."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +28,21 @@ def files(tmp_path, rng):
         return tmp_path / "clips.npy", tmp_path / "labels.npy", SHAPE, 3
 
     return write
+
+
+def test_what_draws_clips_comes_at_first_use():
+    code = """
+import sys
+import emop3d_np as emo
+
+emo.datasets.load_npy
+print(sorted({"numba", "scipy", "tqdm"} & set(sys.modules)))
+print(len(emo.datasets.faces.drawn_faces(2, 0, 1, shape=(1, 16, 16, 1))[0]), emo.datasets.strokes.BOX)
+print(hasattr(emo.datasets, "hands"), {"faces", "strokes", "load_npy"} <= set(dir(emo.datasets)))
+"""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "2 105", "False True"]
 
 
 def gather(clips, indices, *how, **more):

@@ -1,0 +1,110 @@
+"""The one place that imports a compiler for NVIDIA devices, and that says what is missing where there is none.
+
+Three packages offer ``cuda`` under the same names, and the first that is found is taken: numba-cuda-mlir, which the
+extra ``cuda`` installs; numba-cuda, which it succeeds; and the target that is part of Numba itself.  Only what all of
+them know is used.  ``NUMBA_ENABLE_CUDASIM=1``, Numba's own switch, puts ``simulator.py`` in their place.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+from ..errors import InputError
+from . import simulator
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def _found() -> Any:
+    if SIMULATED:
+        return simulator.cuda
+    try:
+        from numba_cuda_mlir import cuda
+    except ImportError:
+        try:
+            from numba import cuda
+        except ImportError:
+            return None
+    return cuda
+
+
+cuda = _found()
+"""What kernels call ``cuda``; None where there is no package."""
+
+_SUCCESSOR = getattr(cuda, "__name__", "").startswith("numba_cuda_mlir")
+
+if cuda and not SIMULATED:
+    # A small sum has few blocks; that is no cause for a warning.
+    cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
+
+def jit(function: Callable[..., Any], device: bool = False) -> Any:
+    """``cuda.jit``, compiled for the types of a call; ``device``: a function that kernels call."""
+    # numba-cuda-mlir would take the annotations, which are for readers, for the types to compile
+    options = {"annotations_as_signatures": False} if _SUCCESSOR else {}
+    return cuda.jit(device=device, **options)(function) if cuda else function
+
+
+def require_device() -> None:
+    """Refuse to go on without a device.
+
+    Raises:
+        InputError: it says which is missing, the package or the driver, and how to get it.
+    """
+    if not SIMULATED:
+        _require_device()
+
+
+@cache
+def _require_device() -> None:
+    if cuda is None or not _compiler_found():
+        raise InputError(
+            "backend cuda: the package numba-cuda-mlir with its compiler is missing; pip install 'emop3d-np[cuda]' "
+            "gets it (backend cpu needs neither)"
+        )
+    if not cuda.is_available():
+        raise InputError(
+            "backend cuda: no NVIDIA driver, or no device, was found on this machine; install the driver of the "
+            "graphics card (nvidia-smi must list it), or use backend cpu; NUMBA_ENABLE_CUDASIM=1 simulates a device, "
+            "for tests: very slow"
+        )
+
+
+def _compiler_found() -> bool:
+    try:
+        import_module(f"{cuda.__name__}.cudadrv.nvvm").NVVM()
+    except Exception:  # of a kind that differs between the packages and their versions
+        return False
+    return True
+
+
+def ptx(function: Callable[..., None], arguments: tuple[Any, ...], cc: tuple[int, int]) -> str:
+    """Compile a kernel without a device, for the table of registers and its tests.
+
+    Args:
+        function: the kernel as a Python function.
+        arguments: what it is launched with: arrays and numbers, on the host.
+        cc: compute capability, ``(major, minor)``.
+
+    Returns:
+        The kernel in NVIDIA's assembly language for virtual machines, PTX.
+    """
+    answer: Any
+    if _SUCCESSOR:
+        types, typeof = cuda.types, import_module("numba_cuda_mlir.numba_cuda.typing.typeof").typeof
+        asking, name, answer = import_module("numba_cuda_mlir.tools"), "_cached_cc", cc
+    else:
+        numba, device = import_module("numba"), SimpleNamespace(compute_capability=cc)
+        types, typeof = numba.types, numba.typeof
+        asking, name, answer = import_module("numba.cuda.dispatcher"), "get_current_device", lambda: device
+    # to type what a kernel calls, the device is asked for its capability; here the answer is given
+    asked = getattr(asking, name)
+    setattr(asking, name, answer)
+    try:
+        text: str = cuda.compile_ptx(function, types.void(*map(typeof, arguments)), cc=cc)[0]
+        return text.rstrip("\0")
+    finally:
+        setattr(asking, name, asked)
