@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from conftest import JIT
 
 import run
-from emop3d_np import files, optimizers
+from emop3d_np import files, optimizers, report
 from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
 from emop3d_np.training import building, checkpoint, evaluation, runs, stopping
@@ -282,6 +283,10 @@ def test_an_average_begun_and_ended_by_resuming(task):
     for name, values in state.average.items():
         middle = np.linalg.norm(values - before[name]), np.linalg.norm(values - state.parameters[name])
         assert max(middle) <= 1.1 * np.linalg.norm(before[name] - state.parameters[name]), name
+    picture = the_run(task) / "x.png"
+    if find_spec("matplotlib"):  # evaluations without the average come before
+        report.draw_run(the_run(task), picture)
+        assert picture.read_bytes()[:4] == b"\x89PNG"
     assert run.main(["--resume", str(path), "--average", "None", "--max_steps", "3"]) == 0
     assert not checkpoint.load(path).average
     assert "averaged_val_loss" not in rows(the_run(task) / "history.jsonl")[-1]
