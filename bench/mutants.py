@@ -50,7 +50,7 @@ MODULES = [
 ]
 SAMPLES = {"kernels/cpu/fused.py": 400}
 """Of a module with too many mutants so many are drawn at random, the same ones every time."""
-TESTS = [f"tests/test_{name}.py" for name in ("operations", "network", "own_golden", "optimizers")]
+TESTS = [f"tests/test_{name}.py" for name in ("operations", "affine", "network", "own_golden", "optimizers")]
 EQUIVALENT = ROOT / "bench/equivalent_mutants.txt"
 MEMORY = 1 << 30
 """Bytes that a mutant may take beyond what the process has."""

@@ -352,7 +352,7 @@ def _part_bytes(words, chosen, y):
     for p in range(y.shape[1]):
         word = words[p]
         for i in range(8):
-            y[chosen[i], p] = np.uint8(word >> np.uint64(8 * i))
+            y[chosen[i], p] = np.uint8((word >> np.uint64(8 * i)) & np.uint64(255))
 
 
 @loop

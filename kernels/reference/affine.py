@@ -45,9 +45,10 @@ def _resample(clip, map_):
     share = places - low
     y = np.full(clip.shape, -0.0, clip.dtype)  # the one number that added to any other gives that other, 0 and -0 too
     for corner in product((0, 1), repeat=3):
-        weight = np.prod([s if up else 1 - s for s, up in zip(share, corner, strict=True)], 0)[..., np.newaxis]
-        place = tuple(np.minimum(low[axis] + corner[axis], sizes[axis] - 1) for axis in range(3))
-        np.add(y, weight * clip[place], out=y, where=weight > 0, casting="same_kind")
+        weight = np.prod([s if up else 1 - s for s, up in zip(share, corner, strict=True)], 0)
+        near = weight > 0
+        place = tuple(np.minimum(low[axis][near] + corner[axis], sizes[axis] - 1) for axis in range(3))
+        y[near] += weight[near][:, np.newaxis] * clip[place]
     return y
 
 
