@@ -55,7 +55,13 @@ SAMPLES = {
 """Of modules with too many mutants so many are drawn at random, the same ones every time: 400 of the fused passes."""
 TESTS = [
     f"tests/{name}.py"
-    for name in ("kernels/test_operations", "test_network", "kernels/test_own_golden", "test_optimizers")
+    for name in (
+        "kernels/test_operations",
+        "kernels/test_affine",
+        "test_network",
+        "kernels/test_own_golden",
+        "test_optimizers",
+    )
 ]
 EQUIVALENT = ROOT / "bench/equivalent_mutants.txt"
 MEMORY = 1 << 30

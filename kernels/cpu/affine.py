@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numba import from_dtype, get_num_threads, prange, types
 
+from ..arrays import AnyArray, FloatArray
 from ..reference.affine import computed_in, in_range
 from .jit import alone, borrowing, by_address, loop, parallel, serial
 
@@ -19,7 +20,13 @@ END = np.uint32(2**32 - 1)
 of it to be made of instructions on several numbers."""
 
 
-def affine(x, maps, levels=None, out=None, beside=False):
+def affine(
+    x: AnyArray,
+    maps: FloatArray,
+    levels: FloatArray | None = None,
+    out: AnyArray | None = None,
+    beside: bool = False,
+) -> AnyArray:
     """As ``kernels.reference.affine``.
 
     Args:
@@ -33,7 +40,8 @@ def affine(x, maps, levels=None, out=None, beside=False):
         out[...] = in_range(affine(x.astype(dtype), maps, levels, None, beside), out.dtype)
         return out
     levels = np.ones((len(x), 2), dtype) if levels is None else np.asarray(levels, dtype)
-    planes, target = _as_planes(x), _as_planes(out)
+    planes, target = _as_planes(x).view(), _as_planes(out)
+    planes.flags.writeable = False  # as it may be: one compiled kernel for either
     parts = 1 if beside else min(len(x), 4 * get_num_threads())
     run = _in_one_part if parts == 1 else _in_parts
     run(_resampler(x.dtype), parts, planes, np.ascontiguousarray(maps, np.float64), levels, target)
@@ -63,8 +71,8 @@ def _in_one_part(resample, _, x, maps, levels, y):
 def _resampler(dtype):
     """The worker for clips of ``dtype``, compiled."""
     stored, real = from_dtype(dtype), from_dtype(computed_in(dtype))
-    x = types.Array(stored, 5, "C")
-    signature = types.void(x, types.float64[:, :, ::1], real[:, ::1], x)
+    x, y = types.Array(stored, 5, "C", readonly=True), types.Array(stored, 5, "C")
+    signature = types.void(x, types.float64[:, :, ::1], real[:, ::1], y)
     return by_address(signature)(_resample_bytes if dtype == np.uint8 else _resample_floats)
 
 
@@ -352,7 +360,7 @@ def _part_bytes(words, chosen, y):
     for p in range(y.shape[1]):
         word = words[p]
         for i in range(8):
-            y[chosen[i], p] = np.uint8(word >> np.uint64(8 * i))
+            y[chosen[i], p] = np.uint8((word >> np.uint64(8 * i)) & np.uint64(255))
 
 
 @loop

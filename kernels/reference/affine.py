@@ -1,11 +1,15 @@
 """Clips moved, turned, stretched and slanted, each by a map of its own; and their levels of brightness changed."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from ..arrays import AnyArray, FloatArray
 
 
-def affine(x, maps, levels=None, out=None):
+def affine(x: AnyArray, maps: FloatArray, levels: FloatArray | None = None, out: AnyArray | None = None) -> AnyArray:
     """``y[p] = x[A p + t]``, linear between the places of ``x``; its border is repeated beyond it.
 
     Args:
@@ -28,7 +32,7 @@ def affine(x, maps, levels=None, out=None):
     values = x.astype(computed_in(x.dtype))
     y = np.stack([_resample(clip, map_) for clip, map_ in zip(values, maps, strict=True)])
     if levels is not None:
-        factor, summand = line_of(levels, values).T.reshape(2, -1, 1, 1, 1, 1)
+        factor, summand = _line(levels, values).T.reshape(2, -1, 1, 1, 1, 1)
         y = np.where(summand == 0, y * factor, y * factor + summand)
     if out is None:
         out = np.empty(x.shape, x.dtype)
@@ -45,13 +49,14 @@ def _resample(clip, map_):
     share = places - low
     y = np.full(clip.shape, -0.0, clip.dtype)  # the one number that added to any other gives that other, 0 and -0 too
     for corner in product((0, 1), repeat=3):
-        weight = np.prod([s if up else 1 - s for s, up in zip(share, corner, strict=True)], 0)[..., np.newaxis]
-        place = tuple(np.minimum(low[axis] + corner[axis], sizes[axis] - 1) for axis in range(3))
-        np.add(y, weight * clip[place], out=y, where=weight > 0, casting="same_kind")
+        weight = np.prod([s if up else 1 - s for s, up in zip(share, corner, strict=True)], 0)
+        near = weight > 0
+        place = tuple(np.minimum(low[axis][near] + corner[axis], sizes[axis] - 1) for axis in range(3))
+        y[near] += weight[near][:, np.newaxis] * clip[place]
     return y
 
 
-def line_of(levels, values):
+def _line(levels, values):
     """``b (m + k (v - m))`` as ``factor * v + summand``.
 
     Args:
@@ -67,12 +72,12 @@ def line_of(levels, values):
     return np.stack([brightness * contrast, summand], 1).astype(values.dtype)
 
 
-def computed_in(dtype):
+def computed_in(dtype: DTypeLike) -> np.dtype[Any]:
     """The float dtype that values of ``dtype`` are computed in."""
     return np.result_type(dtype, np.float32)
 
 
-def in_range(values, dtype):
+def in_range(values: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     """``values`` rounded, and cut off to what whole numbers of ``dtype`` can be; for a float dtype as they are."""
     if dtype.kind == "f":
         return values
