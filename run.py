@@ -25,7 +25,7 @@ def train(given: dict[str, Any]) -> int:
     from emop3d_np.optimizers import MovingAverage
     from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
-    from emop3d_np.training.metrics import Tally
+    from emop3d_np.training.metrics import Tally, in_words
     from emop3d_np.training.runs import RunFolder
 
     # --- Settings: the flags given, over those of the resumed run, over the recipe's, over the defaults.
@@ -83,7 +83,8 @@ def train(given: dict[str, Any]) -> int:
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     started = time.perf_counter()
-    building.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
+    augmentation = datasets.Augmentation.of(settings)
+    building.compile_kernels(net, training, augmentation, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None) -> None:
@@ -105,7 +106,6 @@ def train(given: dict[str, Any]) -> int:
         datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)
         for step in range(optimizer.step, last_step)
     )
-    augmentation = datasets.Augmentation(settings.shift, settings.flip or "", settings.brightness, settings.seed)
     changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
     batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
     gradients = None
@@ -161,7 +161,7 @@ def train(given: dict[str, Any]) -> int:
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 which = " of the averaged network" if averaged else ""
                 tqdm.write(f"test{which} after {epoch:g} epochs, {result.clips} clips:\n{result}")
-                tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
+                tqdm.write(f"validation {in_words(result.as_dict())}")
         stopped = interrupt.requested and optimizer.step < last_step
         if stopped:
             save()

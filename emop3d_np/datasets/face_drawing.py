@@ -35,7 +35,8 @@ def shapes_of(
     """
     sketch = _Sketch()
     _draw_person(sketch, person, shot, units)
-    return sketch.placed(shot, moment, size)
+    shapes: FloatArray = sketch.placed(shot, moment, size)
+    return shapes
 
 
 class _Sketch:

@@ -1,13 +1,14 @@
 """What a run is built of before its first step: network and optimiser from the settings, threads, compiled kernels."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import memory, optimizers
-from ..datasets import ClipSet, normalize
+from ..datasets import Augmentation, ClipSet, normalize
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
@@ -125,17 +126,25 @@ def require_batch(settings: Settings, clips: ClipSet) -> None:
     )
 
 
-def compile_kernels(net: EmoP3D, clips: ClipSet, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
+def compile_kernels(
+    net: EmoP3D,
+    clips: ClipSet,
+    augmentation: Augmentation,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+) -> None:
     """Compile all that a run will need, or read it from disk, by doing each thing once, most of them on black clips.
 
     Args:
         net: EmoP3D.
         clips: ClipSet to train on; its dtype decides which preprocessing is compiled.
+        augmentation: what changes its clips.
         progress: wraps the list of things to do, as tqdm does.
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
+    raw = np.zeros(x.shape, clips.clips.dtype.newbyteorder("="))
     kernels: list[Callable[[], Any]] = [
         lambda: clips.draw and clips.draw(np.arange(1)),
+        *([partial(augmentation.apply, raw, 0)] if augmentation else []),
         lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),

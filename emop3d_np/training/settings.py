@@ -72,6 +72,12 @@ def _optional_choice(*values):
     return Kind(_optional(kind.read), f"{kind.words}, or None")
 
 
+def _pixels_or_share(text):
+    if text.strip().isdecimal():
+        return int(text)
+    return _checked(float, lambda value: 0 <= value < 1)(text) or 0
+
+
 _finite = _checked(float, lambda value: abs(value) < float("inf"))
 _positive = _checked(_finite, lambda value: value > 0)
 _count = _checked(int, lambda value: value >= 1)
@@ -87,8 +93,10 @@ OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
 TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
 SHIFTS = Kind(
-    _checked(_numbers(int), lambda values: len(values) == 3 and min(values) >= 0), "three whole numbers like 0,4,4"
+    _checked(_numbers(_pixels_or_share), lambda values: len(values) == 3),
+    "three whole numbers like 0,4,4, or shares of the side, below 1, like 0,0.04,0.04",
 )
+DEGREES = Kind(_checked(float, lambda value: 0 <= value <= 180), "degrees from 0 to 180")
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
 OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
@@ -174,10 +182,22 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             OPTIONAL_SHARE,
             "also keep an average of the network over the steps, and use it: the share kept at a step, like 0.999",
         ),
-        Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
-        Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
-        Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
         Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
+    ),
+    "Augmentation": (
+        Setting(
+            "shift",
+            [0, 0, 0],
+            SHIFTS,
+            "move training clips by up to so many frames, rows, columns, at random; below 1: shares of the sides",
+        ),
+        Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
+        Setting("rotate", 0.0, DEGREES, "turn training clips by up to so many degrees, at random"),
+        Setting("scale", 0.0, SHARE, "make training clips larger or smaller, by 1 - this to 1 + this, at random"),
+        Setting("shear", 0.0, SHARE, "slant training clips by up to this share, at random"),
+        Setting("augment_in", "hw", _choice("hw", "dhw"), "rotate, scale, shear: hw, all frames alike; dhw, volumes"),
+        Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
+        Setting("contrast", 0.0, SHARE, "multiply their distance from their mean by 1 - this to 1 + this, at random"),
     ),
     "Evaluation": (
         Setting("evaluate_every", 1.0, POSITIVE, "epochs between two evaluations (decimals allowed)"),
@@ -213,7 +233,9 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
 }
 
 
-VARIED = [setting.name for section in ("Recipe", "Network", "Training") for setting in SETTINGS[section]]
+VARIED = [
+    setting.name for section in ("Recipe", "Network", "Training", "Augmentation") for setting in SETTINGS[section]
+]
 """Names of the settings that a sweep may list several values of."""
 
 

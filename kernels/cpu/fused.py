@@ -42,7 +42,7 @@ from .clip import (
     forward_clip,
     logit,
 )
-from .jit import by_address, parallel, serial
+from .jit import by_address, parallel, pasted
 from .layout import (
     GROUP,
     Plan,
@@ -247,22 +247,33 @@ def _run_task(job, begin, end, plan, buffers, batch, thread):
     scratch = scratch_in(buffers.scratch[thread], plan.scratch)
     # The parts of a single clip share the first thread's maps.
     kept = kept_in(buffers.kept[thread if job in (Job.TRAIN, Job.FORWARD) else 0], plan.kept)
+    # What is called with constants would be compiled for these once more.
+    training, slot = job == Job.TRAIN, np.int64(0)
     for part in range(begin, end):
         if job == Job.TRAIN:
-            _train_chunk(part, plan, net, buffers.gradients, kept, scratch, batch)
+            _train_chunk(part, training, plan, net, buffers.gradients, kept, scratch, batch)
         elif job == Job.FORWARD:
-            batch.finite[part] = forward_clip(batch.x[part], 0, False, plan, net, kept, scratch, batch.logits[part])
+            batch.finite[part] = forward_clip(
+                batch.x[part], slot, training, plan, net, kept, scratch, batch.logits[part]
+            )
         elif job == Job.GATHER:
             frames = batch.x.shape[1]
             gather(batch.x[0], part // frames, part % frames, kept.x)
         elif job == Job.LAYER_7:
-            batch.logits[0, part] = logit(part, kept.n5[0].reshape(-1), net)
+            batch.logits[0, part] = logit(part, kept.n5[slot].reshape(-1), net)
         else:
-            _layer_of_pair(job, part, plan, net, kept, scratch, batch.finite)
+            f, first = part % net.w3.shape[0], part // net.w3.shape[0] * 2
+            if job == Job.LAYER_1:
+                batch.finite[part] = forward_1(first, f, training, plan.width1, net, kept, scratch)
+            elif job == Job.LAYER_3:
+                for d in range(first, min(first + 2, kept.scale3.shape[1])):
+                    forward_3(d, f, net, kept)
+            else:
+                forward_5(first, f, slot, plan.width5, net, kept, scratch)
 
 
-@serial
-def _train_chunk(chunk, plan, net, gradients, kept, scratch, batch):
+@pasted
+def _train_chunk(chunk, training, plan, net, gradients, kept, scratch, batch):
     """Forward and backward for the clips of a chunk, whose row of gradients (chunks, q) is overwritten."""
     chunks, clips = len(gradients), len(batch.x)
     gradients[chunk] = 0
@@ -270,23 +281,8 @@ def _train_chunk(chunk, plan, net, gradients, kept, scratch, batch):
     first, end = chunk * clips // chunks, (chunk + 1) * clips // chunks
     for n in range(first, end):
         slot = (n - first) % GROUP
-        dlogits = scratch.dlogits[slot]
-        batch.finite[n] = forward_clip(batch.x[n], slot, True, plan, net, kept, scratch, batch.logits[n])
-        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], clips, dlogits)
+        batch.finite[n] = forward_clip(batch.x[n], slot, training, plan, net, kept, scratch, batch.logits[n])
+        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], clips, scratch.dlogits[slot])
         backward_clip(slot, plan, net, own, kept, scratch)
         if slot == GROUP - 1 or n == end - 1:
             dense_weights_backward(slot + 1, kept.n5, scratch.dlogits, own)
-
-
-@serial
-def _layer_of_pair(job, part, plan, net, kept, scratch, finite):
-    """One layer of a single clip: one map of a pair of frames."""
-    maps = net.w3.shape[0]
-    f, d = part % maps, part // maps * 2
-    if job == Job.LAYER_1:
-        finite[part] = forward_1(d, f, False, plan.width1, net, kept, scratch)
-    elif job == Job.LAYER_3:
-        for each in range(d, min(d + 2, kept.scale3.shape[1])):
-            forward_3(each, f, net, kept)
-    else:
-        forward_5(d, f, 0, plan.width5, net, kept, scratch)

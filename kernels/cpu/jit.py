@@ -74,8 +74,14 @@ class _Complete(Compiler):
 
 
 parallel = _cached(numba.njit, pipeline_class=_Complete, nogil=True, parallel=True)
+alone = _cached(numba.njit, pipeline_class=_Complete, nogil=True)
+"""A driver like those, but in the caller's thread alone."""
+
 SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 serial = _cached(numba.njit, **SERIAL)
+
+pasted = numba.njit(inline="always")
+"""A worker that is not compiled by itself, but within the one function that calls it."""
 
 
 class _Borrowing(Compiler):

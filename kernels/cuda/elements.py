@@ -51,9 +51,8 @@ def find_non_finite(a: FloatArray, found: IntArray) -> None:
     zero = a.dtype.type(0)
     seen = 0
     for q in range(cuda.grid(1), a.size, cuda.gridsize(1)):
-        # inf - inf and nan - nan are NaN
-        if a[q] - a[q] != zero:
-            seen = 1
+        # inf - inf and nan - nan are NaN, which equals nothing
+        seen = seen if a[q] - a[q] == zero else 1
     seen = cuda.syncthreads_or(seen)
     if cuda.threadIdx.x == 0:
         found[cuda.blockIdx.x] = seen

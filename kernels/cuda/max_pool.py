@@ -127,4 +127,5 @@ def first_largest_frame(x: FloatArray, n: int, f: int, d: int, h: int, w: int, r
 @inline
 def larger(value: float, best: float) -> bool:
     """Whether ``value`` takes the place of ``best``; nothing takes that of a NaN."""
-    return value > best or (value != value and best == best)
+    # a NaN equals nothing, and is not at most anything
+    return best == best and not value <= best

@@ -107,6 +107,47 @@ def test_pictures(capsys, tmp_path):
     failing(capsys, "cannot be written", "report", folder, tmp_path / "nowhere" / "x.png")
 
 
+@pytest.mark.parametrize("shape", [(7, 8, 14, 14, 1), (2, 3, 9, 8, 3), (1, 1, 4, 4, 2)])
+def test_sheet_of_changed_clips(capsys, tmp_path, shape):
+    """Of an .npy, of a prepared folder and of volumes, all without labels."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+    clips = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    folder, picture = tmp_path / "clips", tmp_path / "sheet.png"
+    folder.mkdir()
+    np.save(folder / "Training.npy", clips)
+    np.save(tmp_path / "x.npy", clips.astype(np.float32))
+    np.savez(tmp_path / "x.npz", train_images=clips[..., 0])
+    changes = ["--rotate", 20, "--shift", "0,0.1,2", "--augment_in", "dhw", "--contrast=0.2", "--seed", 4]
+    for data in (folder, tmp_path / "x.npy", tmp_path / "x.npz"):
+        assert main(list(map(str, ["augmented", data, picture, *changes]))) == 0
+        assert capsys.readouterr().out == f"drawn: {picture}\n"
+        assert picture.read_bytes()[:4] == b"\x89PNG"
+        picture.unlink()
+
+
+def test_sheet_of_changed_faces(capsys, tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+    assert main(["augmented", str(tmp_path / "sheet.png"), "--flip", "w"]) == 0
+    assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_sheets_that_cannot_be_drawn(capsys, tmp_path):
+    picture = tmp_path / "sheet.png"
+    failing(capsys, "no flag changes the clips; give some, for example --rotate 10", "augmented", picture)
+    failing(capsys, "no flag changes the clips", "augmented", picture, "--rotate", 0, "--augment_in", "dhw")
+    failing(capsys, "--rotate is '200'; it must be degrees from 0 to 180", "augmented", picture, "--rotate", 200)
+    failing(capsys, "unrecognized arguments: --batch_size", "augmented", "x.npy", picture, "--batch_size", 3)
+    failing(capsys, "clips absent.npy: there is no such file", "augmented", "absent.npy", picture, "--flip", "w")
+    failing(capsys, "clips absent.npz: there is no such file", "augmented", "absent.npz", picture, "--flip", "w")
+    np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
+    failing(capsys, "clips have 5: (n, d, h, w, c)", "augmented", tmp_path / "flat.npy", picture, "--flip", "w")
+    np.save(tmp_path / "none.npy", np.zeros((0, 3, 4, 4, 1)))
+    failing(capsys, "is empty, it holds no clips", "augmented", tmp_path / "none.npy", picture, "--flip", "w")
+    np.savez(tmp_path / "flat.npz", train_images=np.zeros((3, 4)))
+    failing(capsys, "a 3D set of MedMNIST has numbers", "augmented", tmp_path / "flat.npz", picture, "--flip", "w")
+    assert not picture.exists()
+
+
 def test_pictures_without_matplotlib(capsys, tmp_path, monkeypatch):
     original = builtins.__import__
 

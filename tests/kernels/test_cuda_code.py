@@ -1,5 +1,6 @@
 """The code of the kernels for NVIDIA devices, looked at without a device: what it touches, and what it compiles to."""
 
+import ast
 import inspect
 import re
 import sys
@@ -48,6 +49,25 @@ def launched(kernel, instead=None):
 def test_numba_is_imported_in_one_place():
     files = Path(target.__file__).parent.glob("*.py")
     assert [file.name for file in files if re.search(r"(from|import) numba", file.read_text())] == ["target.py"]
+
+
+# --- What kernels must not say.
+
+
+def unequal(source):
+    """Lines of functions that kernels consist of, those under ``kernel`` and ``inline``, that ask ``!=``."""
+    for function in ast.walk(ast.parse(source)):
+        decorators = getattr(function, "decorator_list", ())
+        if any(ast.unparse(each).startswith(("kernel(", "inline")) for each in decorators):
+            compared = (node for node in ast.walk(function) if isinstance(node, ast.Compare))
+            yield from (node.lineno for node in compared if any(isinstance(each, ast.NotEq) for each in node.ops))
+
+
+def test_no_kernel_asks_for_unequal_numbers():
+    """numba-cuda-mlir 0.6 has it that a NaN is not unequal to itself, so it would be found nowhere."""
+    for file in Path(target.__file__).parent.glob("*.py"):
+        assert not list(unequal(file.read_text())), file.name
+    assert list(unequal("@inline\ndef larger(value, best):\n    return value > best or value != value")) == [3]
 
 
 # --- What the threads touch.

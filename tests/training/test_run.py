@@ -1,10 +1,12 @@
 """``run.py`` as its user meets it: what it leaves behind, resuming, interruptions, and every wrong input."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from conftest import JIT
 
 import run
-from emop3d_np import files, optimizers
+from emop3d_np import files, optimizers, report
 from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
 from emop3d_np.training import building, checkpoint, evaluation, runs, stopping
@@ -142,7 +144,9 @@ def test_patience_ends_a_run_and_keeps_its_best(task, capsys):
 def test_interrupted_and_resumed_is_uninterrupted(task, tmp_path, monkeypatch, capsys, optimizer):
     """Ctrl-C in the middle of an epoch, then --resume: the same bits and the same history."""
     task |= {"optimizer": optimizer, "save_checkpoint": True, "decay_steps": 1, "weight_decay": 0.01}
-    task |= {"shift": "0,1,1", "flip": "w", "brightness": 0.2, "patience": 9}
+    task |= {"shift": "0,1,0.1", "flip": "w", "brightness": 0.2, "patience": 9}
+    task |= {"rotate": 20, "scale": 0.1, "shear": 0.1, "contrast": 0.2}
+    task |= {"augment_in": "dhw" if optimizer == "ADAM" else "hw"}
     whole = task | {"save_path": tmp_path / "whole"}
     assert run.main(arguments(whole)) == 0
 
@@ -282,9 +286,25 @@ def test_an_average_begun_and_ended_by_resuming(task):
     for name, values in state.average.items():
         middle = np.linalg.norm(values - before[name]), np.linalg.norm(values - state.parameters[name])
         assert max(middle) <= 1.1 * np.linalg.norm(before[name] - state.parameters[name]), name
+    picture = the_run(task) / "x.png"
+    if find_spec("matplotlib"):  # evaluations without the average come before
+        report.draw_run(the_run(task), picture)
+        assert picture.read_bytes()[:4] == b"\x89PNG"
     assert run.main(["--resume", str(path), "--average", "None", "--max_steps", "3"]) == 0
     assert not checkpoint.load(path).average
     assert "averaged_val_loss" not in rows(the_run(task) / "history.jsonl")[-1]
+
+
+@pytest.mark.skipif(not JIT, reason="interpreted kernels have no threads")
+def test_clips_are_changed_beside_the_kernels(task):
+    """Numba's plainest layer ends a process that runs two parallel kernels at a time."""
+    task |= {"rotate": 20, "shift": "0,0.1,0.1", "contrast": 0.1, "max_steps": 40, "evaluate_every": 20}
+    code = "import sys, run, numba; code = run.main(sys.argv[1:]); print(numba.threading_layer()); sys.exit(code)"
+    command = [sys.executable, "-c", code, *arguments(task)]
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "workqueue"
 
 
 def test_second_ctrl_c_stops_at_once(task, monkeypatch, capsys):
@@ -371,6 +391,22 @@ def failing(capsys, words, *more):
         (["--train_path", "x.npy"], "--train_labels_path is missing; --train_path needs it"),
         (["--shift", "1,2"], "--shift is '1,2'; it must be three whole numbers like 0,4,4"),
         (["--shift", "0,-1,0"], "--shift is '0,-1,0'"),
+        (
+            ["--shift", "0,4.5,0"],
+            "--shift is '0,4.5,0'; it must be three whole numbers like 0,4,4, or shares of the side",
+        ),
+        (["--shift", "0,1.0,0"], "--shift is '0,1.0,0'"),
+        (["--shift", "0,-0.1,0"], "--shift is '0,-0.1,0'"),
+        (["--shift", "0,nan,0"], "--shift is '0,nan,0'"),
+        (["--rotate", "180.5"], "--rotate is '180.5'; it must be degrees from 0 to 180"),
+        (["--rotate", "-5"], "--rotate is '-5'"),
+        (["--rotate", "nan"], "--rotate is 'nan'"),
+        (["--scale", "1"], "--scale is '1'; it must be a number from 0 to below 1"),
+        (["--scale", "-0.1"], "--scale is '-0.1'"),
+        (["--shear", "1"], "--shear is '1'; it must be a number from 0 to below 1"),
+        (["--shear", "-0.1"], "--shear is '-0.1'"),
+        (["--contrast", "1.5"], "--contrast is '1.5'; it must be a number from 0 to below 1"),
+        (["--augment_in", "wh"], "--augment_in is 'wh'; it must be one of hw, dhw"),
         (["--flip", "x"], "--flip is 'x'; it must be letters of dhw, or None"),
         (["--brightness", "1"], "--brightness is '1'; it must be a number from 0 to below 1"),
         (["--folds", "2", "--patience", "3"], "--patience 3 cannot be used with --folds"),
