@@ -22,23 +22,25 @@ def train(given: dict[str, Any]) -> int:
     from tqdm import tqdm
 
     from emop3d_np import datasets
+    from emop3d_np.optimizers import MovingAverage
     from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
-    from emop3d_np.training.metrics import Tally
+    from emop3d_np.training.metrics import Tally, in_words
     from emop3d_np.training.runs import RunFolder
 
-    # --- Settings: the flags given, over those of the resumed run, over the defaults.
+    # --- Settings: the flags given, over those of the resumed run, over the recipe's, over the defaults.
     resumed = None
     if given.get("resume"):
         path = Path(given["resume"])
         path = path / given.get("checkpoint_name", flags.defaults()["checkpoint_name"]) if path.is_dir() else path
         resumed = checkpoint.load(path)
-    settings = flags.merge(resumed.settings if resumed else {}, given)
+    settings = resuming.merge_resumed(resumed, given) if resumed else flags.merge(given)
     building.use_threads(settings.threads)
     print(flags.table(settings))
 
     # --- Network and data.
     net = building.build_network(settings)
+    averaged = building.build_network(settings) if settings.average else None
     print(building.layer_table(net))
     training, validation = datasets.load_sets(settings)
     building.require_batch(settings, training)
@@ -50,17 +52,23 @@ def train(given: dict[str, Any]) -> int:
 
     # --- The schedule, in steps.
     steps_per_epoch = len(training) // settings.batch_size
-    last_step = max(1, round(settings.max_steps * steps_per_epoch))
-    evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
-    milestones = {max(1, round(epoch * steps_per_epoch)) for epoch in settings.test_milestones or []} | {last_step}
-    optimizer = building.build_optimizer(settings, steps_per_epoch)
+    last_step = building.count_steps(settings.max_steps, steps_per_epoch)
+    evaluate_every = building.count_steps(settings.evaluate_every, steps_per_epoch)
+    milestones = {building.count_steps(each, steps_per_epoch) for each in settings.test_milestones or []} | {last_step}
+    decay = building.build_decay(settings, net)
+    optimizer = building.build_optimizer(settings, steps_per_epoch, decay)
+    penalty = {} if settings.optimizer == "ADAMW" else decay  # that one decays the weights itself
+    average = MovingAverage(averaged.parameters, settings.average) if averaged else None
+    judged = [("val", "validation", net)]
+    if averaged:  # it comes last, since the last result is what patience looks at
+        judged.append(("averaged_val", "averaged", averaged))
     tally, patience = Tally(), stopping.Patience(settings.patience)
     if settings.patience and not validation:
         raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")
 
     # --- Where the run was, if it is resumed.
     if resumed:
-        resuming.restore(resumed, net, optimizer, tally, patience, len(training))
+        resuming.restore(resumed, net, optimizer, tally, patience, len(training), averaged)
         run = RunFolder(path.parent, path.name)
         run.rewind(optimizer.step)
         print(f"resumed {path} at step {optimizer.step}")
@@ -75,11 +83,13 @@ def train(given: dict[str, Any]) -> int:
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     started = time.perf_counter()
-    building.compile_kernels(net, training, partial(tqdm, desc="compiling", unit="kernel", leave=False))
+    augmentation = datasets.Augmentation.of(settings)
+    building.compile_kernels(net, training, augmentation, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None) -> None:
-        run.save(resuming.snapshot(settings, net, optimizer, tally, patience, len(training), steps_per_epoch), path)
+        state = settings, net, optimizer, tally, patience, len(training), steps_per_epoch, averaged
+        run.save(resuming.snapshot(*state), path)
 
     @contextmanager
     def training_kept() -> Iterator[None]:
@@ -96,10 +106,9 @@ def train(given: dict[str, Any]) -> int:
         datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)
         for step in range(optimizer.step, last_step)
     )
-    augmentation = datasets.Augmentation(settings.shift, settings.flip or "", settings.brightness, settings.seed)
     changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
     batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
-    decay, gradients = settings.weight_decay or 0.0, None
+    gradients = None
     validated: dict[str, str] = {}
     started = time.perf_counter()
     with (
@@ -112,9 +121,11 @@ def train(given: dict[str, Any]) -> int:
             with training_kept():
                 x, labels = next(batches)
             rate = optimizer.rate
-            loss, gradients, logits = net.training_pass(x, labels, decay, gradients=gradients)
+            loss, gradients, logits = net.training_pass(x, labels, penalty, gradients=gradients)
             stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
             optimizer.update(net.parameters, gradients)
+            if average:
+                average.update(net.parameters, optimizer.step)
             tally.add(loss, logits, labels)
             step = optimizer.step
             epoch = step / steps_per_epoch
@@ -126,11 +137,12 @@ def train(given: dict[str, Any]) -> int:
                 row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
                 line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
                 if validation:
-                    with training_kept():
-                        result = evaluate_network(net, validation, settings, settings.evaluate_clips)
-                    row |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
-                    line += f"  validation loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
-                    validated = {"validation": f"{100 * result.accuracy:.1f}%"}
+                    for name, words, network in judged:  # last the one that answers
+                        with training_kept():
+                            result = evaluate_network(network, validation, settings, settings.evaluate_clips)
+                        row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
+                        line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
+                        validated[words] = f"{100 * result.accuracy:.1f}%"
                 run.append("history.jsonl", row)
                 tqdm.write(line)
                 tally = Tally()
@@ -145,10 +157,11 @@ def train(given: dict[str, Any]) -> int:
 
             if validation and step in milestones:
                 with training_kept():
-                    result = evaluate_network(net, validation, settings)
+                    result = evaluate_network(averaged or net, validation, settings)
                 run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
-                tqdm.write(f"test after {epoch:g} epochs, {result.clips} clips:\n{result}")
-                tqdm.write(f"validation accuracy {100 * result.accuracy:.1f} %")
+                which = " of the averaged network" if averaged else ""
+                tqdm.write(f"test{which} after {epoch:g} epochs, {result.clips} clips:\n{result}")
+                tqdm.write(f"validation {in_words(result.as_dict())}")
         stopped = interrupt.requested and optimizer.step < last_step
         if stopped:
             save()

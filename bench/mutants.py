@@ -53,7 +53,10 @@ SAMPLES = {
     for name, count in {"clip": 86, "fused": 62, "layout": 86, "packing": 32, "planes": 134}.items()
 }
 """Of modules with too many mutants so many are drawn at random, the same ones every time: 400 of the fused passes."""
-TESTS = [f"tests/test_{name}.py" for name in ("operations", "network", "own_golden", "optimizers")]
+TESTS = [
+    f"tests/{name}.py"
+    for name in ("kernels/test_operations", "test_network", "kernels/test_own_golden", "test_optimizers")
+]
 EQUIVALENT = ROOT / "bench/equivalent_mutants.txt"
 MEMORY = 1 << 30
 """Bytes that a mutant may take beyond what the process has."""

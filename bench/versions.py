@@ -25,8 +25,17 @@ RUNNING = "{}.{}".format(*sys.version_info[:2])
 PYTHONS = [f"3.{minor}" for minor in range(10, 15)]
 """From the oldest that setup.cfg allows to the newest that is released."""
 RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
-FEW = [f"tests/test_{name}.py" for name in ("operations", "own_golden", "optimizers", "commands", "decode")]
-MOST = [*FEW, *(f"tests/test_{name}.py" for name in ("network", "gradcheck", "run", "prepare", "faces", "docs"))]
+FEW = [
+    f"tests/{name}.py"
+    for name in (
+        "kernels/test_operations", "kernels/test_own_golden", "test_optimizers", "commands/test_commands",
+        "video/test_decode",
+    )
+]  # fmt: skip
+MOST = [
+    *FEW, "tests/test_network.py", "tests/gradcheck/test_gradcheck.py", "tests/training/test_run.py",
+    "tests/video/test_prepare.py", "tests/datasets/test_faces.py", "tests/test_docs.py",
+]  # fmt: skip
 VERSIONS = """
 import platform, numpy, numba, scipy
 print("python", platform.python_version(), *(f"{m.__name__} {m.__version__}" for m in (numpy, numba, scipy)))

@@ -14,6 +14,7 @@ from kernels.arrays import FloatArray, IntArray
 from . import memory
 from .errors import InputError
 from .layers import Dense, Layer, Normalization, Pool, WeightedSum, initial_parameters
+from .optimizers import WeightDecay, decay_factors
 
 CLIPS_AT_A_TIME = 4
 """Clips carried through the network together.
@@ -209,20 +210,24 @@ class EmoP3D:
         answers: IntArray = self.forward(x).argmax(axis=1)
         return answers
 
-    def loss(self, logits: FloatArray, labels: ArrayLike, weight_decay: float = 0.0) -> float:
-        """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights (no biases)."""
+    def loss(self, logits: FloatArray, labels: ArrayLike, weight_decay: WeightDecay = 0.0) -> float:
+        """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights (no biases).
+
+        ``weight_decay`` may be a dict, a factor for each array of weights by name.
+        """
         labels = self._checked_labels(labels, len(logits))
-        return self._mean_loss(self.kernels.softmax_cross_entropy(logits, labels), weight_decay)
+        factors = decay_factors(self.parameters, weight_decay)
+        return self._mean_loss(self.kernels.softmax_cross_entropy(logits, labels), factors)
 
     def loss_and_gradients(
-        self, x: ArrayLike, labels: ArrayLike, weight_decay: float = 0.0, input_gradient: bool = False
+        self, x: ArrayLike, labels: ArrayLike, weight_decay: WeightDecay = 0.0, input_gradient: bool = False
     ) -> tuple[float, dict[str, FloatArray]]:
         """Loss of a batch and its gradient by every parameter.
 
         Args:
             x: array of shape (n, d, h, w, c), ``n >= 1``.
             labels: integers of shape (n,), ``0 ... k - 1``.
-            weight_decay: factor of ``sum ||w||^2 / 2``; default 0.
+            weight_decay: factor of ``sum ||w||^2 / 2``, or a dict of factors by the names of weights; default 0.
             input_gradient: True adds the gradient by ``x`` under the name "input".
 
         Returns:
@@ -241,7 +246,7 @@ class EmoP3D:
         self,
         x: ArrayLike,
         labels: ArrayLike,
-        weight_decay: float = 0.0,
+        weight_decay: WeightDecay = 0.0,
         input_gradient: bool = False,
         gradients: dict[str, FloatArray] | None = None,
     ) -> tuple[float, dict[str, FloatArray], FloatArray]:
@@ -256,6 +261,7 @@ class EmoP3D:
         """
         x = self._checked_clips(x)
         labels = self._checked_labels(labels, len(x))
+        factors = decay_factors(self.parameters, weight_decay)
         gradients = gradients or {name: np.empty_like(values) for name, values in self.parameters.items()}
         if self._fused and not input_gradient:
             losses, logits, finite = self._fused.training_pass(
@@ -265,11 +271,10 @@ class EmoP3D:
         else:
             self._require_finite(x)
             losses, logits = self._layer_by_layer(x, labels, gradients, input_gradient)
-        if weight_decay:
-            for name in self._weight_names():
-                # d(wd ||w||^2 / 2) / dw = wd w
-                _add_scaled(gradients[name], weight_decay, self.parameters[name])
-        return self._mean_loss(losses, weight_decay), gradients, logits
+        for name, factor in factors.items():
+            # d(wd ||w||^2 / 2) / dw = wd w
+            _add_scaled(gradients[name], factor, self.parameters[name])
+        return self._mean_loss(losses, factors), gradients, logits
 
     def _layer_by_layer(self, x, labels, gradients, input_gradient):
         """Fill ``gradients`` as the layers define them; returns the clips' losses (n,) and logits (n, k)."""
@@ -309,14 +314,12 @@ class EmoP3D:
             outputs[layer.name] = y
         return outputs
 
-    def _mean_loss(self, losses: FloatArray, weight_decay: float) -> float:
+    def _mean_loss(self, losses: FloatArray, factors: Mapping[str, float]) -> float:
+        """Mean of the clips' ``losses`` (n,), and the decay of the weights by their ``factors``."""
         decay = 0.0
-        if weight_decay:
-            decay = weight_decay * sum(_half_square(self.parameters[name]) for name in self._weight_names())
+        for factor in dict.fromkeys(factors.values()):
+            decay += factor * sum(_half_square(self.parameters[name]) for name in factors if factors[name] == factor)
         return float(losses.mean(dtype=np.float64) + decay)
-
-    def _weight_names(self):
-        return [name for name in self.parameters if name.endswith("/weights")]
 
     def _checked_clips(self, x: Any) -> FloatArray:
         x = x if isinstance(x, self._array) else np.asarray(x)

@@ -1,4 +1,4 @@
-"""Optimisers that update parameters in place, and the staircase schedule of the learning rate."""
+"""Optimisers that update parameters in place, schedules of their learning rate, and the average of parameters."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,6 +13,9 @@ from .errors import InputError
 Schedule: TypeAlias = Callable[[int], float]
 """The learning rate of a step, counted from 0."""
 
+WeightDecay: TypeAlias = float | Mapping[str, float]
+"""One factor for all weights, or a factor for each array of weights by name; biases do not decay."""
+
 
 def exponential_decay(lr: float, decay_steps: float, decay_rate: float) -> Schedule:
     """Staircase decay: a schedule that gives ``lr * decay_rate ** floor(step / decay_steps)`` for a step.
@@ -23,6 +26,84 @@ def exponential_decay(lr: float, decay_steps: float, decay_rate: float) -> Sched
         decay_rate: factor at each stair.
     """
     return lambda step: lr * decay_rate ** math.floor(step / decay_steps)
+
+
+def constant(lr: float) -> Schedule:
+    """A schedule that gives ``lr`` for every step."""
+    return lambda step: lr
+
+
+def cosine(lr: float, steps: float) -> Schedule:
+    """Half a cosine down to 0: a schedule that gives ``lr (1 + cos(pi step / steps)) / 2``, and 0 after ``steps``.
+
+    Args:
+        lr: the rate of step 0.
+        steps: length of the training; its last update, of step ``steps - 1``, is the last with a rate above 0.
+
+    Source: Loshchilov and Hutter, SGDR (arXiv 1608.03983), equation 5 without restarts.
+    """
+    return lambda step: _half_cosine(lr, 0.0, min(1.0, step / steps))
+
+
+def one_cycle(lr: float, steps: float, rise: float = 0.3, start: float = 0.04) -> Schedule:
+    """One cycle of the rate: half a cosine up to ``lr``, then half a cosine down to 0, and 0 after ``steps``.
+
+    With ``top = rise steps``: ``lr (start + (1 - start) (1 - cos(pi step / top)) / 2)`` before the step ``top``, then
+    ``lr (1 + cos(pi (step - top) / (steps - top))) / 2``.
+
+    Args:
+        lr: the highest rate.
+        steps: length of the training; its last update, of step ``steps - 1``, is the last with a rate above 0.
+        rise: share of ``steps`` until the rate is highest, above 0 and below 1; default 0.3.
+        start: share of ``lr`` in step 0; default 0.04.
+
+    Source: Smith and Topin, Super-Convergence (arXiv 1708.07120).  Departures: they go up and down in straight lines,
+    and let the momentum fall while the rate rises; here the slopes are cosines, as in PyTorch's ``OneCycleLR``, which
+    the defaults are taken from, and the momentum stays.
+    """
+    top = rise * steps
+
+    def rate(step: int) -> float:
+        if step < top:
+            return _half_cosine(start * lr, lr, step / top)
+        return _half_cosine(lr, 0.0, min(1.0, (step - top) / (steps - top)))
+
+    return rate
+
+
+def warm_up(schedule: Schedule, steps: float) -> Schedule:
+    """Let a schedule begin gently: a schedule that gives ``schedule(step) min(1, (step + 1) / steps)``.
+
+    Args:
+        schedule: what it becomes from step ``steps - 1`` on; it counts its steps from the beginning all the same.
+        steps: length of the rise, above 0; up to 1 there is none.
+
+    Source: Goyal et al., Accurate, Large Minibatch SGD (arXiv 1706.02677), section 2.2.
+    """
+    return lambda step: schedule(step) * min(1.0, (step + 1) / steps)
+
+
+def _half_cosine(first: float, last: float, share: float) -> float:
+    """The value ``share`` of the way from ``first`` to ``last`` along half a cosine."""
+    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+
+
+def decay_factors(parameters: Mapping[str, Any], weight_decay: WeightDecay) -> dict[str, float]:
+    """The factor of every array that decays, by name.
+
+    Args:
+        parameters: a network's, by name; those whose names end in ``/weights`` are its weights.
+        weight_decay: for all of the weights, or by name; weights without a name there, or with 0, do not decay.
+
+    Raises:
+        InputError: a name is not that of weights.
+    """
+    weights = [name for name in parameters if name.endswith("/weights")]
+    by_name = weight_decay if isinstance(weight_decay, Mapping) else dict.fromkeys(weights, weight_decay)
+    unknown = [name for name in by_name if name not in weights]
+    if unknown:
+        raise InputError(f"weight_decay names {unknown}; the weights are {weights}")
+    return {name: factor for name, factor in by_name.items() if factor}
 
 
 class Optimizer:
@@ -188,3 +269,66 @@ class Adam(Optimizer):
         t = self.step + 1
         rate = self.rate * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
         return rate, 1 - self.beta1, 1 - self.beta2, self.epsilon
+
+
+class AdamW(Adam):
+    """:class:`Adam` with decoupled decay: before its step, ``w -= lr weight_decay w`` for the weights, not the biases.
+
+    The decay is no part of the loss, so that Adam's denominator does not see it.
+
+    Args:
+        lr, beta1, beta2, epsilon: as of :class:`Adam`.
+        weight_decay: one factor for all weights, or a factor by name; default 0.01.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization (arXiv 1711.05101), algorithm 2.  Departure:
+    their factor is multiplied by the schedule's multiplier alone, here by the rate itself, as in PyTorch's ``AdamW``,
+    which the default is taken from.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule,
+        weight_decay: WeightDecay = 0.01,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon)
+        self.weight_decay = weight_decay
+
+    def update(self, parameters: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray]) -> None:
+        """Make one step: shrink the weights, then do as :class:`Adam`."""
+        for name, factor in decay_factors(parameters, self.weight_decay).items():
+            w = parameters[name]
+            w *= 1 - self.rate * factor
+        super().update(parameters, gradients)
+
+
+class MovingAverage:
+    """The average of a network's parameters over its training: ``a += (1 - kept) (w - a)`` after every step.
+
+    Args:
+        arrays: the arrays ``a`` by name, changed in place; they start at the network's initial values.
+        share: the most that is kept at a step, below 1.
+
+    ``kept = min(share, (1 + step) / (10 + step))``, a warm start: a short training, too, forgets its initial values,
+    and what it averages is a tenth of its steps old in the mean.
+
+    Source: TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``.
+    """
+
+    def __init__(self, arrays: Mapping[str, FloatArray], share: float) -> None:
+        self.arrays = arrays
+        self.share = share
+        self._spare = {name: np.empty_like(a) for name, a in arrays.items()}
+
+    def update(self, parameters: Mapping[str, FloatArray], step: int) -> None:
+        """Take in the ``parameters``, by name, as the update number ``step`` left them; the first is 1."""
+        new = 1 - min(self.share, (1 + step) / (10 + step))
+        for name, w in parameters.items():
+            a, spare = self.arrays[name], self._spare[name]
+            # a += new (w - a), in steps that arrays on a device know, too
+            spare[...] = w
+            spare -= a
+            spare *= new
+            a += spare

@@ -5,6 +5,9 @@
 functions with the same leading arguments, so ``kernels.edition("cpu").weighted_sum`` may replace
 ``kernels.edition("reference").weighted_sum`` anywhere.
 
+``affine`` changes clips before any edition is given them.  It runs on the host whatever the edition, so that
+``reference`` and ``cpu`` have it, beside the functions that all offer (``__all__``), and ``cuda`` does not.
+
 Axis letters, everywhere: ``n`` sample, ``d`` frame, ``h`` row, ``w`` column, ``c`` input channel, ``f`` feature map,
 ``k`` class; a prime marks an output axis.  Arrays are ``NDHWC``.
 """

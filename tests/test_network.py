@@ -37,6 +37,9 @@ def test_default_sizes():
         "FC_OUT/bias": (6,),
     }
     assert [layer.name for layer in net.layers] == ["L1WS", "NORM_2", "L3P", "NORM_4", "L5WS", "NORM_6", "FC_OUT"]
+    windows = [(layer.receptive_field, layer.strides) for layer in net.layers if layer.name.endswith("WS")]
+    assert windows == [((3, 4, 4), (1, 1, 1))] * 2
+    assert net.layers[2].size == (3, 2, 2)
 
 
 @st.composite
@@ -344,6 +347,30 @@ def test_gradient_of_the_network_is_the_slope(backend, pooling):
         values[...] = start
         slope = (ends[0] - ends[1]) / 2e-6
         assert abs(slope - (gradient * direction).sum()) <= 1e-7 * max(1, np.abs(gradient * direction).sum()), name
+
+
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_decay_by_name(backend):
+    """Each array of weights has its own factor in the loss, or none; the same factor for all is that factor's bits."""
+    net = emo.EmoP3D(**TINY, backend=backend, seed=3)
+    x, labels = batch(net, 3, seed=4)
+    plain, gradients = net.loss_and_gradients(x, labels)
+    factors = {"L1WS/weights": 0.3, "L5WS/weights": 0.0, "FC_OUT/weights": 0.7}
+    loss, decayed = net.loss_and_gradients(x, labels, weight_decay=factors)
+    values = {name: np.asarray(net.parameters[name]) for name in gradients}
+    terms = [factor * np.sum(values[name].astype(float) ** 2) / 2 for name, factor in factors.items()]
+    assert loss == pytest.approx(plain + sum(terms), rel=1e-6)
+    assert net.loss(net.forward(x), labels, factors) == pytest.approx(loss, rel=1e-6)
+    for name, gradient in gradients.items():
+        assert np.allclose(decayed[name], gradient + factors.get(name, 0) * values[name], rtol=1e-5, atol=1e-7), name
+    with pytest.raises(
+        emo.InputError, match=r"weight_decay names \['FC_OUT/bias'\]; the weights are \['L1WS/weights', "
+    ):
+        net.loss_and_gradients(x, labels, weight_decay={"FC_OUT/bias": 1.0})
+    same = dict.fromkeys((f"{layer}/weights" for layer in ("L1WS", "L3P", "L5WS", "FC_OUT")), 0.1)
+    (loss, gradients), (other, others) = (net.loss_and_gradients(x, labels, weight_decay=each) for each in (0.1, same))
+    assert loss == other
+    assert all(np.array_equal(gradients[name], others[name]) for name in gradients)
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)

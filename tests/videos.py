@@ -36,7 +36,7 @@ def blank(count, size=SIZE):
     return np.full((count, *size, 3), 90, np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None] % 8
 
 
-def write(path, frames, codec="mpeg4", rate=25, tag=None, times=None, aspect=None, form=None, title=None):
+def write(path, frames, codec="mpeg4", *, rate=25, tag=None, times=None, aspect=None, form=None, title=None):
     """Write frames (t, h, w, 3) as a video.
 
     Args:

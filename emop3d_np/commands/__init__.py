@@ -17,7 +17,19 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import InputError, exit_code
 
-NAMES = ("train", "evaluate", "predict", "prepare", "strokes", "sweep", "report", "faces", "gradcheck", "settings")
+NAMES = (
+    "train",
+    "evaluate",
+    "predict",
+    "prepare",
+    "strokes",
+    "sweep",
+    "report",
+    "faces",
+    "augmented",
+    "gradcheck",
+    "settings",
+)
 """The commands, in the order of the help."""
 
 TAKE_FLAGS = ("train", "sweep")

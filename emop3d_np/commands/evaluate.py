@@ -1,4 +1,4 @@
-"""Test a trained network on a set of clips: accuracy, AUC, confusion matrix."""
+"""Test a trained network on a set of clips: accuracy, AUC, UAR, macro F1, confusion matrix."""
 
 import argparse
 import json
@@ -22,11 +22,12 @@ def run(given: argparse.Namespace) -> None:
     """Print the result."""
     from ..files import writing
     from ..training.evaluation import evaluate_checkpoint
+    from ..training.metrics import in_words
 
     result = evaluate_checkpoint(given.checkpoint, given.clips, given.labels, given.part)
     print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
-    print(f"accuracy {100 * result['accuracy']:.1f} %, AUC {result['auc']:.3f}, loss {result['loss']:.4f}")
+    print(f"{in_words(result)}, loss {result['loss']:.4f}")
     if given.json:
         with writing(given.json):
             Path(given.json).write_text(json.dumps(result, indent=2) + "\n")

@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Draw six people, each with another emotion."""
+    """Draw a clip of each emotion."""
     from ..report import draw_faces_sheet
 
     draw_faces_sheet(given.picture)

@@ -12,7 +12,7 @@ from .clips import ClipSet, batch_indices, normalize
 from .folds import group_folds, linked_groups
 from .medmnist import load_medmnist
 from .prepared import load_prepared
-from .sets import load_all, load_sets, open_set, split
+from .sets import load_all, load_sets, open_clips, open_set, split
 from .windows import windows
 
 if TYPE_CHECKING:  # what editors and type checkers read
@@ -32,6 +32,7 @@ __all__ = [
     "load_prepared",
     "load_sets",
     "normalize",
+    "open_clips",
     "open_set",
     "split",
     "strokes",

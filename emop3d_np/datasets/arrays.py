@@ -34,10 +34,8 @@ def load_npy(
     Raises:
         InputError: a file is missing, not an .npy, damaged, holds Python objects, or does not fit.
     """
-    clips = _open(clips_path, flags[0])
+    clips = open_npy(clips_path, flags[0])
     where = f"{flags[0]} {clips_path}"
-    if clips.ndim != 5:
-        raise InputError(f"{where}: has shape {clips.shape}, {clips.ndim} axes; clips have 5: (n, d, h, w, c)")
     if clips.shape[1:] != tuple(shape):
         raise InputError(
             f"{where}: clips have (d, h, w, c) = {clips.shape[1:]}, the flags say {tuple(shape)}: "
@@ -51,6 +49,14 @@ def load_npy(
         _labels(labels_path, flags[1], len(clips), num_classes),
         tuple(map(str, range(num_classes))),
     )
+
+
+def open_npy(path: str | Path, flag: str = "clips") -> AnyArray:
+    """Open clips alone, of any shape; arguments and errors as of :func:`load_npy`."""
+    clips = _open(path, flag)
+    if clips.ndim != 5:
+        raise InputError(f"{flag} {path}: has shape {clips.shape}, {clips.ndim} axes; clips have 5: (n, d, h, w, c)")
+    return clips
 
 
 def _labels(path: str | Path, flag: str, count: int, num_classes: int) -> IntArray:

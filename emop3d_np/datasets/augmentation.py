@@ -1,52 +1,121 @@
 """Random changes of training clips that leave what they show as it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from kernels.arrays import AnyArray, FloatArray
+
+PLANES = {"hw": ((1, 2),), "dhw": ((1, 2), (0, 2), (0, 1))}
+"""The pairs of axes that clips are turned and slanted in: of frames, or of volumes."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """What may happen to every clip of a batch, each time anew; all frames of a clip are changed in the same way.
 
+    A clip is turned over, moved, slanted, scaled and turned about its middle by one map, so that it is resampled once,
+    linearly between pixels; its border is repeated beyond it.
+
     Attributes:
-        shift: ``(d, h, w)``, the farthest that a clip is moved along each axis, either way; its border is repeated.
+        shift: ``(d, h, w)``, the farthest that a clip is moved along each axis, either way: an int counts frames or
+            pixels, and moves are whole; a float is a share of the clip's side.
         flip: axis letters of ``dhw`` along which a clip is turned round half of the time, or "".
         brightness: a clip's values are multiplied by a factor of ``1 - brightness ... 1 + brightness``.  Where frames
             are standardised afterwards (``normalize``), a factor changes nothing but for values that are cut off.
         seed: the changes of a batch follow from the seed and the step alone, so a resumed run makes the same.
+        rotate: the farthest that a clip is turned, either way, in degrees.
+        scale: a clip is made larger or smaller by a factor of ``1 - scale ... 1 + scale``.
+        shear: the farthest that a clip is slanted: rows are moved along, against each other, by up to this share of
+            their distance.
+        contrast: the distance of a clip's values from their mean is multiplied by ``1 - contrast ... 1 + contrast``;
+            where frames are standardised afterwards, see ``brightness``.
+        within: "hw" (default) turns, scales and slants the frames, all of a clip alike; "dhw" the clip as a volume, in
+            each of its three planes by an angle and a slant of their own.
     """
 
-    shift: tuple = (0, 0, 0)
+    shift: Sequence[float] = (0, 0, 0)
     flip: str = ""
     brightness: float = 0.0
     seed: int = 0
+    rotate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    contrast: float = 0.0
+    within: str = "hw"
 
-    def __bool__(self):
-        return bool(any(self.shift) or self.flip or self.brightness)
+    @classmethod
+    def of(cls, settings: Any) -> "Augmentation":
+        """As the flags of a run say."""
+        names = "shift", "brightness", "seed", "rotate", "scale", "shear", "contrast"
+        given = {name: getattr(settings, name) for name in names}
+        return cls(**given, flip=settings.flip or "", within=settings.augment_in)
 
-    def apply(self, clips, step):
-        """Change ``clips``, ndarray of shape (n, d, h, w, c), in place, as step ``step`` does."""
+    def __bool__(self) -> bool:
+        amounts = *self.shift, self.brightness, self.rotate, self.scale, self.shear, self.contrast
+        return bool(any(amounts) or self.flip)
+
+    def apply(self, clips: AnyArray, step: int) -> None:
+        """Change ``clips``, ndarray of shape (n, d, h, w, c), in place, as step ``step`` does.
+
+        All is done in the caller's thread, beside which others may run kernels.
+        """
+        from kernels import cpu  # brings Numba along
+
+        cpu.affine(clips, *self.draw(len(clips), clips.shape[1:4], step), out=clips, beside=True)
+
+    def draw(self, count: int, sides: Sequence[int], step: int) -> tuple[FloatArray, FloatArray]:
+        """The changes that step ``step`` makes to its clips.
+
+        Args:
+            count: of clips.
+            sides: ``(d, h, w)`` of a clip.
+            step: number of the step.
+
+        Returns:
+            ``maps, levels``: as ``kernels.reference.affine`` takes them, float64, of shapes (n, 3, 4) and (n, 2).
+        """
+        moves, turned, brightness = self._first_draws(count, sides, step)
+        more = np.random.default_rng((self.seed, 2, step))  # apart, so that these change nothing about the first ones
+        contrast = more.uniform(1 - self.contrast, 1 + self.contrast, count)
+        back = np.linalg.inv(self._shapes(count, more))
+        middle = (np.array(sides) - 1) / 2
+        linear = back * np.where(turned, -1.0, 1.0)[:, np.newaxis]
+        start = middle - linear @ middle - np.einsum("nij,nj->ni", back, moves)
+        return np.concatenate([linear, start[..., np.newaxis]], 2), np.stack([brightness, contrast], 1)
+
+    def _first_draws(self, count, sides, step):
+        """Of each clip moves in pixels, (n, 3), whether it is turned over along each axis, (n, 3), and brightness."""
         generator = np.random.default_rng((self.seed, 1, step))  # 1: the order of clips is drawn from (seed, epoch)
-        for clip in clips:
-            moves = [generator.integers(-most, most + 1) for most in self.shift]
-            turned = [axis for axis, letter in enumerate("dhw") if letter in self.flip and generator.random() < 0.5]
-            factor = generator.uniform(1 - self.brightness, 1 + self.brightness)
-            if any(moves) or turned:
-                places = [
-                    np.clip(np.arange(length) - move, 0, length - 1)
-                    for length, move in zip(clip.shape, moves, strict=False)
-                ]
-                for axis in turned:
-                    places[axis] = places[axis][::-1]
-                clip[...] = clip[np.ix_(*places)]
-            if self.brightness:
-                clip[...] = _in_range(clip * np.float32(factor), clip.dtype)
+        moves, turned, brightness = [], [], []
+        for _ in range(count):
+            moves.append([self._move(generator, axis, side) for axis, side in enumerate(sides)])
+            turned.append([letter in self.flip and generator.random() < 0.5 for letter in "dhw"])
+            brightness.append(generator.uniform(1 - self.brightness, 1 + self.brightness))
+        return np.array(moves, np.float64), np.array(turned), np.array(brightness, np.float32)
 
+    def _move(self, generator, axis, side):
+        """How far a clip is moved along an axis."""
+        most = self.shift[axis]
+        if not isinstance(most, float):
+            return most and generator.integers(-most, most + 1)
+        move = generator.uniform(-most, most) * side
+        return move if axis or self.within == "dhw" else round(move)  # frames that stay frames are not mixed
 
-def _in_range(values, dtype):
-    """Rounded and cut off to what whole numbers of ``dtype`` can be; floats as they are."""
-    if dtype.kind == "f":
-        return values
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(values), limits.min, limits.max)
+    def _shapes(self, count, generator):
+        """What becomes of a place's distance from the middle as clips are scaled, slanted and turned, (n, 3, 3)."""
+        shapes = np.tile(np.eye(3), (count, 1, 1))
+        factor = generator.uniform(1 - self.scale, 1 + self.scale, count)
+        for axis in {axis for plane in PLANES[self.within] for axis in plane}:
+            shapes[:, axis, axis] = factor
+        for i, j in PLANES[self.within]:
+            slanted, turned = np.tile(np.eye(3), (2, count, 1, 1))
+            slanted[:, j, i] = generator.uniform(-self.shear, self.shear, count)
+            angle = np.deg2rad(generator.uniform(-self.rotate, self.rotate, count))
+            turned[:, i, i] = turned[:, j, j] = np.cos(angle)
+            turned[:, j, i] = np.sin(angle)
+            turned[:, i, j] = -turned[:, j, i]
+            shapes = turned @ slanted @ shapes
+        return shapes

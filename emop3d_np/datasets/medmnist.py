@@ -52,6 +52,18 @@ def load_medmnist(
     return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, tuple(map(str, range(num_classes))))
 
 
+def open_volumes(path: str | Path, part: str = "train", flag: str = "clips") -> AnyArray:
+    """The volumes of a split alone, (n, d, h, w, 1), of any shape; arguments and errors as of :func:`load_medmnist`."""
+    where = f"{flag} {path}"
+    (images,) = _arrays(path, where, (f"{part}_images",))
+    if images.ndim != 4 or images.dtype.kind not in "fiu":
+        raise InputError(
+            f"{where}: {part}_images have shape {images.shape} and dtype {images.dtype}; a 3D set of MedMNIST has "
+            f"numbers of shape (n, d, h, w)"
+        )
+    return images[..., np.newaxis]
+
+
 def _arrays(path: str | Path, where: str, names: Sequence[str]) -> list[AnyArray]:
     """The arrays called ``names`` in an .npz file."""
     try:

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from kernels.arrays import IntArray
+from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
-from .arrays import load_npy
+from .arrays import load_npy, open_npy
 from .clips import ClipSet
 from .folds import group_folds, linked_groups
-from .medmnist import load_medmnist
+from .medmnist import load_medmnist, open_volumes
 from .prepared import load_prepared
 
 
@@ -136,6 +136,34 @@ def open_set(clips: str | Path, labels: str | Path | None, settings: SimpleNames
     return load_npy(clips, labels, shape, classes, flags)
 
 
+def open_clips(path: str | Path | None) -> AnyArray:
+    """Open clips to look at, of any shape, without their labels.
+
+    Args:
+        path: as of :func:`open_set`, or None for the drawn faces of six people.
+
+    Returns:
+        Array of shape (n, d, h, w, c): the clips, of a set of MedMNIST those of its training split.
+
+    Raises:
+        InputError: a file is missing or damaged, or holds no clips.
+    """
+    if path is None:
+        from . import faces  # brings Numba along
+
+        people = range(len(faces.EMOTIONS))
+        return faces.draw_faces(labels=people, identities=people)
+    clips = open_volumes(path) if _is_medmnist(path) else open_npy(_file_of(path))
+    if not clips.size:
+        raise InputError(f"clips {path}: is empty, it holds no clips")
+    return clips
+
+
+def _file_of(path: str | Path) -> str | Path:
+    """Where the clips of a prepared folder are; a file is itself."""
+    return Path(path) / "Training.npy" if Path(path).is_dir() else path
+
+
 def _is_medmnist(path: str | Path) -> bool:
     return Path(path).suffix == ".npz"
 
@@ -154,7 +182,7 @@ def _drawn_set(name: str, people: tuple[int, int, int], settings: SimpleNamespac
             f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
             f"give --train_path for data of your own"
         )
-    clips, labels, identities, draw = faces.lazily_drawn_faces(*people, shape=_shape(settings))
+    clips, labels, identities, draw = faces.lazily_drawn_faces(*people, shape=_shape(settings), degree=settings.faces)
     numbers = np.arange(len(labels))
     index = {"subject": identities, "source": numbers, "video": numbers, "first_frame": np.zeros_like(numbers)}
     return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index)

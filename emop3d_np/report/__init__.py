@@ -1,7 +1,11 @@
-"""Pictures: of a run, of the drawn faces, of a video's answers.  They need matplotlib, the extra ``plots``."""
+"""Pictures: of a run, of the drawn faces, of clips as training sees them, of a video's answers.
 
+They need matplotlib, the extra ``plots``.
+"""
+
+from .augmented import draw_augmented
 from .faces import draw_faces_sheet
 from .runs import draw_run
 from .timeline import draw_timeline
 
-__all__ = ["draw_faces_sheet", "draw_run", "draw_timeline"]
+__all__ = ["draw_augmented", "draw_faces_sheet", "draw_run", "draw_timeline"]

@@ -42,9 +42,9 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
     of = dict(zip(panels, axes, strict=True))
     epochs = [row["epoch"] for row in history]
     for what in ("loss", "accuracy"):
-        for part, label in (("train", "training"), ("val", "validation")):
-            if f"{part}_{what}" in history[0]:
-                of[what].plot(epochs, [row[f"{part}_{what}"] for row in history], label=label)
+        for part, label in (("train", "training"), ("val", "validation"), ("averaged_val", "averaged, validation")):
+            if f"{part}_{what}" in history[-1]:
+                of[what].plot(epochs, [row.get(f"{part}_{what}", np.nan) for row in history], label=label)
         of[what].set(xlabel="epoch", title=what, ylim=(0, 1) if what == "accuracy" else (0, None))
         of[what].legend()
     if tests:
@@ -53,7 +53,7 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
         _draw_confusion(of["confusion"], test, title)
     if saved:
         # A row per map: for the first channel, the weights of each frame of the window, side by side.
-        weights = saved.parameters["L1WS/weights"][..., 0, :]
+        weights = saved.answering["L1WS/weights"][..., 0, :]
         rows = np.concatenate([np.concatenate(list(weights[..., f]), axis=1) for f in range(weights.shape[-1])])
         limit = np.abs(rows).max()
         of["weights"].imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit)

@@ -1,16 +1,17 @@
 """What a run is built of before its first step: network and optimiser from the settings, threads, compiled kernels."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..datasets import ClipSet, normalize
+from .. import memory, optimizers
+from ..datasets import Augmentation, ClipSet, normalize
 from ..errors import InputError
 from ..network import EmoP3D
-from ..optimizers import Adam, GradientDescent, Momentum, Optimizer, exponential_decay
+from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
 from . import checkpoint
 from .settings import Settings, merge
 
@@ -32,7 +33,7 @@ def build_network(settings: Settings) -> EmoP3D:
 
 
 def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
-    """The trained network of a checkpoint, and the settings it was trained with.
+    """The trained network of a checkpoint, the averaged one where there is one, and the settings of its training.
 
     Raises:
         InputError: there is no checkpoint at ``path``, or it is damaged.
@@ -40,16 +41,49 @@ def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
     state = checkpoint.load(path)
     settings = merge(state.settings)
     net = build_network(settings)
-    net.load_parameters(state.parameters)
+    net.load_parameters(state.answering)
     return net, settings
 
 
-def build_optimizer(settings: Settings, steps_per_epoch: int) -> Optimizer:
-    """The optimiser that ``settings`` describe; the rate decays every ``decay_steps`` epochs, but for ADAM."""
-    if settings.optimizer == "ADAM":
-        return Adam(settings.learning_rate)
-    rate = exponential_decay(settings.learning_rate, settings.decay_steps * steps_per_epoch, settings.decay_rate)
-    return Momentum(rate, nesterov=settings.use_nesterov) if settings.optimizer == "MOMENTUM" else GradientDescent(rate)
+def count_steps(epochs: float, steps_per_epoch: int) -> int:
+    """How many steps ``epochs`` are, at least 1."""
+    return max(1, round(epochs * steps_per_epoch))
+
+
+def build_schedule(settings: Settings, steps_per_epoch: int) -> Schedule:
+    """The learning rate of every step as ``settings`` describe it; it depends on nothing else."""
+    rate, length = settings.learning_rate, count_steps(settings.max_steps, steps_per_epoch)
+    match settings.schedule or ("constant" if settings.optimizer in ("ADAM", "ADAMW") else "stairs"):
+        case "constant":
+            schedule = optimizers.constant(rate)
+        case "stairs":
+            schedule = optimizers.exponential_decay(rate, settings.decay_steps * steps_per_epoch, settings.decay_rate)
+        case "cosine":
+            schedule = optimizers.cosine(rate, length)
+        case _:
+            schedule = optimizers.one_cycle(rate, length)
+    return optimizers.warm_up(schedule, settings.warm_up * steps_per_epoch) if settings.warm_up else schedule
+
+
+def build_decay(settings: Settings, net: EmoP3D) -> dict[str, float]:
+    """The factor of every array of weights, by name, as ``settings`` describe it."""
+    factors = decay_factors(net.parameters, settings.weight_decay or 0.0)
+    if settings.dense_decay is not None:
+        factors[f"{net.layers[-1].name}/weights"] = settings.dense_decay
+    return factors
+
+
+def build_optimizer(settings: Settings, steps_per_epoch: int, decay: WeightDecay) -> Optimizer:
+    """The optimiser that ``settings`` describe, with its schedule; ADAMW applies the ``decay``, the others leave it."""
+    rate = build_schedule(settings, steps_per_epoch)
+    match settings.optimizer:
+        case "ADAMW":
+            return AdamW(rate, decay)
+        case "ADAM":
+            return Adam(rate)
+        case "MOMENTUM":
+            return Momentum(rate, nesterov=settings.use_nesterov)
+    return GradientDescent(rate)
 
 
 def most_threads() -> int:
@@ -92,17 +126,25 @@ def require_batch(settings: Settings, clips: ClipSet) -> None:
     )
 
 
-def compile_kernels(net: EmoP3D, clips: ClipSet, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
+def compile_kernels(
+    net: EmoP3D,
+    clips: ClipSet,
+    augmentation: Augmentation,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+) -> None:
     """Compile all that a run will need, or read it from disk, by doing each thing once, most of them on black clips.
 
     Args:
         net: EmoP3D.
         clips: ClipSet to train on; its dtype decides which preprocessing is compiled.
+        augmentation: what changes its clips.
         progress: wraps the list of things to do, as tqdm does.
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
+    raw = np.zeros(x.shape, clips.clips.dtype.newbyteorder("="))
     kernels: list[Callable[[], Any]] = [
         lambda: clips.draw and clips.draw(np.arange(1)),
+        *([partial(augmentation.apply, raw, 0)] if augmentation else []),
         lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),

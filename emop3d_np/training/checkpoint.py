@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Checkpoint:
         slots: the optimiser's arrays: slot name to a dict of arrays, by parameter name.
         progress: plain values: the sums since the last evaluation, the patience, the training set's size, and the
             random state, which is seed, epoch and batch, since every epoch's order is drawn from seed and epoch alone.
+        average: the arrays of the averaged network, by name; none without ``--average``.
     """
 
     step: int
@@ -39,6 +40,12 @@ class Checkpoint:
     parameters: dict[str, FloatArray]
     slots: dict[str, dict[str, FloatArray]]
     progress: dict[str, Any]
+    average: dict[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def answering(self) -> dict[str, FloatArray]:
+        """The arrays of the network that answers: the averaged one's where there is one, else the last one's."""
+        return self.average or self.parameters
 
 
 def save(path: str | Path, state: Checkpoint) -> None:
@@ -48,6 +55,7 @@ def save(path: str | Path, state: Checkpoint) -> None:
         OSError: it cannot be written.
     """
     arrays: dict[str, Any] = {f"parameters/{name}": values for name, values in state.parameters.items()}
+    arrays |= {f"average/{name}": values for name, values in state.average.items()}
     for slot, by_name in state.slots.items():
         arrays |= {f"slots/{slot}/{name}": values for name, values in by_name.items()}
     header = {"format": FORMAT, "step": state.step, "settings": state.settings, "progress": state.progress}
@@ -72,6 +80,8 @@ def load(path: str | Path) -> Checkpoint:
             part, rest = name.split("/", 1)
             if part == "parameters":
                 state.parameters[rest] = values
+            elif part == "average":
+                state.average[rest] = values
             else:
                 slot, parameter = rest.split("/", 1)
                 state.slots.setdefault(slot, {})[parameter] = values

@@ -24,11 +24,24 @@ from ..errors import InputError
 from . import building
 from . import settings as flags
 from .evaluation import logits_in_parts
-from .metrics import Evaluation
+from .metrics import Evaluation, figures
 from .side_by_side import Task, require_all, side_by_side
 
 MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
 """Settings that need not be the same in all folds: they do not change the result."""
+
+VIDEO_FIGURES = ("accuracy", "uar", "f1")
+"""What is said per video: votes have no scores, and so no AUC."""
+
+TABLE = {
+    "clip_accuracy": "accuracy per clip",
+    "clip_uar": "UAR per clip",
+    "clip_f1": "macro F1",
+    "clip_auc": "AUC",
+    "video_accuracy": "accuracy per video",
+    "video_uar": "UAR per video",
+}
+"""The figures that ``folds.md`` has of every fold, and how it calls them."""
 
 Train: TypeAlias = Callable[[dict[str, Any]], int]
 """Trains a run with the settings given, by name, and returns its exit code, as ``run.py`` has it."""
@@ -93,7 +106,8 @@ class CrossValidation:
 
     def compile_kernels(self) -> None:
         """Compile what training needs, or read it from disk."""
-        building.compile_kernels(building.build_network(self.settings), self._fewest, iter)
+        augmentation = datasets.Augmentation.of(self.settings)
+        building.compile_kernels(building.build_network(self.settings), self._fewest, augmentation, iter)
 
     def results(self) -> dict[str, Any]:
         """What all folds say together, as of :func:`summarize`; written to ``folds.json`` and ``folds.md``, too."""
@@ -213,9 +227,10 @@ def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatAr
         protocol: how the folds were made, ``subjects`` or ``clips``.
 
     Returns:
-        Plain values, as ``folds.json`` holds them.  A mean's interval is Student's, of 95 %, over folds.  For the
-        accuracy per video, the clips of a video that one fold tests and that have one label vote on the answer; a tie
-        goes to the larger sum of probabilities.
+        Plain values, as ``folds.json`` holds them.  A mean's interval is Student's, of 95 %, over folds.  For what is
+        said per video, the clips of a video that one fold tests and that have one label vote on the answer; a tie
+        goes to the larger sum of probabilities.  The AUC is that of clips; the mean over folds is None where a fold
+        has clips of one class only.
     """
     labels, answers = clips.labels, probabilities.argmax(axis=1)
     video_folds, video_labels, video_answers = _votes(clips, fold_of, probabilities)
@@ -224,21 +239,24 @@ def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatAr
     for fold in range(count):
         mine, its_videos = fold_of == fold, video_folds == fold
         evaluation = _evaluation(clips.class_names, labels[mine], answers[mine])
+        of_clips = figures(probabilities[mine], labels[mine])
+        of_videos = _evaluation(clips.class_names, video_labels[its_videos], video_answers[its_videos])
         per_fold.append(
             {
                 "fold": fold + 1,
                 "clips": evaluation.clips,
-                "videos": int(its_videos.sum()),
-                "clip_accuracy": evaluation.accuracy,
-                "video_accuracy": float((video_labels == video_answers)[its_videos].mean()),
+                "videos": of_videos.clips,
+                **{f"clip_{figure}": value for figure, value in of_clips.items()},
+                **{f"video_{figure}": getattr(of_videos, figure) for figure in VIDEO_FIGURES},
                 "recall": evaluation.as_dict()["recall"],
             }
         )
     leaks = {what: _leak(clips, fold_of, what) for what in ("subject", "source")} if clips.index else {}
     result = {"data": clips.name, "folds": count, "protocol": protocol, "warning": _warning(protocol, leaks)}
     result["leaks"] = leaks
-    for unit in ("clip", "video"):
-        result[f"{unit}_accuracy"] = mean_interval([row[f"{unit}_accuracy"] for row in per_fold])
+    for figure in (*(f"clip_{each}" for each in of_clips), *(f"video_{each}" for each in VIDEO_FIGURES)):
+        values = [row[figure] for row in per_fold]
+        result[figure] = None if None in values else mean_interval(values)
     everything = _evaluation(clips.class_names, labels, answers).as_dict()
     by_video = _evaluation(clips.class_names, video_labels, video_answers).as_dict()
     result |= {name: everything[name] for name in ("clips", "class_names", "confusion", "recall")}
@@ -270,13 +288,12 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     lines = [f"# {result['folds']} folds by {result['protocol']}: {result['data']}", ""]
     if result["warning"]:
         lines += [f"**Warning:** {result['warning']}", ""]
-    lines += ["| fold | clips | accuracy per clip | videos | accuracy per video |", "|---|---|---|---|---|"]
+    lines += ["| fold | clips | " + " | ".join(TABLE.values()) + " | videos |", "|---" * (len(TABLE) + 3) + "|"]
     for row in result["per_fold"]:
-        clip, video = (f"{100 * row[f'{unit}_accuracy']:.1f} %" for unit in ("clip", "video"))
-        lines.append(f"| {row['fold']} | {row['clips']} | {clip} | {row['videos']} | {video} |")
-    means = (result["clip_accuracy"], result["video_accuracy"])
-    clip, video = map(as_percent, means)
-    lines.append(f"| mean, 95 % interval | {result['clips']} | {clip} | {result['videos']} | {video} |")
+        cells = ["-" if row[figure] is None else f"{100 * row[figure]:.1f} %" for figure in TABLE]
+        lines.append(f"| {row['fold']} | {row['clips']} | " + " | ".join(cells) + f" | {row['videos']} |")
+    cells = ["-" if result[figure] is None else as_percent(result[figure]) for figure in TABLE]
+    lines.append(f"| mean, 95 % interval | {result['clips']} | " + " | ".join(cells) + f" | {result['videos']} |")
     lines += ["", "| truth \\ answer | " + " | ".join(result["class_names"]) + " | recall | recall per video |"]
     lines.append("|---" * (len(result["class_names"]) + 3) + "|")
     for name, counts in zip(result["class_names"], result["confusion"], strict=True):

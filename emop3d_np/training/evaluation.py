@@ -11,7 +11,7 @@ from kernels.arrays import FloatArray, IntArray
 from .. import datasets
 from ..network import EmoP3D
 from .building import load_network
-from .metrics import Evaluation, auc
+from .metrics import Evaluation
 from .runs import best_checkpoint
 from .settings import Settings
 
@@ -40,7 +40,7 @@ def logits_in_parts(
 
 
 def evaluate_network(net: EmoP3D, clips: datasets.ClipSet, settings: Settings, limit: int | None = None) -> Evaluation:
-    """Loss, accuracy and confusion matrix of a network in training.
+    """Loss, accuracy and what else an :class:`Evaluation` knows of a network in training.
 
     Args:
         net: EmoP3D.
@@ -67,8 +67,8 @@ def evaluate_checkpoint(
         clips, labels, part: as of :func:`emop3d_np.datasets.open_set`.
 
     Returns:
-        dict: ``checkpoint``, ``set``, what :meth:`Evaluation.as_dict` gives, ``auc``, and ``table``, the confusion
-        matrix as text.
+        dict: ``checkpoint``, ``set``, what :meth:`Evaluation.as_dict` gives, and ``table``, the confusion matrix as
+        text.
 
     Raises:
         InputError: there is no such checkpoint, or the clips do not fit its network.
@@ -76,12 +76,7 @@ def evaluate_checkpoint(
     path = best_checkpoint(path)
     net, settings = load_network(path)
     chosen = datasets.open_set(clips, labels, settings, "clips", part)
-    result, all_logits = Evaluation(class_names=chosen.class_names), []
+    result = Evaluation(class_names=chosen.class_names)
     for logits, own in logits_in_parts(net, chosen, np.arange(len(chosen)), EVALUATED_TOGETHER, settings.normalize):
         result.add(net.loss(logits, own), logits, own)
-        all_logits.append(logits)
-    scores = net.kernels.softmax(np.concatenate(all_logits))
-    return {
-        "checkpoint": str(path), "set": chosen.name, **result.as_dict(), "auc": auc(scores, chosen.labels),
-        "table": str(result),
-    }  # fmt: skip
+    return {"checkpoint": str(path), "set": chosen.name, **result.as_dict(), "table": str(result)}

@@ -1,12 +1,43 @@
-"""What is said of a network's answers: loss, accuracy, confusion matrix, recall."""
+"""What is said of a network's answers: loss, accuracy, UAR, macro F1, AUC, confusion matrix, recall."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kernels.arrays import FloatArray, IntArray
+import kernels
+from kernels.arrays import AnyArray, FloatArray, IntArray
+
+
+def uar(confusion: IntArray) -> float:
+    """Unweighted average recall, or balanced accuracy: the mean, over classes, of the share that was recognised.
+
+    Args:
+        confusion: integer array of shape (k, k): a row per true class, a column per answer; at least one clip.
+
+    Returns:
+        0 to 1; a class without clips is left out of the mean.
+    """
+    totals = confusion.sum(axis=1)
+    present = totals > 0
+    return float(np.mean(confusion.diagonal()[present] / totals[present]))
+
+
+def macro_f1(confusion: IntArray) -> float:
+    """Mean over classes of F1, the harmonic mean of a class's recall and its precision.
+
+    Args:
+        confusion: as of :func:`uar`.
+
+    Returns:
+        0 to 1; a class without clips is left out of the mean, although answers that named it lower the others' recall;
+        a class with clips that no answer named counts as 0.
+    """
+    totals, answers = confusion.sum(axis=1), confusion.sum(axis=0)
+    present = totals > 0
+    return float(np.mean(2 * confusion.diagonal()[present] / (totals + answers)[present]))
 
 
 def auc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -22,17 +53,40 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
 
     Source: the rank sum of Mann and Whitney, ties counted half.
     """
-    from scipy.stats import rankdata  # slow to import, and no training needs it
-
     scores, labels = np.asarray(scores), np.asarray(labels)
     areas = []
     for k in range(scores.shape[1]) if scores.shape[1] > 2 else (1,):
         own = labels == k
         count, others = own.sum(), (~own).sum()
         if count and others:
-            ranks = rankdata(scores[:, k])
+            ranks = _ranks(scores[:, k])
             areas.append((ranks[own].sum() - count * (count + 1) / 2) / (count * others))
     return float(np.mean(areas)) if areas else float("nan")
+
+
+def figures(scores: FloatArray, labels: IntArray) -> dict[str, float | None]:
+    """The four figures by which answers are compared.
+
+    Args:
+        scores: probabilities, or anything that grows with them, array of shape (n, k); the largest is the answer.
+        labels: integers of shape (n,), at least one.
+
+    Returns:
+        ``accuracy``, ``uar``, ``f1`` (:func:`macro_f1`) and ``auc``, which is None where all labels are the same.
+    """
+    confusion = np.zeros((scores.shape[1],) * 2, np.int64)
+    np.add.at(confusion, (labels, scores.argmax(axis=1)), 1)
+    accuracy = float(confusion.trace() / len(labels))
+    return {"accuracy": accuracy, "uar": uar(confusion), "f1": macro_f1(confusion), "auc": _known(auc(scores, labels))}
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """The figures, as of :func:`figures`, in a line; "-" for what is not known."""
+    area = "-" if found["auc"] is None else f"{found['auc']:.3f}"
+    return (
+        f"accuracy {100 * found['accuracy']:.1f} %, AUC {area}, "
+        f"UAR {100 * found['uar']:.1f} %, macro F1 {100 * found['f1']:.1f} %"
+    )
 
 
 @dataclass
@@ -68,15 +122,19 @@ class Tally:
 
 @dataclass
 class Evaluation(Tally):
-    """A tally that also keeps the confusion matrix.
+    """A tally that also keeps the confusion matrix, and every clip's probabilities.
 
     Attributes:
         class_names: one name per class, in the order of the matrix.
         confusion: int64 ndarray of shape (k, k): a row per true class, a column per answer.
+        scores, labels: lists with an array per batch, float64 (b, k) and int64 (b,): the probabilities of the classes
+            and the true ones.
     """
 
     class_names: tuple[str, ...] = ()
     confusion: IntArray = field(init=False)
+    scores: list[FloatArray] = field(default_factory=list)
+    labels: list[IntArray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
@@ -85,6 +143,23 @@ class Evaluation(Tally):
         """Count a batch, as :meth:`Tally.add` does."""
         super().add(loss, logits, labels)
         np.add.at(self.confusion, (labels, logits.argmax(axis=1)), 1)
+        self.scores.append(kernels.edition("reference").softmax(np.asarray(logits, np.float64)))
+        self.labels.append(np.asarray(labels))
+
+    @property
+    def uar(self) -> float:
+        """As of :func:`uar`."""
+        return uar(self.confusion)
+
+    @property
+    def f1(self) -> float:
+        """As of :func:`macro_f1`."""
+        return macro_f1(self.confusion)
+
+    @property
+    def auc(self) -> float | None:
+        """As of :func:`auc`; None where all clips are of one class."""
+        return _known(auc(np.concatenate(self.scores), np.concatenate(self.labels)))
 
     def recall(self) -> dict[str, float | None]:
         """Share of each class's clips that were recognised, by name; None for a class without clips."""
@@ -100,6 +175,9 @@ class Evaluation(Tally):
             "clips": self.clips,
             "loss": self.loss,
             "accuracy": self.accuracy,
+            "uar": self.uar,
+            "f1": self.f1,
+            "auc": self.auc,
             "recall": recall,
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
@@ -116,3 +194,15 @@ class Evaluation(Tally):
             for (name, share), counts in zip(self.recall().items(), self.confusion, strict=True)
         ]
         return "\n".join([head, *rows])
+
+
+def _known(value: float) -> float | None:
+    """A value as JSON has it, which knows no NaN."""
+    return None if np.isnan(value) else value
+
+
+def _ranks(values: AnyArray) -> FloatArray:
+    """The place of each value of an array (n,) among them all, from 1; equal values share the mean of their places."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[place.ravel()]

@@ -1,12 +1,30 @@
 """Between a run and its checkpoint: the state of network, optimiser, sums and patience, taken and put back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Optimizer
 from .checkpoint import Checkpoint
 from .metrics import Tally
-from .settings import Settings
+from .settings import Settings, defaults, merge
 from .stopping import Patience
+
+
+def merge_resumed(state: Checkpoint, given: Mapping[str, Any]) -> Settings:
+    """The settings of a resumed run: those it had, and over them the flags ``given``, by name.
+
+    Raises:
+        InputError: another recipe is given; what it stands for would be nothing beside the settings of the run.
+    """
+    recipe = state.settings.get("recipe", defaults()["recipe"])
+    if given.get("recipe", recipe) != recipe:
+        raise InputError(
+            f"--recipe {given['recipe']}: the run was begun with --recipe {recipe}; leave it out, and give the flags "
+            f"that are to change"
+        )
+    return merge(state.settings, given)
 
 
 def snapshot(
@@ -17,6 +35,7 @@ def snapshot(
     patience: Patience,
     clip_count: int,
     steps_per_epoch: int,
+    averaged: EmoP3D | None,
 ) -> Checkpoint:
     """The run as it stands, to be saved; ``clip_count`` is the size of its training set."""
     epoch, batch = divmod(optimizer.step, steps_per_epoch)
@@ -26,19 +45,30 @@ def snapshot(
         "training_clips": clip_count,
         "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
     }
-    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress)
+    average = averaged.parameters if averaged else {}
+    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress, average)
 
 
 def restore(
-    state: Checkpoint, net: EmoP3D, optimizer: Optimizer, tally: Tally, patience: Patience, clip_count: int
+    state: Checkpoint,
+    net: EmoP3D,
+    optimizer: Optimizer,
+    tally: Tally,
+    patience: Patience,
+    clip_count: int,
+    averaged: EmoP3D | None,
 ) -> None:
-    """Put what :func:`snapshot` took back into the network, the optimiser, the tally and the patience.
+    """Put what :func:`snapshot` took back into the networks, the optimiser, the tally and the patience.
+
+    An average that the checkpoint does not have begins with the network of the checkpoint.
 
     Raises:
         InputError: it was written by a network of another shape, another optimiser, or on another training set.
     """
     try:
         net.load_parameters(state.parameters)
+        if averaged:
+            averaged.load_parameters(state.answering)
     except InputError as error:
         raise InputError(f"the checkpoint does not fit these settings: {error}") from None
     if state.progress["training_clips"] != clip_count:

@@ -67,6 +67,17 @@ def _choice(*values):
     return Kind(_checked(str, values.__contains__), f"one of {', '.join(values)}")
 
 
+def _optional_choice(*values):
+    kind = _choice(*values)
+    return Kind(_optional(kind.read), f"{kind.words}, or None")
+
+
+def _pixels_or_share(text):
+    if text.strip().isdecimal():
+        return int(text)
+    return _checked(float, lambda value: 0 <= value < 1)(text) or 0
+
+
 _finite = _checked(float, lambda value: abs(value) < float("inf"))
 _positive = _checked(_finite, lambda value: value > 0)
 _count = _checked(int, lambda value: value >= 1)
@@ -76,21 +87,40 @@ COUNT = Kind(_count, "a whole number of at least 1")
 OPTIONAL_COUNT = Kind(_optional(_count), "a whole number of at least 1, or None")
 WHOLE = Kind(_checked(int, lambda value: value >= 0), "a whole number of at least 0")
 POSITIVE = Kind(_positive, "a number above 0")
+LENGTH = Kind(_checked(_finite, lambda value: value >= 0), "a number of at least 0")
 OPTIONAL_FOLDS = Kind(_optional(_checked(int, lambda value: value >= 2)), "a whole number of at least 2, or None")
 OPTIONAL_DECAY = Kind(_optional(_checked(_finite, lambda value: value >= 0)), "a number of at least 0, or None")
 MILESTONES = Kind(_optional(_numbers(_positive)), "numbers above 0 with commas between, or None")
 TRIPLE = Kind(_checked(_numbers(_count), lambda values: len(values) == 3), "three whole numbers like 3,4,4")
 SHIFTS = Kind(
-    _checked(_numbers(int), lambda values: len(values) == 3 and min(values) >= 0), "three whole numbers like 0,4,4"
+    _checked(_numbers(_pixels_or_share), lambda values: len(values) == 3),
+    "three whole numbers like 0,4,4, or shares of the side, below 1, like 0,0.04,0.04",
 )
+DEGREES = Kind(_checked(float, lambda value: 0 <= value <= 180), "degrees from 0 to 180")
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
+OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
 FILE_NAME = Kind(
     _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\\"}), "a file name, no folders"
 )
 PATH = Kind(_optional(_checked(str, bool)), "a path")
 
+RECIPES = {
+    "original": "",
+    "strong": "--optimizer ADAMW --schedule one_cycle --learning_rate 0.001 --feature_maps 8 --max_steps 30",
+}
+"""The flags that ``--recipe NAME`` stands for, as a user would write them."""
+
 SETTINGS: dict[str, tuple[Setting, ...]] = {
+    "Recipe": (
+        Setting(
+            "recipe",
+            "original",
+            _choice(*RECIPES),
+            "other defaults, by name: "
+            + "; ".join(f"{name}, {flags or 'the defaults of this table'}" for name, flags in RECIPES.items()),
+        ),
+    ),
     "Data": (
         Setting(
             "train_path",
@@ -101,6 +131,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("train_labels_path", None, PATH, "their labels, .npy (n,), whole numbers from 0"),
         Setting("val_path", None, PATH, "clips to validate on, .npy or a prepared folder"),
         Setting("val_labels_path", None, PATH, "their labels, .npy"),
+        Setting(
+            "faces",
+            "default",
+            _choice("default", "hard"),
+            "drawn faces: default, emotions in pairs, each turning to the other; hard, any turning to any other",
+        ),
         Setting("normalize", True, BOOLEAN, "standardise every frame and channel of the clips: mean 0, deviation 1"),
         Setting("check_values", True, BOOLEAN, "look through float clips for NaN and infinities before the first step"),
         Setting("depth_frames", 16, COUNT, "frames of a clip"),
@@ -119,16 +155,48 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
     "Training": (
         Setting("batch_size", 100, COUNT, "clips of a step; what fills no batch is left out of the epoch"),
         Setting("max_steps", 50.0, POSITIVE, "length of the training, epochs (decimals allowed)"),
-        Setting("optimizer", "MOMENTUM", _choice("GD", "MOMENTUM", "ADAM"), "update rule"),
-        Setting("learning_rate", 0.00015, POSITIVE, "rate of the first step"),
-        Setting("decay_steps", 15.0, POSITIVE, "epochs between two stairs of the rate (GD, MOMENTUM)"),
-        Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair"),
+        Setting("optimizer", "MOMENTUM", _choice("GD", "MOMENTUM", "ADAM", "ADAMW"), "update rule"),
+        Setting("learning_rate", 0.00015, POSITIVE, "rate of the first step; of one_cycle the highest"),
+        Setting(
+            "schedule",
+            None,
+            _optional_choice("constant", "stairs", "cosine", "one_cycle"),
+            "course of the rate: constant, stairs, cosine or one_cycle; None: the original's, stairs, but constant for "
+            "ADAM and ADAMW; cosine and one_cycle span --max_steps: changing that at --resume changes their rates",
+        ),
+        Setting("warm_up", 0.0, LENGTH, "epochs in which the rate rises from near 0 to what the schedule says"),
+        Setting("decay_steps", 15.0, POSITIVE, "epochs between two stairs of the rate (stairs)"),
+        Setting("decay_rate", 0.1, POSITIVE, "factor of the rate at each stair (stairs)"),
         Setting("use_nesterov", False, BOOLEAN, "Nesterov's correction (MOMENTUM)"),
-        Setting("weight_decay", None, OPTIONAL_DECAY, "factor of half the squared weights in the loss"),
-        Setting("shift", [0, 0, 0], SHIFTS, "move training clips by up to so many frames, rows, columns, at random"),
-        Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
-        Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
+        Setting(
+            "weight_decay",
+            None,
+            OPTIONAL_DECAY,
+            "factor of half the squared weights in the loss; of ADAMW, share of the weights that a rate of 1 takes off",
+        ),
+        Setting("dense_decay", None, OPTIONAL_DECAY, "the same for the dense layer alone; None: as --weight_decay"),
+        Setting(
+            "average",
+            None,
+            OPTIONAL_SHARE,
+            "also keep an average of the network over the steps, and use it: the share kept at a step, like 0.999",
+        ),
         Setting("overfit_one_batch", False, BOOLEAN, "train on the first batch alone, to debug: the loss must go to 0"),
+    ),
+    "Augmentation": (
+        Setting(
+            "shift",
+            [0, 0, 0],
+            SHIFTS,
+            "move training clips by up to so many frames, rows, columns, at random; below 1: shares of the sides",
+        ),
+        Setting("flip", None, AXES, "axes of d, h, w along which training clips are turned round half of the time"),
+        Setting("rotate", 0.0, DEGREES, "turn training clips by up to so many degrees, at random"),
+        Setting("scale", 0.0, SHARE, "make training clips larger or smaller, by 1 - this to 1 + this, at random"),
+        Setting("shear", 0.0, SHARE, "slant training clips by up to this share, at random"),
+        Setting("augment_in", "hw", _choice("hw", "dhw"), "rotate, scale, shear: hw, all frames alike; dhw, volumes"),
+        Setting("brightness", 0.0, SHARE, "multiply training clips by 1 - this to 1 + this, at random"),
+        Setting("contrast", 0.0, SHARE, "multiply their distance from their mean by 1 - this to 1 + this, at random"),
     ),
     "Evaluation": (
         Setting("evaluate_every", 1.0, POSITIVE, "epochs between two evaluations (decimals allowed)"),
@@ -164,7 +232,9 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
 }
 
 
-VARIED = [setting.name for section in ("Network", "Training") for setting in SETTINGS[section]]
+VARIED = [
+    setting.name for section in ("Recipe", "Network", "Training", "Augmentation") for setting in SETTINGS[section]
+]
 """Names of the settings that a sweep may list several values of."""
 
 
@@ -248,9 +318,12 @@ def _texts(arguments):
 def merge(*layers: Mapping[str, Any]) -> Settings:
     """The settings of a run: the defaults, and over them each of ``layers``, settings by name, the later the stronger.
 
+    The flags of the recipe that the last of ``layers`` names, if any does, stand between the defaults and all layers.
     Names that are no settings, as another version may have written them, are passed over.
     """
     values = defaults()
+    recipe = next((layer["recipe"] for layer in reversed(layers) if "recipe" in layer), values["recipe"])
+    values |= parse(RECIPES.get(recipe, "").split())
     for layer in layers:
         values |= {name: value for name, value in layer.items() if name in values}
     return Settings(**values)

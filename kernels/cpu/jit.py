@@ -74,6 +74,9 @@ class _Complete(Compiler):
 
 
 parallel = _cached(numba.njit, pipeline_class=_Complete, nogil=True, parallel=True)
+alone = _cached(numba.njit, pipeline_class=_Complete, nogil=True)
+"""A driver like those, but in the caller's thread alone."""
+
 SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 serial = _cached(numba.njit, **SERIAL)
 

@@ -247,14 +247,13 @@ def pool_frames(x: FloatArray, w: FloatArray, b: Real, y: FloatArray) -> None:
         y[q] = z if z > 0 else alpha * z
 
 
+# Many arguments: a loop over arrays in a record would not vectorise.
 @loop
 def pool_frames_backward(
     d: int, dy: FloatArray, y: FloatArray, norm: tuple[float, float, float],
     x: FloatArray, w: FloatArray, b: Real, dw: FloatArray, dx: FloatArray,
 ) -> Real:  # fmt: skip
     """NORM_4, leaky ReLU and the maximum of frames d, d + 1, d + 2; returns ``db``, adds to ``dw`` and to ``dx``.
-
-    More arguments than eight, since arrays in a record would not vectorise.
 
     Args:
         d: the first of the three frames.

@@ -1,6 +1,7 @@
 """The readable edition: each equation in a line or two of NumPy, any shape, float32 and float64."""
 
 from ..operations import operations_of
+from .affine import affine as affine
 
 _operations = operations_of(__name__)
 globals().update(_operations)  # after all imports: a function, not the file of its name, is what the edition offers

@@ -153,6 +153,13 @@ def test_votes_of_a_video():
     assert [row["videos"] for row in result["per_fold"]] == [1, 3]
     assert [row["clip_accuracy"] for row in result["per_fold"]] == [2 / 3, 3 / 4]
     assert [row["video_accuracy"] for row in result["per_fold"]] == [1, 1]
+    assert [row["clip_uar"] for row in result["per_fold"]] == [2 / 3, pytest.approx((1 + 2 / 3) / 2)]
+    assert [row["video_uar"] for row in result["per_fold"]] == [1, 1]
+    assert result["clip_uar"]["mean"] == pytest.approx((2 / 3 + 5 / 6) / 2)
+    # All clips of the first fold are of one class; in the second, "yes" has 0.3, 0.9, 0.6 and "no" 0.2.
+    assert [row["clip_auc"] for row in result["per_fold"]] == [None, 1]
+    assert result["clip_auc"] is None
+    assert "| 1 | 3 | 66.7 % | 66.7 % | 80.0 % | - | 100.0 % | 100.0 % | 1 |" in crossvalidation.as_markdown(result)
     assert result["confusion"] == [[3, 1], [1, 2]]
     assert result["recall"] == {"no": 3 / 4, "yes": 2 / 3}
     assert result["video_confusion"] == [[2, 0], [0, 2]]
@@ -203,6 +210,8 @@ def test_folds_from_start_to_picture(task, capsys, tmp_path):
     for row in result["per_fold"]:
         last = (folder / f"fold-0{row['fold']}" / "tests.jsonl").read_text().splitlines()[-1]
         assert json.loads(last)["accuracy"] == row["clip_accuracy"]
+        for figure in ("uar", "f1", "auc"):
+            assert json.loads(last)[figure] == pytest.approx(row[f"clip_{figure}"])
         assert json.loads(last)["class_names"] == list(CLASSES)
     assert (folder / "folds.md").read_text() in out
 
@@ -237,9 +246,10 @@ def test_folds_of_clips_say_what_they_leak(task, capsys):
     assert result["warning"] in capsys.readouterr().out
 
 
-def test_an_interrupted_fold_goes_on(task, monkeypatch, capsys):
+@pytest.mark.parametrize("more", [{}, {"recipe": "strong", "feature_maps": 2, "average": 0.9}], ids=["plain", "recipe"])
+def test_an_interrupted_fold_goes_on(task, monkeypatch, capsys, more):
     """Ctrl-C in the middle of a fold; the same command ends with the same answers as without it."""
-    task |= {"fold": 1, "evaluate_every": 100}
+    task |= {"fold": 1, "evaluate_every": 100} | more
     assert run.main(arguments(task)) == 0
     answers = task["save_path"] / "folds-3-subjects" / "fold-01" / "answers.csv"
     expected = answers.read_bytes()

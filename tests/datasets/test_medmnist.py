@@ -56,6 +56,7 @@ def test_train_and_test(tmp_path, capsys):
     assert "accuracy 100.0 %, AUC 1.000" in out
     result = json.loads(report.read_text())
     assert result["confusion"] == [[5, 0], [0, 4]]
+    assert [result[figure] for figure in ("accuracy", "auc", "uar", "f1")] == [1, 1, 1, 1]
     assert commands.main(["evaluate", str(of_run), str(path), "--json", str(tmp_path / "nowhere" / "x.json")]) == 2
     assert "x.json cannot be written: No such file or directory\n" in capsys.readouterr().err
     # The same by hand, from arrays of one's own.

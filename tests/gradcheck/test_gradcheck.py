@@ -14,7 +14,7 @@ from emop3d_np.errors import InputError
 from emop3d_np.gradcheck import slopes
 from emop3d_np.gradcheck.network import check_network, network_pair
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 from gradient_cases import CASES
 
 LARGE = ("wrong only in large arrays", "100,000", "250,000")
@@ -98,6 +98,7 @@ def test_outputs_and_inputs_of_many_forms(rng):
         (square, lambda d, x: (2 * x * d[0],) if isinstance(d, tuple) else (None, None), (x,)),
         (lambda x, y: x * 2, lambda d, x, y: (2 * d, np.zeros_like(y)), (x, np.zeros((0, 3)))),
         (lambda x: np.ones(3), lambda d, x: (0 * x,), (x,)),
+        (lambda x: np.maximum(x, 0), lambda d, x: (d * (x > 0),), (np.array([1, 2, 5e-324, -1]),)),
     ]  # fmt: skip
     for forward, backward, inputs in pairs:
         assert check(forward, backward, inputs).passed

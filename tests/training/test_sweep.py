@@ -23,7 +23,7 @@ from emop3d_np.training import checkpoint, stopping
 from emop3d_np.training import settings as flags
 from emop3d_np.training import sweep as sweeps
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -219,6 +219,15 @@ def test_a_sweep_from_start_to_picture(task, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
     assert command(["report", str(folder), str(tmp_path / "sweep.png")]) == 0
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_sweep_of_recipes(task, tmp_path):
+    assert command(["sweep", *arguments(task | {"recipe": "original,strong"})]) == 0
+    for name in ("original", "strong"):
+        path = tmp_path / "runs" / "sweep" / f"recipe={name}" / "folds-2-subjects" / "fold-02" / "settings.json"
+        expected = vars(flags.merge({"recipe": name}, {"max_steps": 2, "learning_rate": 0.01, **SIZES}))
+        settings = json.loads(path.read_text())
+        assert {each: settings[each] for each in flags.VARIED} == {each: expected[each] for each in flags.VARIED}
 
 
 def test_wrong_sweeps(task, capsys):

@@ -17,7 +17,7 @@ import pytest
 from conftest import SIMULATED
 from planting import planted
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import cuda_step
 
 import emop3d_np as emo
@@ -29,7 +29,7 @@ from kernels.cuda import device_array, elements, memory, target
 from kernels.cuda import threads as together
 from kernels.cuda.launch import LAUNCH, Kernel, recorded, stream
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 weighted_sum = sys.modules["kernels.cuda.weighted_sum"]  # the package's attribute is the function
 
 
@@ -123,7 +123,9 @@ def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, bl
 
 
 @there
-@pytest.mark.parametrize("rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam])
+@pytest.mark.parametrize(
+    "rule", [emo.optimizers.GradientDescent, emo.optimizers.Momentum, emo.optimizers.Adam, emo.optimizers.AdamW]
+)
 def test_three_steps_from_one_seed(rule):
     """In float32, the default: the reference's losses, to 1e-5."""
     losses = {}
@@ -137,6 +139,24 @@ def test_three_steps_from_one_seed(rule):
             optimizer.update(net.parameters, gradients)
     assert losses["cuda"] == pytest.approx(losses["reference"], rel=1e-5)
     assert len(set(losses["cuda"])) == 3
+
+
+@there
+def test_an_average_stays_on_the_device(monkeypatch):
+    """And is what it is on the host."""
+    results = {}
+    for backend in ("reference", "cuda"):
+        net, averaged = (emo.EmoP3D(**TINY, backend=backend, seed=seed) for seed in (5, 6))
+        moving = emo.optimizers.MovingAverage(averaged.parameters, 0.9)
+        if backend == "cuda":
+            monkeypatch.setattr(device_array, "_host", None)
+            monkeypatch.setattr(device_array, "_copied", None)
+        for step in (1, 2, 300):
+            moving.update(net.parameters, step)
+        monkeypatch.undo()
+        results[backend] = {name: np.array(values) for name, values in averaged.parameters.items()}
+    for name, values in results["reference"].items():
+        assert np.allclose(results["cuda"][name], values, rtol=1e-5, atol=1e-7), name
 
 
 @there

@@ -12,13 +12,13 @@ import pytest
 from conftest import JIT
 
 import run
-from emop3d_np import files
+from emop3d_np import files, optimizers
 from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
-from emop3d_np.training import checkpoint, runs, stopping
+from emop3d_np.training import building, checkpoint, evaluation, runs, stopping
 from emop3d_np.training import settings as flags
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (8, 14, 14, 1)
 SIZES = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 3, "batch_size": 4}
 
@@ -180,6 +180,113 @@ def test_interrupted_and_resumed_is_uninterrupted(task, tmp_path, monkeypatch, c
     assert checkpoint.load(folder / "3dpyranet.ckpt").step == 16
 
 
+EVERYTHING = {
+    "optimizer": "ADAMW", "schedule": "one_cycle", "warm_up": 0.5, "weight_decay": 0.1, "dense_decay": 0.5,
+    "average": 0.8,
+}  # fmt: skip
+
+
+def press_ctrl_c_in(step, monkeypatch):
+    original = stopping.require_finite
+
+    def pressing(*args):
+        original(*args)
+        if args[4] == step:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(stopping, "require_finite", pressing)
+    return original
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"schedule": "cosine"}, {"schedule": "stairs", "optimizer": "ADAM", "decay_steps": 1}]
+)
+def test_resumed_with_everything_on(task, tmp_path, monkeypatch, more):
+    """Schedule, decoupled decay, average: interrupted and resumed, the same bits of both networks, the same figures."""
+    task |= EVERYTHING | {"save_checkpoint": True, "shift": "0,1,1", "patience": 9} | more
+    whole = task | {"save_path": tmp_path / "whole"}
+    assert run.main(arguments(whole)) == 0
+    original = press_ctrl_c_in(6, monkeypatch)
+    assert run.main(arguments(task)) == 130
+    monkeypatch.setattr(stopping, "require_finite", original)
+    assert run.main(["--resume", str(the_run(task))]) == 0
+    ours, theirs = (checkpoint.load(the_run(each) / "3dpyranet.ckpt") for each in (task, whole))
+    assert ours.step == theirs.step == 12
+    for mine, others in ((ours.parameters, theirs.parameters), (ours.average, theirs.average)):
+        assert list(mine) == list(others) == list(ours.parameters)
+        assert all(values.tobytes() == mine[name].tobytes() for name, values in others.items())
+    history = without_time(rows(the_run(task) / "history.jsonl"))
+    assert history == without_time(rows(the_run(whole) / "history.jsonl"))
+    assert len({row["learning_rate"] for row in history}) == 3
+    assert history[-1]["averaged_val_loss"] != history[-1]["val_loss"]
+
+
+def test_the_averaged_network_answers(task, monkeypatch, capsys):
+    """It is what run.py tests at milestones and patience looks at, and what a checkpoint's network is."""
+    task |= {"average": 0.9, "save_checkpoint": True, "patience": 9, "evaluate_every": 3}
+    assert run.main(arguments(task)) == 0
+    out = capsys.readouterr().out
+    assert "averaged loss" in out
+    assert "test of the averaged network after 3 epochs" in out
+    path = the_run(task) / "3dpyranet.ckpt"
+    state = checkpoint.load(path)
+    net, _ = building.load_network(path)
+    for name, values in net.parameters.items():
+        assert np.array_equal(values, state.average[name])
+        assert not np.array_equal(values, state.parameters[name])
+    (row,), (test,) = rows(the_run(task) / "history.jsonl"), rows(the_run(task) / "tests.jsonl")
+    figures = evaluation.evaluate_checkpoint(path, task["val_path"], task["val_labels_path"])
+    assert figures["loss"] == pytest.approx(row["averaged_val_loss"])
+    assert figures["loss"] == pytest.approx(test["loss"])
+    assert figures["accuracy"] == row["averaged_val_accuracy"] == test["accuracy"]
+    assert state.progress["patience"]["lowest"] == row["averaged_val_loss"] != row["val_loss"]
+    net.load_parameters(state.parameters)
+    checkpoint.save(
+        path, checkpoint.Checkpoint(state.step, state.settings, state.parameters, state.slots, state.progress)
+    )
+    last = evaluation.evaluate_checkpoint(path, task["val_path"], task["val_labels_path"])
+    assert last["loss"] == pytest.approx(row["val_loss"])
+
+
+def test_an_average_is_of_the_steps(task, monkeypatch):
+    """In plain loops over what every step left, from the initial values on."""
+    seen = []
+    original = optimizers.GradientDescent.update
+
+    def watched(optimizer, parameters, gradients):
+        if not seen:
+            seen.append({name: values.astype(float) for name, values in parameters.items()})
+        original(optimizer, parameters, gradients)
+        seen.append({name: values.astype(float) for name, values in parameters.items()})
+
+    monkeypatch.setattr(optimizers.GradientDescent, "update", watched)
+    task |= {"average": 0.5, "optimizer": "GD", "save_checkpoint": True}
+    assert run.main(arguments(task)) == 0
+    assert len(seen) == 13
+    for name, values in checkpoint.load(the_run(task) / "3dpyranet.ckpt").average.items():
+        average = seen[0][name]
+        for step, after in enumerate(seen[1:], 1):
+            kept = min(0.5, (1 + step) / (10 + step))
+            average = kept * average + (1 - kept) * after[name]
+        assert np.allclose(values, average, rtol=1e-4, atol=1e-6), name
+
+
+def test_an_average_begun_and_ended_by_resuming(task):
+    task |= {"save_checkpoint": True, "max_steps": 1}
+    assert run.main(arguments(task)) == 0
+    path = the_run(task) / "3dpyranet.ckpt"
+    assert not checkpoint.load(path).average
+    before = checkpoint.load(path).parameters
+    assert run.main(["--resume", str(path), "--average", "0.99", "--max_steps", "2"]) == 0
+    state = checkpoint.load(path)
+    for name, values in state.average.items():
+        middle = np.linalg.norm(values - before[name]), np.linalg.norm(values - state.parameters[name])
+        assert max(middle) <= 1.1 * np.linalg.norm(before[name] - state.parameters[name]), name
+    assert run.main(["--resume", str(path), "--average", "None", "--max_steps", "3"]) == 0
+    assert not checkpoint.load(path).average
+    assert "averaged_val_loss" not in rows(the_run(task) / "history.jsonl")[-1]
+
+
 def test_second_ctrl_c_stops_at_once(task, monkeypatch, capsys):
     def press_twice(*_):
         signal.raise_signal(signal.SIGINT)
@@ -245,6 +352,15 @@ def failing(capsys, words, *more):
         (["--use_nesterov", "perhaps"], "--use_nesterov is 'perhaps'; it must be True or False"),
         (["--strides", "1,1"], "--strides is '1,1'; it must be three whole numbers like 3,4,4"),
         (["--test_milestones", "a,b"], "--test_milestones is 'a,b'; it must be numbers above 0"),
+        (
+            ["--schedule", "steps"],
+            "--schedule is 'steps'; it must be one of constant, stairs, cosine, one_cycle, or None",
+        ),
+        (["--warm_up", "-1"], "--warm_up is '-1'; it must be a number of at least 0"),
+        (["--dense_decay", "x"], "--dense_decay is 'x'; it must be a number of at least 0, or None"),
+        (["--average", "1"], "--average is '1'; it must be a number between 0 and 1, or None"),
+        (["--average", "0"], "--average is '0'"),
+        (["--recipe", "weak"], "--recipe is 'weak'; it must be one of original, strong"),
         (["--weight_decay", "-1"], "--weight_decay is '-1'; it must be a number of at least 0, or None"),
         (["--threads", "100000"], "--threads 100000 is more than the"),
         (["--num_classes", "5"], "--num_classes is 5, the drawn faces show 6 emotions"),
@@ -365,56 +481,38 @@ def test_a_diverging_run_stops(task, capsys):
     failing(capsys, ["is not finite", "lower --learning_rate"], *arguments(task), "--learning_rate", 1e38)
 
 
-def test_booleans_and_lists():
-    given = flags.parse(
-        ["--use_nesterov", "--normalize", "False", "--save_checkpoint=yes", "--test_milestones", "1,2.5"]
-    )
-    assert given == {"use_nesterov": True, "normalize": False, "save_checkpoint": True, "test_milestones": [1, 2.5]}
-    assert flags.merge(given).normalize is False
-    assert flags.parse(["--weight_decay", "None"]) == {"weight_decay": None}
-
-
-def test_the_original_flags_keep_their_defaults():
-    expected = {
-        "evaluate_every": 1,
-        "test_milestones": [15, 25, 50],
-        "save_checkpoint": False,
-        "checkpoint_name": "3dpyranet.ckpt",
-        "train_path": None,
-        "train_labels_path": None,
-        "val_path": None,
-        "val_labels_path": None,
-        "save_path": "train_dir",
-        "batch_size": 100,
-        "depth_frames": 16,
-        "height": 100,
-        "width": 100,
-        "in_channels": 1,
-        "num_classes": 6,
-        "feature_maps": 3,
-        "learning_rate": 0.00015,
-        "decay_steps": 15,
-        "decay_rate": 0.1,
-        "max_steps": 50,
-        "weight_decay": None,
-        "optimizer": "MOMENTUM",
-        "use_nesterov": False,
-        "normalize": True,
-    }
-    assert expected.items() <= flags.defaults().items()
-
-
-def test_help_lists_every_flag(capsys):
-    with pytest.raises(SystemExit) as end:
-        run.main(["--help"])
-    assert end.value.code == 0
+def test_a_run_by_recipe_and_its_resumption(task, capsys, monkeypatch):
+    """The recipe and its flags are printed and kept; another version's recipe changes nothing of a run begun before."""
+    strong = flags.merge({"recipe": "strong"})
+    task |= {"recipe": "strong", "feature_maps": 2, "max_steps": 2, "save_checkpoint": True}
+    assert run.main(arguments(task)) == 0
     out = capsys.readouterr().out
-    assert all(f"--{name} " in out for name in flags.defaults())
+    assert "recipe             strong\n" in out
+    assert f"schedule           {strong.schedule}\n" in out
+    folder = the_run(task)
+    kept = json.loads((folder / "settings.json").read_text())
+    expected = vars(strong) | flags.parse(arguments(task))
+    assert kept == checkpoint.load(folder / "3dpyranet.ckpt").settings == expected
+
+    monkeypatch.setitem(flags.RECIPES, "strong", "--feature_maps 9 --schedule constant")
+    failing(
+        capsys, "--recipe original: the run was begun with --recipe strong", "--resume", folder, "--recipe", "original"
+    )
+    assert run.main(["--resume", str(folder), "--recipe", "strong", "--max_steps", "3"]) == 0
+    assert json.loads((folder / "settings.json").read_text()) == expected | {"max_steps": 3, "resume": str(folder)}
+    assert checkpoint.load(folder / "3dpyranet.ckpt").step == 12
 
 
-def test_readme_holds_the_table_of_flags():
-    readme = (ROOT / "README.md").read_text()
-    assert flags.markdown() in readme, "README.md is behind: paste what `python -m emop3d_np settings` prints"
+def test_a_checkpoint_from_before_recipes_is_the_originals(task, capsys):
+    assert run.main([*arguments(task), "--save_checkpoint", "--max_steps", "1"]) == 0
+    path = the_run(task) / "3dpyranet.ckpt"
+    state = checkpoint.load(path)
+    new = ("recipe", "schedule", "warm_up", "dense_decay")
+    state.settings = {name: value for name, value in state.settings.items() if name not in new}
+    checkpoint.save(path, state)
+    failing(capsys, "--recipe strong: the run was begun with --recipe original", "--resume", path, "--recipe", "strong")
+    assert run.main(["--resume", str(path), "--max_steps", "2"]) == 0
+    assert checkpoint.load(path).step == 8
 
 
 @pytest.mark.skipif(not JIT, reason="compiled speed is needed for frames of the default size")

@@ -21,7 +21,7 @@ from emop3d_np.video.layouts import list_recordings
 from emop3d_np.video.prepare import FaceSettings, prepare, summary
 
 pytestmark = needs_faces
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = FaceSettings(size=32)
 
 

@@ -40,7 +40,7 @@ print(sorted({"numba", "scipy", "tqdm"} & set(sys.modules)))
 print(len(emo.datasets.faces.drawn_faces(2, 0, 1, shape=(1, 16, 16, 1))[0]), emo.datasets.strokes.BOX)
 print(hasattr(emo.datasets, "hands"), {"faces", "strokes", "load_npy"} <= set(dir(emo.datasets)))
 """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "2 105", "False True"]
 

@@ -12,7 +12,7 @@ import kernels
 
 @pytest.fixture(scope="module")
 def tiny():
-    with np.load(Path(__file__).parent / "golden" / "tiny.npz") as archive:
+    with np.load(Path(__file__).parents[1] / "golden" / "tiny.npz") as archive:
         return dict(archive)
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import JIT, SIMULATED
 from planting import planted
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import cuda_launches
 import cuda_model
 import cuda_trace
@@ -175,7 +175,7 @@ def test_the_page_has_the_launches_and_bytes_of_a_step():
     for launch in cuda_launches.of_a_step(100):
         count, moved = counts.get(launch.kernel.name, (0, 0))
         counts[launch.kernel.name] = count + 1, moved + cuda_model.traffic(launch)
-    page = (Path(__file__).resolve().parents[1] / "docs" / "cuda.md").read_text()
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cuda.md").read_text()
     table = page.split("<!-- bound")[1].split("<!-- end of bound")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| ([\d,.]+) \|", table, re.MULTILINE)
     expected = {name: (str(count), f"{moved / 1e6:,.1f}") for name, (count, moved) in counts.items()}

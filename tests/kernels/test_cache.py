@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import JIT
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SLOPE = """
 import importlib, numpy as np, kernels
 print(kernels.edition("cpu").leaky_relu(np.array([-1.0]))[0])
