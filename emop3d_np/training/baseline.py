@@ -88,7 +88,7 @@ class Blocks:
 
     def variants(self, clip_count: int) -> list[Variant]:
         """The variants there are, where so many clips are trained on."""
-        n, d, h, w, c = self.means.shape
+        _, d, h, w, c = self.means.shape
         found = []
         for frames in FRAMES:
             depth = d if frames == "all frames" else 1
