@@ -1,9 +1,14 @@
 """The linear baseline: a rule that is planted is found, nothing of the test side is seen, and groups stay together."""
 
+import csv
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from emop3d_np import datasets
+from emop3d_np.errors import InputError
 from emop3d_np.training import baseline
 
 SHAPE = (3, 10, 14, 2)
@@ -85,3 +90,35 @@ def test_inner_folds_keep_people_together(rng):
     assert set(inner) == set(range(baseline.INNER_FOLDS))
     for person in set(clips.index["subject"][train]):
         assert len(set(inner[clips.index["subject"][train] == person])) == 1
+
+
+def test_the_panel_has_the_folds_of_the_run(tmp_path, rng, monkeypatch, capsys):
+    """From a folder to JSON: the clips that test are those of the folds of run.py, and the planted rule is found."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "bench"))
+    import baselines
+
+    clips = planted(rng, 90)
+    np.save(tmp_path / "Training.npy", np.tile(clips.clips, (1, 4, 2, 1, 1)))
+    np.save(tmp_path / "labels.npy", clips.labels)
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    with open(tmp_path / "index.csv", "w", newline="") as file:
+        rows = [(i, i // 3, 0, i // 3, label, "abc"[label], i // 3) for i, label in enumerate(clips.labels)]
+        header = ("clip", "source", "first_frame", "subject", "label", "label_name", "video")
+        csv.writer(file).writerows([header, *rows])
+
+    task = baselines.read({"train_path": str(tmp_path), "folds": 3})
+    fold_of = datasets.split(datasets.load_all(task.settings), task.settings)
+    for fold, split in enumerate(task.splits):
+        assert np.array_equal(split.test, np.flatnonzero(fold_of == fold))
+        assert np.array_equal(split.train, np.flatnonzero(fold_of != fold))
+
+    out = tmp_path / "panel.json"
+    assert baselines.main([str(tmp_path), "--folds", "3", "--json", str(out)]) == 0
+    found = {row["name"]: row["per_split"] for row in json.loads(out.read_text())["rows"]}
+    assert [row["uar"] for row in found["most frequent class"]] == pytest.approx([1 / 3] * 3)
+    assert min(row["accuracy"] for row in found["ridge: the best by inner folds"]) > 0.8
+    assert min(row["accuracy"] for row in found["logistic regression on its input"]) > 0.8
+    assert "| ridge: last frame, standardised" in capsys.readouterr().out
+
+    with pytest.raises(InputError, match="give --val_path, or --folds"):
+        baselines.read({"train_path": str(tmp_path)})
