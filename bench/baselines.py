@@ -225,7 +225,8 @@ def panel(task):
     except ImportError:
         yield "MiniRocket is left out: it needs aeon (pip install aeon)"
         return
-    whole = next(v for v in blocks.variants(0) if v.frames == "all frames" and v.factor == 2)
+    state = best[0].standardized  # as the first split's inner folds found it better
+    whole = baseline.Variant("all frames", 2, state, blocks.side)
     n, d = blocks.means.shape[:2]
     x = blocks.features(whole).reshape(n, d, -1).transpose(0, 2, 1)
     yield timed(f"MiniRocket: {whole}", lambda: mini_rocket(x, task))
