@@ -127,9 +127,9 @@ class Degree:
         take: range of everything in which takes differ, by name.
     """
 
-    partners: dict[str, tuple[str, ...]]
-    person: dict[str, tuple[float, float]]
-    take: dict[str, tuple[float, float]]
+    partners: Mapping[str, tuple[str, ...]]
+    person: Mapping[str, tuple[float, float]]
+    take: Mapping[str, tuple[float, float]]
 
 
 PAIRS = (("anger", "disgust"), ("fear", "sadness"), ("happiness", "surprise"))
