@@ -116,10 +116,10 @@ def _keeps_frames(a):
 @serial
 def _is_whole(a):
     """Whether a map takes places to places, with none between."""
+    whole = True
     for each in a.flat:
-        if each != np.floor(each):
-            return False
-    return True
+        whole = whole and each == np.floor(each)
+    return whole
 
 
 @serial
