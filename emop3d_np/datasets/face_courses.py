@@ -10,7 +10,7 @@ not their order, or a single one, wherever it is, can at best tell which two emo
 of the time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
