@@ -249,7 +249,7 @@ def _prototypes() -> FloatArray:
 
 
 def _traits(
-    ranges: dict[str, tuple[float, float]], chances: Sequence[FloatArray]
+    ranges: Mapping[str, tuple[float, float]], chances: Sequence[FloatArray]
 ) -> tuple[SimpleNamespace, FloatArray]:
     """Turn chances in 0 ... 1 into traits, a namespace of arrays (n, 1); also return the chances left over."""
     rows = np.array(chances)
