@@ -51,6 +51,7 @@ def main():
     print(*(f"{version}: not there" for version in pythons if version not in there), sep="\n", flush=True)
     pairs = [(there[0], "oldest")] + [(version, "newest") for version in there if not given.oldest]
     folder, tests = given.environments.resolve(), FEW if given.oldest else MOST
+    folder.mkdir(parents=True, exist_ok=True)
     passed = [passes(pythons[version], age, folder / f"{version}-{age}", tests) for version, age in pairs]
     return 0 if all(passed) else 1
 
