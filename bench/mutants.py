@@ -53,16 +53,8 @@ SAMPLES = {
     for name, count in {"clip": 86, "fused": 62, "layout": 86, "packing": 32, "planes": 134}.items()
 }
 """Of modules with too many mutants so many are drawn at random, the same ones every time: 400 of the fused passes."""
-TESTS = [
-    f"tests/{name}.py"
-    for name in (
-        "kernels/test_operations",
-        "kernels/test_affine",
-        "test_network",
-        "kernels/test_own_golden",
-        "test_optimizers",
-    )
-]
+NAMES_OF_TESTS = "kernels/test_operations kernels/test_affine test_network kernels/test_own_golden test_optimizers"
+TESTS = [f"tests/{name}.py" for name in NAMES_OF_TESTS.split()]
 EQUIVALENT = ROOT / "bench/equivalent_mutants.txt"
 MEMORY = 1 << 30
 """Bytes that a mutant may take beyond what the process has."""

@@ -21,7 +21,7 @@ from .errors import InputError
 BACKENDS = ("reference", "cpu", "cuda")
 
 EDITIONS = BACKENDS if "1" in map(os.environ.get, ("NUMBA_ENABLE_CUDASIM", "EMOP3D_DEVICE")) else BACKENDS[:2]
-"""The editions that run on every machine, on which the tests run; with Numba's simulator, or where EMOP3D_DEVICE=1 says
+"""The editions that run on every machine, on which the tests run; with the simulator, or where EMOP3D_DEVICE=1 says
 that there is a device, that is all of them."""
 
 

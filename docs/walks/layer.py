@@ -66,8 +66,8 @@ def backward(logits, labels, saved, p):
 def train():
     """The learned parameters, and the share of right answers on people never seen."""
     rng = np.random.default_rng(0)
-    clips, labels, _ = drawn_faces(240, 0, 40, shape=CLIP)
-    unseen, answers, _ = drawn_faces(120, 40, 20, shape=CLIP)
+    clips, labels, _ = drawn_faces(240, 0, 40, shape=CLIP, degree="easy")
+    unseen, answers, _ = drawn_faces(120, 40, 20, shape=CLIP, degree="easy")
     clips, unseen = (k.standardize(each.astype(float), epsilon=0) for each in (clips, unseen))
     p = parameters(rng)
     velocity = {name: np.zeros_like(w) for name, w in p.items()}

@@ -16,12 +16,12 @@ PLANES = {"hw": ((1, 2),), "dhw": ((1, 2), (0, 2), (0, 1))}
 class Augmentation:
     """What may happen to every clip of a batch, each time anew; all frames of a clip are changed in the same way.
 
-    A clip is turned over, moved, slanted, scaled and turned about its middle by one map, so that it is resampled once,
-    linearly between pixels; its border is repeated beyond it.
+    A clip is turned over, moved, scaled, slanted and turned about its middle by one map, so that it is resampled once,
+    linearly between pixels; its border is repeated beyond it, and values that are stored as whole numbers are rounded.
 
     Attributes:
         shift: ``(d, h, w)``, the farthest that a clip is moved along each axis, either way: an int counts frames or
-            pixels, and moves are whole; a float is a share of the clip's side.
+            pixels, and moves are whole; a float is a share of the clip's side (within "hw", rounded to whole frames).
         flip: axis letters of ``dhw`` along which a clip is turned round half of the time, or "".
         brightness: a clip's values are multiplied by a factor of ``1 - brightness ... 1 + brightness``.  Where frames
             are standardised afterwards (``normalize``), a factor changes nothing but for values that are cut off.

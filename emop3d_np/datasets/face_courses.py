@@ -10,7 +10,7 @@ not their order, or a single one, wherever it is, can at best tell which two emo
 of the time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -95,14 +95,14 @@ TAKE = {
     "intensity_before": (0.8, 1),  # of the emotion that the face turns from ...
     "intensity": (0.8, 1),  # ... and of the one that it turns to
     "blink": (-1.5, 1),  # the moment of a blink; below 0: none
-    "x": (-1.2, 1.2),
-    "y": (-1.2, 1.2),
-    "scale": (1.06, 1.14),
-    "roll": (-0.05, 0.05),  # radians
+    "x": (-0.8, 0.8),
+    "y": (-0.8, 0.8),
+    "scale": (1.07, 1.13),
+    "roll": (-0.04, 0.04),  # radians
     "yaw": (-0.8, 0.8),  # how far the features shift on the head
     "drift_x": (-1, 1),  # over the whole clip, as all that drifts
     "drift_y": (-1, 1),
-    "drift_roll": (-0.03, 0.03),
+    "drift_roll": (-0.02, 0.02),
     "background": (0.2, 0.9),
     "light_x": (-0.25, 0.25),  # change of the light from the middle to the border
     "light_y": (-0.15, 0.15),
@@ -127,24 +127,33 @@ class Degree:
         take: range of everything in which takes differ, by name.
     """
 
-    partners: dict[str, tuple[str, ...]]
-    person: dict[str, tuple[float, float]]
-    take: dict[str, tuple[float, float]]
+    partners: Mapping[str, tuple[str, ...]]
+    person: Mapping[str, tuple[float, float]]
+    take: Mapping[str, tuple[float, float]]
 
 
 PAIRS = (("anger", "disgust"), ("fear", "sadness"), ("happiness", "surprise"))
 """The emotions that turn to each other in the default set."""
 
+TURNS = {emotion: (other,) for a, b in PAIRS for emotion, other in ((a, b), (b, a))}
+
 DEGREES = {
-    "default": Degree({emotion: (other,) for a, b in PAIRS for emotion, other in ((a, b), (b, a))}, PERSON, TAKE),
+    "easy": Degree(TURNS, PERSON, TAKE | {"period": (1.4, 1.7), "phase": (0, 0.06)}),
+    "default": Degree(TURNS, PERSON, TAKE),
     "hard": Degree(
         {emotion: tuple(other for other in EMOTIONS if other != emotion) for emotion in EMOTIONS},
         PERSON | {"leaning_strength": (0.3, 0.6)},
-        TAKE | {"intensity_before": (0.6, 1), "intensity": (0.6, 1), "noise": (0.01, 0.025)},
+        TAKE
+        | {"intensity_before": (0.6, 1), "intensity": (0.6, 1), "noise": (0.01, 0.025)}
+        | {"x": (-1.6, 1.6), "y": (-1.6, 1.6), "scale": (1.06, 1.14), "roll": (-0.05, 0.05)},
     ),
 }
-"""In the default set the emotions go in pairs; in the hard one a face turns from any to any other, people's faces at
-rest are stronger, expressions may be weaker, and pictures are noisier."""
+"""How hard a set may be.
+
+In the default set the emotions go in pairs.  In the hard one a face turns from any to any other, people's faces at rest
+are stronger, expressions may be weaker, heads are placed less exactly, and pictures are noisier.  In the easy one every
+clip begins at rest and ends soon after the turn, so that its last frame tells its emotion.
+"""
 
 HABIT = 0.15
 """The most that any action unit adds to a person's face at rest, besides the leaning."""
@@ -240,7 +249,7 @@ def _prototypes() -> FloatArray:
 
 
 def _traits(
-    ranges: dict[str, tuple[float, float]], chances: Sequence[FloatArray]
+    ranges: Mapping[str, tuple[float, float]], chances: Sequence[FloatArray]
 ) -> tuple[SimpleNamespace, FloatArray]:
     """Turn chances in 0 ... 1 into traits, a namespace of arrays (n, 1); also return the chances left over."""
     rows = np.array(chances)

@@ -67,8 +67,8 @@ def draw_faces(
         shape: ``(d, h, w, c)`` of a clip, at least 1 x 16 x 16 x 1; default (16, 100, 100, 1).  Channels are equal.
         takes: whole numbers of shape (n,), or one for all, at least 0; default 0.  Takes of the same person and emotion
             differ in timing, intensity, pose, light and noise.
-        degree: how hard: "default", where emotions go in pairs, each turning to the other; or "hard", where any turns
-            to any other, and faces at rest and noise are stronger.
+        degree: how hard.  "default": emotions go in pairs, each turning to the other; "hard": any turns to any other,
+            and faces at rest and noise are stronger; "easy": as default, but the last frame tells.
 
     Returns:
         ndarray of shape (n, d, h, w, c), uint8.

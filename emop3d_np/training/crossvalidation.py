@@ -21,7 +21,7 @@ from kernels.arrays import FloatArray, IntArray
 
 from .. import datasets, files
 from ..errors import InputError
-from . import building
+from . import baseline, building
 from . import settings as flags
 from .evaluation import logits_in_parts
 from .metrics import Evaluation, figures
@@ -109,10 +109,29 @@ class CrossValidation:
         augmentation = datasets.Augmentation.of(self.settings)
         building.compile_kernels(building.build_network(self.settings), self._fewest, augmentation, iter)
 
-    def results(self) -> dict[str, Any]:
-        """What all folds say together, as of :func:`summarize`; written to ``folds.json`` and ``folds.md``, too."""
+    def linear_baseline(self) -> dict[str, Any] | None:
+        """What ridge regression says on the same folds (:mod:`.baseline`): ``per_fold``, and means with intervals.
+
+        None, with a word, where there is no memory for it, or a fold trains on a single clip.
+        """
+        print("the linear baseline of the same folds", flush=True)
+        try:
+            rows = baseline.of_folds(self.clips, self.fold_of, self.settings.fold_protocol, self.settings.seed)
+        except InputError as error:
+            print(f"is left out: {error}")
+            return None
+        means = {name: _mean([row[name] for row in rows]) for name in ("accuracy", "uar", "f1", "auc")}
+        return {"what": "ridge regression on block means", **means, "per_fold": rows}
+
+    def results(self, linear: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What all folds say together, as of :func:`summarize`; written to ``folds.json`` and ``folds.md``, too.
+
+        Args:
+            linear: as of :meth:`linear_baseline`, kept as ``linear_baseline`` beside it; default None, nothing is.
+        """
         probabilities = gather(self.paths, self.clips, self.fold_of)
         result = summarize(self.clips, self.fold_of, probabilities, self.settings.fold_protocol)
+        result |= {"linear_baseline": linear} if linear else {}
         files.write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
         files.write_text(self.folder / "folds.md", as_markdown(result))
         return result
@@ -178,7 +197,7 @@ def cross_validate(train: Train, given: dict[str, Any]) -> int:
         names = ", ".join(folds.paths[fold - 1].name for fold in folds.waiting)
         print(f"not finished yet: {names}; the last one to finish gathers the results")
         return 0
-    text = as_markdown(folds.results())
+    text = as_markdown(folds.results(folds.linear_baseline()))
     print(f"\n{text}\nresults are in {folds.folder}; a picture: python -m emop3d_np report {folds.folder} folds.png")
     return 0
 
@@ -255,8 +274,7 @@ def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatAr
     result = {"data": clips.name, "folds": count, "protocol": protocol, "warning": _warning(protocol, leaks)}
     result["leaks"] = leaks
     for figure in (*(f"clip_{each}" for each in of_clips), *(f"video_{each}" for each in VIDEO_FIGURES)):
-        values = [row[figure] for row in per_fold]
-        result[figure] = None if None in values else mean_interval(values)
+        result[figure] = _mean([row[figure] for row in per_fold])
     everything = _evaluation(clips.class_names, labels, answers).as_dict()
     by_video = _evaluation(clips.class_names, video_labels, video_answers).as_dict()
     result |= {name: everything[name] for name in ("clips", "class_names", "confusion", "recall")}
@@ -300,7 +318,27 @@ def as_markdown(result: Mapping[str, Any]) -> str:
         recalls = (result["recall"][name], result["video_recall"][name])
         shares = ["-" if share is None else f"{100 * share:.1f} %" for share in recalls]
         lines.append(f"| {name} | " + " | ".join([*map(str, counts), *shares]) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + _linear_lines(result.get("linear_baseline"))) + "\n"
+
+
+def _linear_lines(linear: Mapping[str, Any] | None) -> list[str]:
+    """The table of the linear baseline, in Markdown."""
+    if not linear:
+        return []
+    names = {"accuracy": "accuracy per clip", "uar": "UAR per clip", "f1": "macro F1", "auc": "AUC"}
+    lines = ["", f"The same folds by {linear['what']}, each chosen on the clips outside the fold:", ""]
+    lines += ["| fold | " + " | ".join(names.values()) + " | chosen |", "|---" * (len(names) + 2) + "|"]
+    for fold, row in enumerate(linear["per_fold"], 1):
+        cells = ["-" if row[name] is None else f"{100 * row[name]:.1f} %" for name in names]
+        lines.append(f"| {fold} | " + " | ".join(cells) + f" | {row['variant']}; penalty {row['penalty']:g} |")
+    cells = ["-" if linear[name] is None else as_percent(linear[name]) for name in names]
+    return [*lines, "| mean, 95 % interval | " + " | ".join(cells) + " | |"]
+
+
+def _mean(values: Sequence[float | None]) -> dict[str, Any] | None:
+    """As of :func:`mean_interval`; None where a fold's value is not known."""
+    known = [value for value in values if value is not None]
+    return mean_interval(known) if len(known) == len(values) else None
 
 
 def _check(settings: flags.Settings) -> None:

@@ -134,8 +134,9 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting(
             "faces",
             "default",
-            _choice("default", "hard"),
-            "drawn faces: default, emotions in pairs, each turning to the other; hard, any turning to any other",
+            _choice("easy", "default", "hard"),
+            "drawn faces: default, emotions in pairs, each turning to the other; hard, any turning to any other; easy, "
+            "the last frame tells",
         ),
         Setting("normalize", True, BOOLEAN, "standardise every frame and channel of the clips: mean 0, deviation 1"),
         Setting("check_values", True, BOOLEAN, "look through float clips for NaN and infinities before the first step"),

@@ -116,7 +116,10 @@ def _keeps_frames(a):
 @serial
 def _is_whole(a):
     """Whether a map takes places to places, with none between."""
-    return (a == np.floor(a)).all()
+    whole = True
+    for each in a.flat:
+        whole = whole and each == np.floor(each)
+    return whole
 
 
 @serial
@@ -154,20 +157,28 @@ def _row_work(x, levels):
     return source, np.empty(width, np.uint32), np.empty((3, width), levels.dtype), np.empty(width, levels.dtype)
 
 
+@loop
+def _copy(values, source):
+    """And behind them 0: the neighbours of an axis' last place, which have weight 0."""
+    for i in range(values.size):
+        source[i] = values[i]
+    for i in range(values.size, source.size):
+        source[i] = 0
+
+
 @serial
 def _resample_rows(x, a, levels, rounded, work, y):
     """One clip, ``(d, c, h, w)``; where ``rounded``, its values become those of a byte."""
     frames, channels, rows, width = x.shape
     plane = rows * width
     source, index, share, row = work
-    source[: x.size] = x.ravel()
-    source[x.size :] = 0  # neighbours of an axis' last place, which have weight 0
+    _copy(x.reshape(-1), source)
     factor, summand = _line(levels, x)
     whole, keeps = _is_whole(a), _keeps_frames(a)
     for h in range(rows):
         for d in range(frames):
             if d == 0 or not keeps:
-                index[:] = 0
+                index.fill(0)
                 _along(a[1], d, h, rows - 1.0, width, index, share[1])
                 _along(a[2], d, h, width - 1.0, 1, index, share[2])
                 if not keeps:
@@ -234,7 +245,7 @@ def _places(size, levels):
 def _find_places(a, rows, width, places):
     """Where the pixels of every frame come from."""
     index, down, right = places
-    index[:] = 0
+    index.fill(0)
     for h in range(rows):
         part = slice(h * width, (h + 1) * width)
         _along(a[1], 0, h, rows - 1.0, width, index[part], down[part])

@@ -160,7 +160,7 @@ def test_a_face_goes_from_rest_over_one_emotion_to_another_and_back():
 def test_hard_faces_are_other_clips_of_the_same_people():
     plain, hard = (draw_faces([0], [0], shape=SHAPE, degree=degree).astype(int) for degree in ("default", "hard"))
     assert (plain != hard).mean() > 0.5
-    with pytest.raises(ValueError, match="degree is 'odd'; it must be one of default, hard"):
+    with pytest.raises(ValueError, match="degree is 'odd'; it must be one of easy, default, hard"):
         draw_faces([0], [0], degree="odd")
 
 

@@ -187,7 +187,7 @@ def test_the_page_has_the_launches_and_bytes_of_a_step():
 
 @pytest.fixture(scope="module")
 def compiler():
-    """The module that compiles, by numba-cuda or by Numba's own target, whichever is here."""
+    """The module that compiles, by whichever package is here."""
     import cuda_ptx
 
     if not (target._compiler_found() and cuda_ptx.assembler()):

@@ -206,6 +206,10 @@ def test_folds_from_start_to_picture(task, capsys, tmp_path):
     assert np.trace(result["confusion"]) / result["clips"] == right > 0.5
     assert (result["clips"], result["videos"]) == (36, 18)
     assert result["leaks"] == {"subject": 0, "source": 0}
+    linear = result["linear_baseline"]
+    assert len(linear["per_fold"]) == 3
+    assert linear["accuracy"]["mean"] > 0.9  # a bright row tells the class
+    assert "The same folds by ridge regression" in out
     # The last test of a fold's own run, in another order of batches, says the same.
     for row in result["per_fold"]:
         last = (folder / f"fold-0{row['fold']}" / "tests.jsonl").read_text().splitlines()[-1]
