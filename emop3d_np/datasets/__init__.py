@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from .arrays import load_npy
 from .augmentation import Augmentation
-from .clips import ClipSet, batch_indices, normalize
+from .clips import ClipSet, batch_indices, normalize, shrink, shrunk_shape
 from .folds import group_folds, linked_groups
 from .medmnist import load_medmnist
 from .prepared import load_prepared
-from .sets import load_all, load_sets, open_clips, open_set, split
+from .sets import clip_shape, load_all, load_sets, open_clips, open_set, split
 from .windows import windows
 
 if TYPE_CHECKING:  # what editors and type checkers read
@@ -23,6 +23,7 @@ __all__ = [
     "Augmentation",
     "ClipSet",
     "batch_indices",
+    "clip_shape",
     "faces",
     "group_folds",
     "linked_groups",
@@ -34,6 +35,8 @@ __all__ = [
     "normalize",
     "open_clips",
     "open_set",
+    "shrink",
+    "shrunk_shape",
     "split",
     "strokes",
     "windows",

@@ -1,6 +1,6 @@
 """A set of labelled clips, and the batches that training takes from it."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
@@ -29,6 +29,7 @@ class ClipSet:
             ``first_frame``; default None.
         rows: int64 ndarray of shape (n,): the row of ``clips`` where each clip of the set stands; default None, where
             m = n and every row is taken in order.
+        shrink: batches are of means of ``shrink x shrink`` pixels, as of :func:`shrink`; default 1, of the pixels.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ClipSet:
     draw: Callable[[IntArray], Any] | None = None
     index: dict[str, AnyArray] | None = None
     rows: IntArray | None = None
+    shrink: int = 1
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -84,29 +86,30 @@ class ClipSet:
                 while the one before is in use.
             dtype: of the batches.
             normalized: True (default) applies :func:`normalize`; False only casts.
-            changes: one function per batch, which changes the raw clips (b, d, h, w, c) in place; default none.
+            changes: one function per batch, which changes the raw clips (b, d, h, w, c) in place, before they are
+                shrunk; default none.
 
         Yields:
-            ``x, labels``: the clips (b, d, h, w, c), an ndarray or the edition's own kind of array, and their labels,
-            an ndarray (b,).  The next batch is written over ``x``.
+            ``x, labels``: the clips (b, d, h, w, c), shrunk where the set says so, an ndarray or the edition's own kind
+            of array, and their labels, an ndarray (b,).  The next batch is written over ``x``.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
         """
-        # The thread only copies.  Kernels stay in the caller's thread: not all threading layers of Numba allow two
-        # threads to call kernels at the same time.
+        # The thread copies, and calls what stays in one thread.  Kernels on all cores stay in the caller's thread: not
+        # all threading layers of Numba allow two threads to call those at the same time.
         elsewhere = hasattr(kernels, "upload")
         empty, upload = (kernels.pinned, kernels.upload) if elsewhere else (np.empty, lambda raw, _: raw)
         with ThreadPoolExecutor(1) as reader:
-            spare: list[tuple[AnyArray, AnyArray]] = []
+            spare: list[tuple[AnyArray, AnyArray, AnyArray]] = []
             x = None
             wanted = zip(index_lists, chain(changes, repeat(None)), strict=False)
             coming = self._read_next(wanted, reader, spare, empty, upload)
             while coming:
                 indices, rows, future = coming
-                raw, placed = future.result()
+                raw, small, placed = future.result()
                 coming = self._read_next(wanted, reader, spare, empty, upload)
-                if x is None or x.shape != raw.shape:
+                if x is None or x.shape != small.shape:
                     x = np.empty_like(placed, dtype=dtype)
                 if raw.dtype.kind == "f" and not (elsewhere and np.isfinite(placed).all()):
                     for row, clip in zip(rows, raw, strict=True):
@@ -117,7 +120,7 @@ class ClipSet:
                     x[...] = placed
                 if elsewhere:
                     kernels.finish()
-                spare.append((raw, placed))
+                spare.append((raw, small, placed))
                 yield x, self.labels[indices]
 
     def _read_next(
@@ -125,7 +128,7 @@ class ClipSet:
         wanted: Iterator[tuple[IntArray, Callable[[AnyArray], None] | None]],
         reader: ThreadPoolExecutor,
         *places: Any,
-    ) -> tuple[IntArray, IntArray, Future[tuple[AnyArray, AnyArray]]] | None:
+    ) -> tuple[IntArray, IntArray, Future[tuple[AnyArray, AnyArray, AnyArray]]] | None:
         """Begin to read the next batch: its clip numbers, their rows, and the arrays to come; None after the last."""
         indices, change = next(wanted, (None, None))
         if indices is None:
@@ -139,24 +142,28 @@ class ClipSet:
         self,
         rows: IntArray,
         change: Callable[[AnyArray], None] | None,
-        spare: list[tuple[AnyArray, AnyArray]],
+        spare: list[tuple[AnyArray, AnyArray, AnyArray]],
         empty: Callable[..., AnyArray],
         upload: Callable[..., AnyArray],
-    ) -> tuple[AnyArray, AnyArray]:
-        """Copy the clips at ``rows`` to an array on the host and from there to the kernels' own, both (b, d, h, w, c).
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
+        """The clips at ``rows``, copied and changed; the same shrunk; and those where the kernels work.
 
-        ``spare`` are such pairs that are no longer in use and may be written to again; ``empty`` makes an array on the
-        host, and ``upload`` copies one to where the kernels work.
+        ``spare`` are such triples that are no longer in use and may be written to again; ``empty`` makes an array on
+        the host, and ``upload`` copies one to where the kernels work.
         """
         shape = (len(rows), *self.clips.shape[1:])
-        raw, placed = next((spare.pop(i) for i, (array, _) in enumerate(spare) if array.shape == shape), (None, None))
+        free = (spare.pop(i) for i, (array, *_) in enumerate(spare) if array.shape == shape)
+        raw, small, placed = next(free, (None, None, None))
         if raw is None:
             raw = empty(shape, self.clips.dtype.newbyteorder("="))
+        if self.shrink > 1 and small is None:
+            small = empty(shrunk_shape(shape, self.shrink), np.result_type(raw.dtype, np.float32))
         for row, clip in zip(rows, raw, strict=True):
             clip[...] = self.clips[row]
         if change:
             change(raw)
-        return raw, upload(raw, placed)
+        small = shrink(raw, self.shrink, small)
+        return raw, small, upload(small, placed)
 
     def _require_finite(self, row: int, clip: AnyArray) -> None:
         # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
@@ -167,6 +174,30 @@ class ClipSet:
         raise InputError(
             f"{self.name}: clip {row} holds {clip[where]} at (d, h, w, c) = {where}; take it out, or replace the value"
         )
+
+
+def shrink(clips: AnyArray, side: int, out: FloatArray | None = None) -> AnyArray:
+    """Clips of means of ``side x side`` pixels.
+
+    Args:
+        clips: array of shape (n, d, h, w, c), any real dtype.
+        side: rows and columns of a block of pixels; it divides ``h`` and ``w``.  1 returns the clips as they are.
+        out: array to write to where ``side`` is more; default a new one.
+
+    Returns:
+        Array of shape (n, d, h / side, w / side, c), as ``kernels.reference.block_means`` defines it.
+    """
+    if side == 1:
+        return clips
+    from kernels import cpu  # brings Numba along
+
+    return cpu.block_means(clips, side, out)
+
+
+def shrunk_shape(shape: Sequence[int], side: int) -> tuple[int, ...]:
+    """The shape ``(..., h, w, c)`` of clips after :func:`shrink`."""
+    *before, h, w, c = shape
+    return (*before, h // side, w // side, c)
 
 
 def normalize(clips: AnyArray, kernels: ModuleType, out: FloatArray | None = None) -> FloatArray:

@@ -116,7 +116,7 @@ def open_set(clips: str | Path, labels: str | Path | None, settings: SimpleNames
     Args:
         clips: path of an .npy, of a prepared folder, or of a 3D set of MedMNIST, .npz.
         labels: path of the labels that go with an .npy; None for a prepared folder or an .npz, which have their own.
-        settings: the set must have their shape of clips and number of classes.
+        settings: the set must have their shape of clips and number of classes; its batches are shrunk as they say.
         flag: messages call the paths by this name with ``_path`` and ``_labels_path`` behind it.
         part: which split of a set of MedMNIST: "train", "val" or "test".
 
@@ -124,16 +124,18 @@ def open_set(clips: str | Path, labels: str | Path | None, settings: SimpleNames
         InputError: a file does not fit, or labels are missing or given where none are needed.
     """
     flags = f"{flag}_path", f"{flag}_labels_path"
-    shape, classes = _shape(settings), settings.num_classes
+    shape, classes = clip_shape(settings), settings.num_classes
     if labels and (Path(clips).is_dir() or _is_medmnist(clips)):
         raise InputError(f"--{flags[1]} {labels}: leave it out, the labels are in {clips}")
     if Path(clips).is_dir():
-        return load_prepared(clips, shape, classes, flags[0])
-    if _is_medmnist(clips):
-        return load_medmnist(clips, part, shape, classes, flags[0])
-    if not labels:
+        found = load_prepared(clips, shape, classes, flags[0])
+    elif _is_medmnist(clips):
+        found = load_medmnist(clips, part, shape, classes, flags[0])
+    elif labels:
+        found = load_npy(clips, labels, shape, classes, flags)
+    else:
         raise InputError(f"{flags[0]} {clips}: an .npy of clips needs a second one with their labels; give both")
-    return load_npy(clips, labels, shape, classes, flags)
+    return replace(found, shrink=settings.shrink)
 
 
 def open_clips(path: str | Path | None) -> AnyArray:
@@ -168,8 +170,8 @@ def _is_medmnist(path: str | Path) -> bool:
     return Path(path).suffix == ".npz"
 
 
-def _shape(settings: SimpleNamespace) -> tuple[int, int, int, int]:
-    """``(d, h, w, c)`` of a clip."""
+def clip_shape(settings: SimpleNamespace) -> tuple[int, int, int, int]:
+    """``(d, h, w, c)`` of a clip as it is stored."""
     return settings.depth_frames, settings.height, settings.width, settings.in_channels
 
 
@@ -182,7 +184,9 @@ def _drawn_set(name: str, people: tuple[int, int, int], settings: SimpleNamespac
             f"--num_classes is {settings.num_classes}, the drawn faces show {len(faces.EMOTIONS)} emotions; "
             f"give --train_path for data of your own"
         )
-    clips, labels, identities, draw = faces.lazily_drawn_faces(*people, shape=_shape(settings), degree=settings.faces)
+    clips, labels, identities, draw = faces.lazily_drawn_faces(
+        *people, shape=clip_shape(settings), degree=settings.faces
+    )
     numbers = np.arange(len(labels))
     index = {"subject": identities, "source": numbers, "video": numbers, "first_frame": np.zeros_like(numbers)}
-    return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index)
+    return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index, shrink=settings.shrink)

@@ -6,7 +6,7 @@ these, and how strong a penalty, is chosen by folds of the training clips alone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -293,8 +293,8 @@ def of_folds(clips: datasets.ClipSet, fold_of: IntArray, protocol: str, seed: in
 
 
 def _raw(clips: datasets.ClipSet, parts: Sequence[IntArray]) -> Iterator[AnyArray]:
-    """The clips of each part as they are, float32 (b, d, h, w, c)."""
+    """The clips of each part as they are stored, not shrunk, float32 (b, d, h, w, c)."""
     import kernels
 
-    for x, _ in clips.batches(parts, kernels.edition("reference"), np.float32, normalized=False):
+    for x, _ in replace(clips, shrink=1).batches(parts, kernels.edition("reference"), np.float32, normalized=False):
         yield x

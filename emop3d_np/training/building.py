@@ -1,5 +1,6 @@
 """What a run is built of before its first step: network and optimiser from the settings, threads, compiled kernels."""
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory, optimizers
-from ..datasets import Augmentation, ClipSet, normalize
+from ..datasets import Augmentation, ClipSet, clip_shape, normalize, shrink, shrunk_shape
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
@@ -17,9 +18,20 @@ from .settings import Settings, merge
 
 
 def build_network(settings: Settings) -> EmoP3D:
-    """The network that ``settings`` describe, with its initial values."""
+    """The network that ``settings`` describe, with its initial values.
+
+    Raises:
+        InputError: the clips cannot be shrunk as the settings say, or the network cannot be built.
+    """
+    common = math.gcd(settings.height, settings.width)
+    if common % settings.shrink:
+        divisors = ", ".join(str(side) for side in range(1, common + 1) if common % side == 0)
+        raise InputError(
+            f"--shrink {settings.shrink} does not divide frames of {settings.height} x {settings.width} pixels "
+            f"(--height, --width); what does: {divisors}"
+        )
     return EmoP3D(
-        input_shape=(settings.depth_frames, settings.height, settings.width, settings.in_channels),
+        input_shape=shrunk_shape(clip_shape(settings), settings.shrink),
         feature_maps=settings.feature_maps,
         num_classes=settings.num_classes,
         dtype=settings.dtype,
@@ -111,16 +123,20 @@ def use_threads(count: int | None) -> None:
 def require_batch(settings: Settings, clips: ClipSet) -> None:
     """Refuse a batch size that the training set, or the memory, does not hold.
 
-    Memory must hold a batch as it is stored, the next one, which is read ahead, and a batch in the network's dtype.
+    Memory must hold a batch as it is stored, and shrunk where it is; the next one, which is read ahead; and a batch in
+    the network's dtype.
 
     Raises:
         InputError: the clips there are, or the bytes needed and those that are free, are named.
     """
     if settings.batch_size > len(clips):
         raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(clips)} clips")
+    stored = clips.clips.dtype
     clip = clips.clips[0].size
+    shrunk = clip // settings.shrink**2
+    kept = shrunk * np.result_type(stored, np.float32).itemsize if settings.shrink > 1 else 0
     memory.require(
-        settings.batch_size * clip * (2 * clips.clips.dtype.itemsize + np.dtype(settings.dtype).itemsize),
+        settings.batch_size * (2 * (clip * stored.itemsize + kept) + shrunk * np.dtype(settings.dtype).itemsize),
         f"--batch_size {settings.batch_size} of {clips.name}",
         "lower --batch_size",
     )
@@ -136,16 +152,16 @@ def compile_kernels(
 
     Args:
         net: EmoP3D.
-        clips: ClipSet to train on; its dtype decides which preprocessing is compiled.
+        clips: ClipSet to train on; what it stores decides which preprocessing is compiled.
         augmentation: what changes its clips.
         progress: wraps the list of things to do, as tqdm does.
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
-    raw = np.zeros(x.shape, clips.clips.dtype.newbyteorder("="))
+    raw = np.zeros((2, *clips.clips.shape[1:]), clips.clips.dtype.newbyteorder("="))
     kernels: list[Callable[[], Any]] = [
         lambda: clips.draw and clips.draw(np.arange(1)),
         *([partial(augmentation.apply, raw, 0)] if augmentation else []),
-        lambda: normalize(np.zeros(x.shape, clips.clips.dtype), net.kernels, x),
+        lambda: normalize(shrink(raw, clips.shrink), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),
     ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import normalize
+from ..datasets import clip_shape, normalize, shrink
 from ..errors import InputError
 from ..training.building import load_network
 from ..training.runs import best_checkpoint
@@ -68,7 +68,8 @@ class Predictor:
         self.class_names = class_names(self.settings, file.parent)
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
-        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are standardised as in training."""
+        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training."""
+        clips = shrink(clips, self.settings.shrink)
         if self.settings.normalize:
             clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
         return np.asarray(self.net.predict_proba(clips))
@@ -80,7 +81,7 @@ class Predictor:
             InputError: no video can be made to fit, since the network's clips are not square and grey, or were not
                 standardised.
         """
-        _, h, w, c = self.net.input_shape
+        _, h, w, c = clip_shape(self.settings)
         if h != w or c != 1:
             raise InputError(
                 f"the network takes frames of (h, w, c) = {(h, w, c)}; faces of a video are square, of one channel"
@@ -130,7 +131,7 @@ class Predictor:
             raise InputError(f"{path}: there is no such file") from None
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path}: cannot be read as .npy: {error}") from None
-        shape = self.net.input_shape
+        shape = clip_shape(self.settings)
         if not isinstance(array, np.ndarray) or array.shape[1:] not in (shape, shape[1:]) or not len(array):
             raise InputError(
                 f"{path}: has shape {getattr(array, 'shape', 'of an archive')}; this network takes clips (n, *{shape}) "

@@ -6,6 +6,7 @@ whatever the number of threads.
 
 from ..operations import operations_of
 from .affine import affine as affine
+from .block_means import block_means as block_means
 
 _operations = operations_of(__name__)
 globals().update(_operations)  # after all imports: a function, not the file of its name, is what the edition offers

@@ -2,6 +2,7 @@
 
 from ..operations import operations_of
 from .affine import affine as affine
+from .block_means import block_means as block_means
 
 _operations = operations_of(__name__)
 globals().update(_operations)  # after all imports: a function, not the file of its name, is what the edition offers

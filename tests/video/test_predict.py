@@ -105,6 +105,20 @@ def test_npy(tmp_path, trained, rng, capsys):
     assert np.allclose([list(row["probabilities"].values()) for row in found[::2]], expected, atol=1e-5)
 
 
+def test_a_run_on_shrunk_clips(tmp_path, rng, capsys):
+    """Clips, frames and faces are taken as they are stored, and shrunk then."""
+    net = network(tmp_path / "run", tmp_path, height=32, width=32, shrink=2)
+    assert net.input_shape == (8, 16, 16, 1)
+    clips = rng.integers(0, 255, (3, 8, 32, 32, 1), np.uint8)
+    means = clips.reshape(3, 8, 16, 2, 16, 2, 1).mean(axis=(3, 5))
+    centred = means - means.mean(axis=(2, 3), keepdims=True)
+    expected = net.predict_proba(centred / centred.std(axis=(2, 3), keepdims=True))
+    np.save(tmp_path / "clips.npy", clips)
+    assert main(["predict", str(tmp_path / "clips.npy"), "--checkpoint", str(tmp_path / "run"), "--json"]) == 0
+    assert np.allclose([list(row["probabilities"].values()) for row in lines(capsys)], expected, atol=1e-5)
+    assert module.Predictor(tmp_path / "run").tracker().size == 32
+
+
 def test_cameras(tmp_path, trained, monkeypatch, capsys):
     """A camera is an input device of FFmpeg; here one that plays a file."""
     path = write(tmp_path / "x.mp4", moving_face(20), "libx264")
