@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emop3d_np.errors import InputError, exit_code
-from emop3d_np.training import settings as flags
+from emop3d_np.training import flags
 
 
 # Long: a training is read here from top to bottom in one sitting, which its user asked for.

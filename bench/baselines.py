@@ -25,8 +25,7 @@ from scipy.special import log_softmax
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from emop3d_np import datasets
 from emop3d_np.errors import InputError, exit_code
-from emop3d_np.training import baseline, building
-from emop3d_np.training import settings as flags
+from emop3d_np.training import baseline, building, flags
 from emop3d_np.training.crossvalidation import as_percent, mean_interval
 from emop3d_np.training.metrics import figures
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from emop3d_np import datasets
-from emop3d_np.training import settings
+from emop3d_np.training import flags
 
 
 def arguments(description):
@@ -19,7 +19,7 @@ def arguments(description):
 def read(given):
     """``clips, fold_of, classes``: a ClipSet, the fold of each clip, from 0, and how many classes there are."""
     classes = len((Path(given.folder) / "classes.txt").read_text().split())
-    chosen = settings.merge(
+    chosen = flags.merge(
         {"train_path": given.folder, "folds": given.folds, "fold_protocol": given.fold_protocol, "num_classes": classes}
     )
     clips = datasets.load_all(chosen)

@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import emop3d_np as emo
-from emop3d_np.training import building, checkpoint, settings
+from emop3d_np.training import building, checkpoint, flags
 from emop3d_np.video import predict as prediction
 from emop3d_np.video.decode import Video
 from emop3d_np.video.prepare import prepare
@@ -108,7 +108,7 @@ class checkpoint_folder(tempfile.TemporaryDirectory):
 
     def __enter__(self):
         folder = super().__enter__()
-        chosen = settings.merge({})
+        chosen = flags.merge({})
         net = building.build_network(chosen)
         checkpoint.save(f"{folder}/3dpyranet.ckpt", checkpoint.Checkpoint(0, vars(chosen), net.parameters, {}, {}))
         return folder

@@ -11,7 +11,7 @@ from emop3d_np import memory
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
 from emop3d_np.training import building, stopping
-from emop3d_np.training.settings import merge
+from emop3d_np.training.flags import merge
 
 
 @pytest.fixture

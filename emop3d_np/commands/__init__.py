@@ -33,7 +33,7 @@ NAMES = (
 """The commands, in the order of the help."""
 
 TAKE_FLAGS = ("train", "sweep")
-"""Commands that take the flags of run.py, which :mod:`emop3d_np.training.settings` reads."""
+"""Commands that take the flags of run.py, which :mod:`emop3d_np.training.flags` reads."""
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m emop3d_np") -> int:

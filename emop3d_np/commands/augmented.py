@@ -3,7 +3,7 @@
 import argparse
 
 from ..errors import InputError
-from ..training import settings as flags
+from ..training import flags
 
 EXAMPLE = "augmented clips sheet.png --rotate 10 --scale 0.1 --shift 0,0.04,0.04 --flip w"
 SHOWN = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .options import numbers
+from .shared_arguments import numbers
 
 if TYPE_CHECKING:
     from ..gradcheck.report import Report

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from ..errors import InputError
-from .options import add_faces, add_overlap
+from .shared_arguments import add_faces, add_overlap
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .options import add_faces, add_overlap, at_least
+from .shared_arguments import add_faces, add_overlap, at_least
 
 EXAMPLE = "prepare videos clips --layout folders"
 
@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Prepare the folder and say how to train on it."""
-    from ..training.settings import defaults
-    from ..video.prepare import FaceSettings, prepare, summary
+    from ..training.flags import defaults
+    from ..video.prepare import FaceSettings, prepare
+    from ..video.prepare_messages import summary
 
     faces = FaceSettings(
         given.size, given.face, given.detect_every, given.min_face, given.patience, given.margin, given.fps

@@ -11,6 +11,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Print the table."""
-    from ..training.settings import markdown
+    from ..training.flags import markdown
 
     print(markdown())

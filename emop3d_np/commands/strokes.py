@@ -2,7 +2,7 @@
 
 import argparse
 
-from .options import numbers
+from .shared_arguments import numbers
 
 EXAMPLE = "strokes strokes_background_small1.zip pens --held_out 1,2"
 

@@ -20,7 +20,7 @@ def load_sets(settings: SimpleNamespace) -> tuple[ClipSet, ClipSet | None]:
     """Open both sets: from files or prepared folders, or where no path is given, the faces that the package draws.
 
     Args:
-        settings: as ``emop3d_np.training.settings.merge`` returns them.
+        settings: as ``emop3d_np.training.flags.merge`` returns them.
 
     Returns:
         ``training, validation``.  The second is None when only training paths are given; but a set of MedMNIST brings

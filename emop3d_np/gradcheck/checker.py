@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from . import numeric, prepare, rules
+from . import first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
@@ -106,9 +106,9 @@ def _prepared(
     Raises:
         Stop: a rule is broken so that nothing can be judged.
     """
-    at, unrepeatable, forward_seconds = prepare.first_outputs(pair, rng, found)
-    point, eps = prepare.choose_point(pair, at, rng, found)
-    precision = prepare.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
+    at, unrepeatable, forward_seconds = first_calls.first_outputs(pair, rng, found)
+    point, eps = first_calls.choose_point(pair, at, rng, found)
+    precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
     answers = rules.ask_and_test(point, precision, rng, found)
     return Case(
         budget=budget,

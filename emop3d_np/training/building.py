@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
 from . import checkpoint
-from .settings import Settings, merge
+from .flags import Settings, merge
 
 
 def build_network(settings: Settings) -> EmoP3D:

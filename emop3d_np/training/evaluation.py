@@ -11,9 +11,9 @@ from kernels.arrays import FloatArray, IntArray
 from .. import datasets
 from ..network import EmoP3D
 from .building import load_network
+from .flags import Settings
 from .metrics import Evaluation
 from .runs import best_checkpoint
-from .settings import Settings
 
 EVALUATED_TOGETHER = 32
 """Clips of a forward pass, at most: as quick as more, and during a training its batch is in memory too."""

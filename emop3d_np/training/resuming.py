@@ -7,8 +7,8 @@ from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Optimizer
 from .checkpoint import Checkpoint
+from .flags import Settings, defaults, merge
 from .metrics import Tally
-from .settings import Settings, defaults, merge
 from .stopping import Patience
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from .. import files
 from ..errors import InputError
 from . import checkpoint
-from .settings import Settings, defaults
+from .flags import Settings, defaults
 
 
 def best_checkpoint(path: str | Path) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import InputError
-from . import settings as flags
+from . import flags
 from .building import most_threads
 from .stopping import Interrupt
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import files
 from ..errors import InputError
-from . import settings as flags
+from . import flags
 from .crossvalidation import CrossValidation, as_percent, mean_interval, train_side_by_side
 from .side_by_side import require_all
 

@@ -38,6 +38,7 @@ from ..errors import InputError
 from ..files import write_atomically
 from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
+from .prepare_messages import Row, cannot_be_written, no_clip_at_all, require_clips, why_no_clip
 from .track import MARGIN, FaceTracker
 
 FORMAT = 1
@@ -45,9 +46,6 @@ FORMAT = 1
 
 Job: TypeAlias = tuple[Path, Recording, Path, "FaceSettings"]
 """The arguments of :func:`_cut_out`."""
-
-Row: TypeAlias = dict[str, Any]
-"""A row of ``report.csv`` or ``index.csv``, by column."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,7 @@ def prepare(
             cannot be written.
     """
     overlap = depth_frames // 2 if overlap is None else overlap
-    if not 0 <= overlap < depth_frames:
-        raise InputError(f"--overlap is {overlap}; clips of {depth_frames} frames can share 0 to {depth_frames - 1}")
-    if dtype not in ("uint8", "float32"):
-        raise InputError(f"--dtype is {dtype!r}; it must be uint8 or float32")
+    require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
     listing = list_recordings(source, layout)
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
@@ -113,7 +108,7 @@ def prepare(
         found = _all_faces(listing, out, faces, processes, progress)
         return _write_clips(listing, found, out, depth_frames, overlap, dtype, faces)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+        raise cannot_be_written(out, error) from None
 
 
 # --- Faces: each recording by itself.
@@ -309,14 +304,13 @@ def _write_clips(
         if starts:
             plan.append((recording, starts))
         else:
-            row["skipped"] = _why_no_clip(result, depth)
+            row["skipped"] = why_no_clip(result, depth)
         rows.append(row)
     rows += [{"video": path, "clips": 0, "skipped": why} for path, why in listing.skipped]
     _write_table(out / "report.csv", REPORT, rows)
     total = sum(len(starts) for _, starts in plan)
     if not total:
-        reasons = "; ".join(f"{row['video']}: {row['skipped']}" for row in rows[:3])
-        raise InputError(f"none of {len(rows)} recordings gave a clip ({reasons}); see {out / 'report.csv'}")
+        raise no_clip_at_all(rows, out)
 
     shape = (total, depth, faces.size, faces.size, 1)
     labels = np.empty(total, np.int64)
@@ -349,15 +343,6 @@ REPORT = ("video", "subject", "label", "frames", "lost", "lost_share", "clips", 
 """Columns of ``report.csv``."""
 
 
-def _why_no_clip(result: Row, depth: int) -> str:
-    longest = max((count for _, count in result["runs"]), default=0)
-    if not result["frames"]:
-        return "no frame lies between its start and end"
-    if not longest:
-        return f"no face in any of its {result['frames']} frames"
-    return f"too short: a clip needs {depth} frames, the longest run with a face has {longest}"
-
-
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -372,33 +357,3 @@ def _write_text(path: Path, text: str) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def summary(rows: Sequence[Row], out: str | Path) -> str:
-    """The report in words: what became clips, what was lost, what was skipped and why.
-
-    Args:
-        rows: as :func:`prepare` returns them.
-        out: folder that they were written to.
-    """
-    used = [row for row in rows if row["clips"]]
-    skipped = [row for row in rows if not row["clips"]]
-    noted = [row for row in used if row["notes"]]
-    frames, lost = (sum(row[name] for row in used) for name in ("frames", "lost"))
-    lines = [
-        f"{sum(row['clips'] for row in used)} clips of {len(used)} recordings, "
-        f"{len({row['subject'] for row in used})} subjects, in {out}",
-        f"frames without a face: {lost} of {frames}, {100 * lost / frames:.1f} %",
-    ]
-    width = max(len(row["label"]) for row in used)
-    for label in sorted({row["label"] for row in used}):
-        of_label = [row for row in used if row["label"] == label]
-        lines.append(
-            f"  {label:<{width}}  {sum(row['clips'] for row in of_label):>6} clips, {len(of_label)} recordings"
-        )
-    worst = sorted((row for row in used if row["lost"]), key=lambda row: -float(row["lost_share"]))
-    lines += [f"lost {100 * float(row['lost_share']):.1f} %: {row['video']}" for row in worst[:5]]
-    lines += [f"note: {row['video']}: {row['notes']}" for row in noted]
-    lines += [f"skipped: {row['video']}: {row['skipped']}" for row in skipped]
-    lines.append(f"{len(noted) + len(skipped)} warnings; every recording stands in {Path(out) / 'report.csv'}")
-    return "\n".join(lines)

@@ -3,13 +3,14 @@
 The same arithmetic as the functions beside it, in another order.  What it rests on:
 
 - *Planes.*  One map of one frame is a plane, and loops run over a whole plane as one long row.  Outputs of a window
-  keep the row length of its input, so that a step down is a shift by ``width`` (``planes.py``).
+  keep the row length of its input, so that a step down is a shift by ``width`` (``fused_windows.py``).
 - *Product first.*  A weight belongs to an input position, so a window is a box sum of products: first over rows, then
   over columns.  Its transpose is the same on a plane with zeros around.
 - *Pairs.*  Two frames go together: of the four frames that their windows see, each is read once for both.
 - *The maximum before the normalisation.*  A positive scale and a shift do not change which value is largest, so only
   the pooled quarter is normalised.
-- *Clip by clip.*  A clip goes forward and backward at once, so that its maps are still in the cache (``clip.py``).
+- *Clip by clip.*  A clip goes forward and backward at once, so that its maps are still in the cache
+  (``fused_clip.py``).
 - *Promises to the compiler.*  The loops' arrays do not overlap, and functions that only cut arrays count no references
   (``loop`` and ``borrowing`` in ``jit.py``).
 
@@ -32,7 +33,7 @@ from numba import from_dtype, get_num_threads, get_thread_id, prange, types
 from numpy.typing import DTypeLike
 
 from ..arrays import BoolArray, FloatArray, IntArray
-from .clip import (
+from .fused_clip import (
     backward_clip,
     cross_entropy,
     dense_weights_backward,
@@ -42,8 +43,7 @@ from .clip import (
     forward_clip,
     logit,
 )
-from .jit import by_address, parallel, pasted
-from .layout import (
+from .fused_layout import (
     GROUP,
     Plan,
     aligned,
@@ -54,7 +54,8 @@ from .layout import (
     plan_of,
     scratch_in,
 )
-from .packing import add_up, gather, pack, same, unpack
+from .fused_packing import add_up, gather, pack, same, unpack
+from .jit import by_address, parallel, pasted
 
 CHUNKS = 8
 """The most parts of a batch with gradients of their own, and so the most threads that a training step can use."""
@@ -77,7 +78,7 @@ class Job(IntEnum):
 
 
 class Buffers(NamedTuple):
-    """The memory of a network, in long rows; ``layout.py`` says what stands where in them."""
+    """The memory of a network, in long rows; ``fused_layout.py`` says what stands where in them."""
 
     parameters: FloatArray  # (q): the parameters as planes
     gradients: FloatArray  # (chunks, q): a chunk's gradients

@@ -6,12 +6,12 @@ A sum over features is made by one block, a sum over classes or samples by one t
 
 from ..arrays import FloatArray
 from .device_array import DeviceArray, operation
+from .device_functions import block_sum, cell, tiles
 from .elements import sum_slabs
 from .launch import LAUNCH, MOST_THREADS, kernel
 from .memory import Memory, memory
 from .planes import parameter, parameter_planes
 from .target import cuda
-from .threads import block_sum, cell, tiles
 
 
 @operation(arrays=3)

@@ -4,9 +4,9 @@ One thread per element: neighbouring threads touch neighbouring numbers.
 """
 
 from ..arrays import FloatArray, IntArray
+from .device_functions import block_sum
 from .launch import MOST_THREADS, kernel
 from .target import cuda
-from .threads import block_sum
 
 
 @kernel("a")

@@ -17,10 +17,10 @@ atomics.
 """
 
 from ..arrays import FloatArray
+from .device_functions import least, most, sum_over_block
 from .launch import MOST_THREADS, inline, kernel
 from .standardize import reciprocal_deviation
 from .target import SIMULATED, cuda
-from .threads import least, most, sum_over_block
 
 ROWS, COLUMNS = (8, 10) if SIMULATED else (16, 32)
 """Outputs of a tile, even numbers: in backward it owns as many weights of each of three frames."""

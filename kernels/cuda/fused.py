@@ -18,6 +18,7 @@ from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
 from .dense import features_backward, weigh_features, weights_backward
 from .device_array import DeviceArray, to_device
+from .device_functions import cell, least, most, sum_over_block, tiles
 from .elements import sum_slabs
 from .first_layer import COLUMNS, ROWS, affine_coefficients, first_backward, first_forward, normalize_pooled
 from .launch import LAUNCH, MOST_THREADS, kernel
@@ -28,7 +29,6 @@ from .scale_shift import sum_frames
 from .softmax_cross_entropy import cross_entropies, cross_entropies_backward
 from .standardize import normalize
 from .target import cuda
-from .threads import cell, least, most, sum_over_block, tiles
 from .weighted_sum import sum_windows, sum_windows_backward
 
 FIELD, STRIDES, POOL = (3, 4, 4), (1, 1, 1), (3, 2, 2)

@@ -23,7 +23,7 @@ Every kernel strides over its tasks, so that any sizes are right.  The simulator
 """
 
 MOST_THREADS = 1024
-"""Threads of a block that any device of today allows; ``threads.block_sum`` has room for so many."""
+"""Threads of a block that any device of today allows; ``device_functions.block_sum`` has room for so many."""
 
 MOST_SHARED = 49_152
 """Bytes of shared memory that a block may ask for on any device."""

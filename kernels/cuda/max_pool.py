@@ -2,11 +2,11 @@
 
 from ..arrays import FloatArray
 from .device_array import DeviceArray, operation
+from .device_functions import cell, least, most, tiles
 from .launch import inline, kernel
 from .memory import memory
 from .planes import activation_planes, activations
 from .target import cuda
-from .threads import cell, least, most, tiles
 
 
 @operation(arrays=1)

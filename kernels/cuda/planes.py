@@ -9,10 +9,10 @@ from math import prod
 
 from ..arrays import FloatArray
 from .device_array import DeviceArray
+from .device_functions import least
 from .launch import LAUNCH, kernel
 from .memory import Memory, memory
 from .target import cuda
-from .threads import least
 
 TILE = 1024
 """Numbers that a block turns at a time."""

@@ -2,12 +2,12 @@
 
 from ..arrays import FloatArray
 from .device_array import DeviceArray, operation
+from .device_functions import cell, sum_over_block, tiles
 from .elements import sum_slabs
 from .launch import LAUNCH, MOST_THREADS, kernel
 from .memory import Memory, memory
 from .planes import activation_planes, activations, parameter, parameter_planes
 from .target import cuda
-from .threads import cell, sum_over_block, tiles
 
 
 @operation(arrays=3)

@@ -16,11 +16,11 @@ from numpy.typing import DTypeLike
 from ..arrays import AnyArray, FloatArray
 from ..reference.standardize import EPSILON
 from .device_array import DeviceArray, operation, to_device
+from .device_functions import sum_over_block
 from .launch import LAUNCH, MOST_THREADS, inline, kernel
 from .memory import memory
 from .planes import activation_planes, activations
 from .target import cuda
-from .threads import sum_over_block
 
 
 def standardize(

@@ -17,12 +17,12 @@ same bits in every run.
 
 from ..arrays import FloatArray
 from .device_array import DeviceArray, operation
+from .device_functions import cell, least, most, tiles
 from .elements import sum_slabs
 from .launch import LAUNCH, kernel
 from .memory import Memory, memory
 from .planes import activation_planes, activations, parameter, parameter_planes
 from .target import cuda
-from .threads import cell, least, most, tiles
 
 SLABS = 8
 """Groups of samples with weight gradients of their own, at most."""

@@ -10,7 +10,7 @@ import emop3d_np as emo
 import run
 from emop3d_np import commands
 from emop3d_np.__main__ import main
-from emop3d_np.training import settings
+from emop3d_np.training import flags
 
 
 def failing(capsys, words, *arguments):
@@ -23,7 +23,7 @@ def failing(capsys, words, *arguments):
 
 def test_settings_prints_the_table(capsys):
     assert main(["settings"]) == 0
-    assert capsys.readouterr().out == settings.markdown() + "\n"
+    assert capsys.readouterr().out == flags.markdown() + "\n"
 
 
 def test_wrong_commands(capsys, tmp_path):

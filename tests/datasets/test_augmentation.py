@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emop3d_np.datasets import Augmentation, ClipSet
-from emop3d_np.training import settings
+from emop3d_np.training import flags
 from kernels import reference
 
 SHAPE = (4, 6, 5, 2)
@@ -234,17 +234,17 @@ def test_a_clip_is_changed_as_it_is_drawn(within):
 @pytest.mark.parametrize("name", ["rotate", "scale", "shear", "contrast"])
 def test_each_flag_alone_counts(name):
     assert Augmentation(**{name: 0.1})
-    assert Augmentation.of(settings.merge({name: 0.1})) == Augmentation([0, 0, 0], **{name: 0.1})
+    assert Augmentation.of(flags.merge({name: 0.1})) == Augmentation([0, 0, 0], **{name: 0.1})
 
 
 def test_flags():
     given = {"shift": "0,4,0.25", "flip": "w", "rotate": "180", "augment_in": "dhw", "seed": 3}
-    found = Augmentation.of(settings.merge(settings.parse([f"--{name}={value}" for name, value in given.items()])))
+    found = Augmentation.of(flags.merge(flags.parse([f"--{name}={value}" for name, value in given.items()])))
     assert found == Augmentation([0, 4, 0.25], "w", 0.0, 3, 180.0, within="dhw")
     assert [type(most) for most in found.shift] == [int, int, float]
-    assert not Augmentation.of(settings.merge({}))
+    assert not Augmentation.of(flags.merge({}))
     # What a run writes down, and the flags made of it, mean the same.
     for text in ("0,4,4", "0,0.04,0.5", "1,0.0,12"):
-        shift = settings.parse(["--shift", text])
-        assert settings.parse(settings.arguments(shift)) == shift
-        assert list(map(type, settings.parse(settings.arguments(shift))["shift"])) == list(map(type, shift["shift"]))
+        shift = flags.parse(["--shift", text])
+        assert flags.parse(flags.arguments(shift)) == shift
+        assert list(map(type, flags.parse(flags.arguments(shift))["shift"])) == list(map(type, shift["shift"]))

@@ -15,8 +15,7 @@ import run
 from emop3d_np import datasets
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
-from emop3d_np.training import crossvalidation, stopping
-from emop3d_np.training import settings as flags
+from emop3d_np.training import crossvalidation, flags, stopping
 
 SHAPE = (8, 14, 14, 1)
 SIZES = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 3, "batch_size": 4}

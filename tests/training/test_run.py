@@ -17,8 +17,7 @@ import run
 from emop3d_np import files, optimizers, report
 from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
-from emop3d_np.training import building, checkpoint, evaluation, runs, stopping
-from emop3d_np.training import settings as flags
+from emop3d_np.training import building, checkpoint, evaluation, flags, runs, stopping
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (8, 14, 14, 1)

@@ -9,8 +9,7 @@ import pytest
 import run
 from emop3d_np.datasets import ClipSet, open_set, shrink
 from emop3d_np.errors import InputError
-from emop3d_np.training import building, checkpoint, evaluation
-from emop3d_np.training import settings as flags
+from emop3d_np.training import building, checkpoint, evaluation, flags
 
 SHAPE = (8, 28, 42, 1)
 SIZES = {"depth_frames": 8, "height": 28, "width": 42, "num_classes": 3, "batch_size": 4, "backend": "reference"}

@@ -19,8 +19,7 @@ from test_crossvalidation import SIZES, arguments, index_of, prepare
 import run
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
-from emop3d_np.training import checkpoint, stopping
-from emop3d_np.training import settings as flags
+from emop3d_np.training import checkpoint, flags, stopping
 from emop3d_np.training import sweep as sweeps
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from videos import blank, moving_face, needs_faces, write
 import run
 from emop3d_np.__main__ import main
 from emop3d_np.errors import InputError
-from emop3d_np.training import building, checkpoint, settings
+from emop3d_np.training import building, checkpoint, flags
 from emop3d_np.video import predict as module
 from emop3d_np.video.prepare import FaceSettings, prepare
 
@@ -20,7 +20,7 @@ NAMES = ("still", "moved")
 def network(folder, tmp_path, **more):
     """A run's folder with an untrained network for clips of 8 frames of 16 x 16."""
     shape = {"depth_frames": 8, "height": 16, "width": 16, "num_classes": 2, "backend": "reference"}
-    chosen = settings.merge(shape | {"train_path": str(tmp_path / "data" / "Training.npy")} | more)
+    chosen = flags.merge(shape | {"train_path": str(tmp_path / "data" / "Training.npy")} | more)
     net = building.build_network(chosen)
     folder.mkdir()
     state = checkpoint.Checkpoint(1, vars(chosen), net.parameters, {}, {})

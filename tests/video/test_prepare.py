@@ -18,7 +18,8 @@ from emop3d_np.__main__ import main
 from emop3d_np.errors import InputError
 from emop3d_np.video import prepare as module
 from emop3d_np.video.layouts import list_recordings
-from emop3d_np.video.prepare import FaceSettings, prepare, summary
+from emop3d_np.video.prepare import FaceSettings, prepare
+from emop3d_np.video.prepare_messages import summary
 
 pytestmark = needs_faces
 ROOT = Path(__file__).resolve().parents[2]

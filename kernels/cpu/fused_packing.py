@@ -3,9 +3,9 @@
 from numba import prange
 
 from ..arrays import FloatArray, IntArray
+from .fused_layout import array_in
+from .fused_loops import PART, add, copy_channel, copy_row
 from .jit import borrowing, loop, parallel, serial
-from .layout import array_in
-from .planes import PART, add, copy_channel, copy_row
 
 
 @borrowing

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import run
-from emop3d_np.training import settings as flags
+from emop3d_np.training import flags
 
 ROOT = Path(__file__).resolve().parents[2]
 

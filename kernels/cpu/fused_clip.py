@@ -1,35 +1,19 @@
 """The fused passes of a single clip: forward and backward through the network, a map of a pair of frames at a time.
 
-``layout.py`` says what stands in the records ``net``, ``gradients``, ``kept`` and ``scratch``.  A function computes map
-``f`` of frame ``d``, or of the two frames from ``first`` on; ``slot`` is the clip's place in its group.
+``fused_layout.py`` says what stands in the records ``net``, ``gradients``, ``kept`` and ``scratch``.  A function
+computes map ``f`` of frame ``d``, or of the two frames from ``first`` on; ``slot`` is the clip's place in its group.
 """
 
 import numpy as np
 
 from ..arrays import FloatArray
+from .fused_layout import Kept, Parameters, Plan, Scratch
+from .fused_loops import PART, add_scaled, dot, fill_rest
+from .fused_normalization import mean_and_scale, normalize, normalize_activate_backward, outputs, two_means
+from .fused_packing import gather
+from .fused_pooling import pool_frames, pool_frames_backward, pool_plane, pool_plane_backward
+from .fused_windows import activations, inputs_backward, pair_of_products, weights_backward, window_sums_backward
 from .jit import borrowing, serial
-from .layout import Kept, Parameters, Plan, Scratch
-from .packing import gather
-from .planes import (
-    PART,
-    activations,
-    add_scaled,
-    dot,
-    fill_rest,
-    inputs_backward,
-    mean_and_scale,
-    normalize,
-    normalize_activate_backward,
-    outputs,
-    pair_of_products,
-    pool_frames,
-    pool_frames_backward,
-    pool_plane,
-    pool_plane_backward,
-    two_means,
-    weights_backward,
-    window_sums_backward,
-)
 
 # --- Forward.
 
