@@ -1,4 +1,7 @@
-"""Max pooling on all cores, one task per frame in space, one per sample over frames."""
+"""Max pooling on all cores, one task per frame in space, one per sample over frames.
+
+In networks of the usual windows ``fused_pooling.py`` does the same.
+"""
 
 import numpy as np
 from numba import prange
