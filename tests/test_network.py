@@ -117,8 +117,9 @@ def test_fused_pass_with_ties_and_flat_frames(backend):
     """Whole numbers and eighths: sums are exact in any order, and many blocks are ties in both editions."""
     nets = [emo.EmoP3D(**TINY, backend=name) for name in (backend, "reference")]
     for net in nets:
+        rng = np.random.default_rng(1)
         for name in ("L1WS/weights", "L1WS/bias"):
-            net.parameters[name][...] = np.round(8 * net.parameters[name]) / 8
+            net.parameters[name][...] = rng.integers(-8, 9, net.parameters[name].shape) / 8
         # The same at all times: of a clip that stands still all frames tie.
         net.parameters["L1WS/bias"][1:] = net.parameters["L1WS/bias"][0]
     x = np.zeros((5, 8, 14, 14, 1))
@@ -266,6 +267,15 @@ def test_parameters_changed_in_place_are_seen(backend, count):
         assert np.array_equal(net.forward(x), after), name
 
 
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_parameters_that_are_all_changed_are_seen(backend):
+    net, other = (emo.EmoP3D(**TINY, backend=backend, seed=seed) for seed in (0, 1))
+    x, _ = batch(net, 3)
+    net.forward(x)
+    net.load_parameters({name: np.asarray(values) for name, values in other.parameters.items()})
+    assert np.array_equal(net.forward(x), other.forward(x))
+
+
 def test_parts_of_a_batch():
     """Two clips or more in each, and as many for any number of threads."""
     counts = 1, 2, 3, 4, 7, 8, 15, 16, 100, 1000
@@ -295,6 +305,23 @@ def test_a_job_in_parts(job, parts, count):
         assert answers.finite.all()
     used = slice(None) if job == fused.Job.TRAIN else slice(2, None)
     assert all(np.array_equal(a, b) for a, b in zip(*[each[used] for each in written], strict=True))
+
+
+@pytest.mark.skipif(JIT, reason="Numba tells compiled code the number of its thread")
+def test_a_thread_keeps_to_its_memory(monkeypatch):
+    """Clips go through the maps of their thread; the parts of a single clip share those of the first."""
+    net = emo.EmoP3D(**TINY)
+    (x, labels), its = batch(net, 3), net._fused
+    monkeypatch.setattr(fused, "get_thread_id", lambda: 1)
+    several = [([(fused.Job.TRAIN, 0, 1)], 3, 1), ([(fused.Job.FORWARD, 0, 3)], 3, 1)]
+    for tasks, clips, row in [*several, (its.one_clip, 1, 0)]:
+        kept, scratch = (np.full((3, memory.shape[1]), 7.0) for memory in (its.buffers.kept, its.buffers.scratch))
+        gradients = np.zeros((1, its.buffers.gradients.shape[1]))
+        buffers = its.buffers._replace(gradients=gradients, kept=kept, scratch=scratch)
+        flags = np.ones(its.flags + clips, np.bool_)
+        its.run(tasks, buffers, fused.Batch(x[:clips], labels, np.empty(3), np.empty((3, net.num_classes)), flags))
+        assert np.flatnonzero((kept != 7).any(axis=1)).tolist() == [row]
+        assert np.flatnonzero((scratch != 7).any(axis=1)).tolist() == [1]
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)

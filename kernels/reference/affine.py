@@ -51,7 +51,7 @@ def _resample(clip, map_):
     for corner in product((0, 1), repeat=3):
         weight = np.prod([s if up else 1 - s for s, up in zip(share, corner, strict=True)], 0)
         near = weight > 0
-        place = tuple(np.minimum(low[axis][near] + corner[axis], sizes[axis] - 1) for axis in range(3))
+        place = tuple(low[axis][near] + corner[axis] for axis in range(3))  # beyond the last there is no weight
         y[near] += weight[near][:, np.newaxis] * clip[place]
     return y
 

@@ -1,5 +1,7 @@
 """Resampled clips: as SciPy has it, the same in both editions, to the bit where nothing lies between, at the border."""
 
+from inspect import unwrap
+
 import numba
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from scipy import ndimage
 
 import kernels
 from kernels import cpu, reference
+from kernels.cpu.affine import _is_whole, _keeps_frames
 
 both = pytest.mark.parametrize("affine", [cpu.affine, reference.affine], ids=["cpu", "reference"])
 kept_frames = pytest.mark.parametrize("keeps_frames", [True, False], ids=["frames", "volumes"])
@@ -68,6 +71,25 @@ def test_cpu_is_the_reference(keeps_frames, dtype, allowed, shape, seed, levelle
     assert np.abs(y - expected).max() <= allowed
     assert cpu.affine(x, maps, levels, out=x, beside=beside) is x
     assert x.tobytes() == y.tobytes()
+
+
+@pytest.mark.parametrize("turned", [1, -1])
+def test_which_maps_keep_frames_and_which_are_whole(turned):
+    """The quicker ways are taken by these maps and by no others: by the general way the values would be the same."""
+    keeps, whole = unwrap(_keeps_frames), unwrap(_is_whole)
+    a = np.array([[turned, 0, 0, 2], [0, 0.5, 0.25, 1.5], [0, 0.75, 1.25, -0.5]])
+    assert keeps(a)
+    assert not whole(a)
+    for place, value in [((0, 0), 2), ((0, 0), 0), ((0, 1), 1), ((0, 2), 1), ((1, 0), 1), ((2, 0), 1), ((0, 3), 0.5)]:
+        other = a.copy()
+        other[place] = value
+        assert not keeps(other), place
+    a = np.arange(12.0).reshape(3, 4)
+    assert whole(a)
+    for q in range(12):
+        other = a.copy()
+        other.flat[q] += 0.5
+        assert not whole(other), q
 
 
 @both
@@ -146,6 +168,24 @@ def test_levels(affine):
         assert affine(x, identity(1), [[brightness, contrast]]).ravel().tolist() == expected
         floats = affine(x.astype(np.float32), identity(1), [[brightness, contrast]]).ravel()
         assert floats.tolist() == [brightness * (100 + contrast * (v - 100)) for v in (0, 50, 100, 250)]
+
+
+@both
+def test_levels_are_numbers_of_the_dtype_of_the_clips(affine, rng):
+    """A clip times 1.1 is rounded as NumPy has it, which is not as a factor in float64 would have it."""
+    x = rng.standard_normal((1, 2, 3, 4, 1)).astype(np.float32)
+    assert np.array_equal(affine(x, identity(1), [[1.1, 1]]), x * np.float32(1.1))
+
+
+def test_reference_takes_the_mean_of_a_clip_in_float64():
+    """Float32 does not hold 2^24 + 1."""
+    x = np.array([2**24, 1, 1, 1], np.float32).reshape(1, 1, 1, 4, 1)
+    assert np.all(reference.affine(x, identity(1), [[1, 0]]) == np.float32((2**24 + 3) / 4))
+
+
+def test_reference_refuses_one_map_for_several_clips(rng):
+    with pytest.raises(ValueError, match="zip"):
+        reference.affine(pixels(rng, (2, 1, 2, 2, 1)), identity(1))
 
 
 @both
