@@ -61,7 +61,7 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 	$(BIN)/python bench/ablations.py
 	$(BIN)/python bench/tables.py
 
-mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? five minutes
+mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core
 	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
