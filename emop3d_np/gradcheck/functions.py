@@ -163,7 +163,7 @@ class Pair:
                 d_outputs.append(np.zeros(shape))
         given, copies = self._copies(d_outputs), self._copies(arrays)
         if layout is not None:
-            given = [layout(each) for each in given]
+            given = [layout(each) if each.ndim else each for each in given]  # a scalar has one layout
         gradients: Gradients = self._structured(given, copies)
         for what, before, after in (("input", arrays, copies), ("incoming gradient", d_outputs, given)):
             for i, (one, other) in enumerate(zip(before, after, strict=True)):

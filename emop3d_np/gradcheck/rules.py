@@ -71,15 +71,15 @@ def _incoming(pair: Pair, rng: np.random.Generator) -> FloatArray:
 def _test_form(pair: Pair, i: int, gradient: AnyArray | None, found: Found) -> None:
     array, name = pair.inputs[i], found.names[i]
     words = ""
-    if gradient is None:
+    if i in pair.constant:
+        found.note(f"input {name} is not differentiable, as the caller says: not checked")
+    elif gradient is None:
         if i in pair.moved:
             pair.add_problem(
                 f"gradient of input {name} is None, though the input is {array.dtype}; if it has none on purpose, say "
                 f"so: not_differentiable=[{name!r}]",
                 i,
             )
-        elif i in pair.constant:
-            found.note(f"input {name} is not differentiable, as the caller says: not checked")
     elif array.dtype.kind != "f":
         if gradient.any():
             words = f"input {name} has dtype {array.dtype}, so its gradient must be None (or zeros)"
@@ -153,18 +153,12 @@ def _test_linearity(pair: Pair, answers: Answers, precision: Precision, found: F
     ):
         answer = pair.backward(question)
         for i in answers.judged:
-            if answer[i] is None or answer[i].shape != g[i].shape:
-                pair.add_problem(f"gradient of input {found.names[i]} changes its form with the incoming gradient", i)
+            if not _has_form(pair, i, answer, g, found, "the incoming gradient"):
                 raise Stop
-            wanted, given = of_g * g[i].astype(np.float64) + of_f * f[i], answer[i].astype(np.float64)
+            wanted = of_g * g[i].astype(np.float64) + of_f * f[i]
             size = factor * float(max(np.abs(g[i]).max(), np.abs(f[i]).max()))
-            allowed = precision.rtol * size + tol.SPREAD_OF_ANSWER * factor * answers.spread[i] + precision.atol
-            allowed = allowed + np.finfo(g[i].dtype).tiny * tol.SMALLEST_NORMALS
-            off = np.abs(given - wanted)
-            if not (off <= allowed).all():
-                excess = np.where(off <= allowed, 0, np.nan_to_num(off / allowed, nan=np.inf))
-                how = f"backward is not linear: {words} gives another gradient"
-                _report_unequal(pair, i, given, wanted, excess, how, found, allowed)
+            how = f"backward is not linear: {words} gives another gradient"
+            _compare(pair, i, answer[i], wanted, (size, factor), how, answers, precision, found)
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -183,45 +177,59 @@ def _test_layouts(pair: Pair, answers: Answers, precision: Precision, found: Fou
     if not any(pair.shapes[j] for j in pair.real):
         return
     d = answers.incoming[0]
-    for words, layout in LAYOUTS.items():
-        again = _asked(pair, d, layout, f"an incoming gradient {words}")
-        _compare_layouts(pair, answers, precision, found, words, again, answers.gradients[0])
+    questions = [(words, d, layout, answers.gradients[0]) for words, layout in LAYOUTS.items()]
     ones = np.ones_like(d)
-    words = "that is one number, broadcast"
-    again = _asked(pair, ones, lambda each: np.broadcast_to(each.flat[0], each.shape) if each.size else each, words)
-    _compare_layouts(pair, answers, precision, found, words, again, pair.backward(ones))
+    questions.append(("that is one number, broadcast", ones, _broadcast, pair.backward(ones)))
+    for words, question, layout, wanted in questions:
+        try:
+            again = pair.backward(question, layout=layout)
+        except InputError as error:
+            pair.add_problem(f"backward does not take an incoming gradient {words}: {error}")
+            continue
+        how = f"backward depends on memory: an incoming gradient {words} gives another gradient"
+        for i in answers.judged:
+            if _has_form(pair, i, again, wanted, found, "the memory of the incoming gradient"):
+                size = float(max(np.abs(wanted[i]).max(), answers.tops[i].max()))
+                _compare(pair, i, again[i], wanted[i].astype(np.float64), (size, 1), how, answers, precision, found)
 
 
-def _asked(pair: Pair, d: FloatArray, layout: Layout, words: str) -> Gradients | None:
-    """Backward's answer; None, and a problem, where it raises for such an incoming gradient."""
-    try:
-        return pair.backward(d, layout=lambda each: layout(each) if each.ndim else each)
-    except InputError as error:
-        pair.add_problem(f"backward does not take {words}: {error}")
-        return None
+def _broadcast(d: AnyArray) -> AnyArray:
+    """An array of one value, as one number in memory."""
+    return np.broadcast_to(d.flat[0], d.shape) if d.size else d
 
 
-def _compare_layouts(
+def _has_form(pair: Pair, i: int, answer: Gradients, wanted: Gradients, found: Found, what: str) -> bool:
+    """Whether backward's answer has the form of another; a problem where it changes with ``what``."""
+    if answer[i] is not None and answer[i].shape == wanted[i].shape:
+        return True
+    pair.add_problem(f"gradient of input {found.names[i]} changes its form with {what}", i)
+    return False
+
+
+# Many arguments: what is compared, and what it is compared by.
+def _compare(
     pair: Pair,
+    i: int,
+    answer: AnyArray,
+    wanted: FloatArray,
+    scale: tuple[float, float],
+    how: str,
     answers: Answers,
     precision: Precision,
     found: Found,
-    words: str,
-    again: Gradients | None,
-    wanted: Gradients,
 ) -> None:
-    if again is None:  # a problem that is noted already
-        return
-    for i in answers.judged:
-        if again[i] is None or again[i].shape != wanted[i].shape:
-            pair.add_problem(f"gradient of input {found.names[i]} changes its form for an incoming gradient {words}", i)
-            continue
-        size = float(max(np.abs(wanted[i]).max(), answers.tops[i].max()))
-        allowed = precision.rtol * size + tol.SPREAD_OF_ANSWER * answers.spread[i] + precision.atol
-        off = np.abs(again[i].astype(np.float64) - wanted[i])
-        if not (off <= allowed).all():
-            how = f"backward depends on memory: an incoming gradient {words} gives another gradient"
-            _report_unequal(pair, i, again[i], wanted[i], off, how, found, np.broadcast_to(allowed, off.shape))
+    """Report an answer for input ``i`` that differs from ``wanted`` by more than rounding.
+
+    ``scale``: the largest gradient that went into it, and the factor of the incoming gradients.
+    """
+    size, factor = scale
+    given = answer.astype(np.float64)
+    allowed = precision.rtol * size + tol.SPREAD_OF_ANSWER * factor * answers.spread[i] + precision.atol
+    allowed = allowed + np.finfo(answer.dtype).tiny * tol.SMALLEST_NORMALS
+    off = np.abs(given - wanted)
+    if not (off <= allowed).all():
+        excess = np.where(off <= allowed, 0, np.nan_to_num(off / allowed, nan=np.inf))
+        _report_unequal(pair, i, given, wanted, excess, how, found, allowed)
 
 
 def _report_unequal(

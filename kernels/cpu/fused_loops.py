@@ -44,7 +44,7 @@ def add_scaled(total: FloatArray, factor: Real, a: FloatArray) -> None:
 
 
 @loop
-def total(a: FloatArray) -> Real:
+def sum_of(a: FloatArray) -> Real:
     """``sum_q a[q]``."""
     found = a.dtype.type(0)
     for q in range(a.size):

@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays import FloatArray, Real
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
-from .fused_loops import dot, fill_rest, sum_of_differences, sums_of_differences, total
+from .fused_loops import dot, fill_rest, sum_of, sum_of_differences, sums_of_differences
 from .jit import borrowing, loop
 
 
@@ -47,7 +47,7 @@ def normalize(a: FloatArray, mean: Real, scale: Real, y: FloatArray) -> None:
 @borrowing
 def two_means(dy: FloatArray, y: FloatArray, count: int) -> tuple[Real, Real]:
     """``mean(dy)`` and ``mean(dy y)`` over ``count`` values; where arrays have more, ``dy`` or ``y`` is 0."""
-    return total(dy) / dy.dtype.type(count), dot(dy, y) / dy.dtype.type(count)
+    return sum_of(dy) / dy.dtype.type(count), dot(dy, y) / dy.dtype.type(count)
 
 
 @loop

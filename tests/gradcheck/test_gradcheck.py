@@ -92,6 +92,9 @@ def test_a_float_input_without_a_gradient(rng):
         report = gradcheck.check(forward, backward, (x, mask), not_differentiable=[name])
         assert report
         assert "input mask is not differentiable" in str(report)
+    assert gradcheck.check(
+        forward, lambda d, x, mask: (d * mask, np.array([np.nan])), (x, mask), not_differentiable=["mask"]
+    ), "what is not differentiable is not looked at"
     with pytest.raises(InputError, match="not_differentiable has 'weights'; the inputs are x, mask"):
         gradcheck.check(forward, backward, (x, mask), not_differentiable=["weights"])
 
@@ -125,6 +128,20 @@ def test_the_incoming_gradient_may_lie_anyhow_in_memory(backward, words, rng):
     report = gradcheck.check(square, backward, (rng.standard_normal((3, 4)),))
     assert not report
     assert any("depends on memory" in problem and words in problem for problem in report.problems), str(report)
+
+
+def test_a_backward_that_refuses_a_layout_is_told_so(rng):
+    def backward(d, x):
+        return (2 * x * d.view(np.int32).view(float),)  # NumPy refuses where the last axis is not contiguous
+
+    report = gradcheck.check(square, backward, (rng.standard_normal((3, 4)),))
+    assert not report
+    assert "backward does not take an incoming gradient that is one number, broadcast: backward raises" in str(report)
+
+
+def test_scalars_beside_arrays_have_layouts_too(rng):
+    x = rng.standard_normal((3, 4))
+    assert gradcheck.check(lambda x: (x**2, x.sum()), lambda d, x: (2 * x * d[0] + d[1],), (x,))
 
 
 def test_what_the_report_says(rng):
