@@ -9,7 +9,8 @@ from numba import njit
 from timing import Step, median_seconds
 from work import parts
 
-from kernels.cpu import clip, layout
+from kernels.cpu import fused_clip as clip
+from kernels.cpu import fused_layout as layout
 
 
 @njit

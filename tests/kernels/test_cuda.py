@@ -26,7 +26,7 @@ import run
 from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
 from kernels.cuda import device_array, elements, memory, target
-from kernels.cuda import threads as together
+from kernels.cuda import device_functions as together
 from kernels.cuda.launch import LAUNCH, Kernel, recorded, stream
 
 ROOT = Path(__file__).resolve().parents[2]
