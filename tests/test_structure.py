@@ -183,7 +183,7 @@ def test_contributing_draws_the_floors():
 
 
 def test_what_benchmarks_and_pages_import_is_there():
-    """CI runs few of them, and no type checker reads them: a file that was renamed would be missed by the next reader."""
+    """CI runs few of them, and no type checker reads them: a renamed file would be missed by their next user."""
     absent = []
     for name, path in sources("bench", "docs").items():
         for node in ast.walk(ast.parse(path.read_text())):
