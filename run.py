@@ -46,6 +46,7 @@ def train(given: dict[str, Any]) -> int:
     building.require_batch(settings, training)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
+    data = datasets.describe(training, validation)
     if settings.check_values:
         for clips in filter(None, (training, validation)):
             clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"))
@@ -68,7 +69,7 @@ def train(given: dict[str, Any]) -> int:
 
     # --- Where the run was, if it is resumed.
     if resumed:
-        resuming.restore(resumed, net, optimizer, tally, patience, len(training), averaged)
+        resuming.restore(resumed, net, optimizer, tally, patience, data, averaged)
         run = RunFolder(path.parent, path.name)
         run.rewind(optimizer.step)
         print(f"resumed {path} at step {optimizer.step}")
@@ -88,7 +89,7 @@ def train(given: dict[str, Any]) -> int:
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None) -> None:
-        state = settings, net, optimizer, tally, patience, len(training), steps_per_epoch, averaged
+        state = settings, net, optimizer, tally, patience, data, steps_per_epoch, averaged
         run.save(resuming.snapshot(*state), path)
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
@@ -28,6 +29,8 @@ def run(given: argparse.Namespace) -> None:
     print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
     print(f"{in_words(result)}, loss {result['loss']:.4f}")
+    for note in result["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     if given.json:
         with writing(given.json):
             Path(given.json).write_text(json.dumps(result, indent=2) + "\n")

@@ -28,6 +28,8 @@ def run(given: argparse.Namespace) -> None:
 
     use_threads(1)  # one clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint)
+    for note in predictor.notes:
+        print(f"note: {note}", file=sys.stderr)
     names, moments = predictor.class_names, videos.Moments()
     track: list[tuple[int, tuple[float, float, float]]] | None = [] if given.annotated else None
     found = videos.predict(

@@ -10,6 +10,7 @@ from .arrays import load_npy
 from .augmentation import Augmentation
 from .clips import ClipSet, batch_indices, normalize, shrink, shrunk_shape
 from .folds import group_folds, linked_groups
+from .identity import describe
 from .medmnist import load_medmnist
 from .prepared import load_prepared
 from .sets import clip_shape, load_all, load_sets, open_clips, open_set, split
@@ -24,6 +25,7 @@ __all__ = [
     "ClipSet",
     "batch_indices",
     "clip_shape",
+    "describe",
     "faces",
     "group_folds",
     "linked_groups",

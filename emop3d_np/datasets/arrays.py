@@ -9,6 +9,7 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
+from .classes import numbered
 from .clips import ClipSet
 
 
@@ -47,7 +48,7 @@ def load_npy(
         f"{flags[0]} {clips_path}",
         clips,
         _labels(labels_path, flags[1], len(clips), num_classes),
-        tuple(map(str, range(num_classes))),
+        numbered(num_classes),
     )
 
 

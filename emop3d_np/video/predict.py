@@ -15,9 +15,10 @@ import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import clip_shape, normalize, shrink
+from ..datasets import classes, clip_shape, normalize, shrink
 from ..errors import InputError
-from ..training.building import load_network
+from ..training import checkpoint
+from ..training.building import network_of
 from ..training.runs import best_checkpoint
 from .decode import CAMERAS, Video, pyav
 from .track import FaceTracker, Sighting
@@ -59,13 +60,22 @@ class Predictor:
     Attributes:
         net: the network, an EmoP3D.
         settings: the run's settings.
-        class_names: names of the classes, in the order of their labels.
+        class_names: names of the classes, in the order of their labels, as the checkpoint has them.
+        notes: what its user should know, a line each.
     """
 
     def __init__(self, path: str | Path) -> None:
         file = best_checkpoint(path)
-        self.net, self.settings = load_network(file)
-        self.class_names = class_names(self.settings, file.parent)
+        state = checkpoint.load(file)
+        self.net, self.settings = network_of(state)
+        self.notes: list[str] = []
+        self.class_names = state.class_names or self._older_names(file)
+
+    def _older_names(self, file: Path) -> tuple[str, ...]:
+        """As of :func:`older_names`, with a note that says so."""
+        names, where = older_names(self.settings, file.parent)
+        self.notes.append(f"{file} is of an older version and holds no names of classes; they are those of {where}")
+        return names
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
         """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training."""
@@ -158,8 +168,8 @@ class Predictor:
         return depth, overlap
 
 
-def class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str, ...]:
-    """Names of a run's classes, in the order of their labels.
+def older_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[tuple[str, ...], str]:
+    """Names of the classes of a run whose checkpoint, being of an older version, holds none, and where they are from.
 
     They are read from ``classes.txt`` in the run's folder, or in or beside its training clips; where there is none,
     classes are named by their numbers.
@@ -167,15 +177,16 @@ def class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str,
     if not settings.train_path:
         from ..datasets.faces import EMOTIONS
 
-        return EMOTIONS
+        return EMOTIONS, "the drawn faces"
     for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
+        path = Path(folder) / classes.FILE
         try:
-            names = tuple((Path(folder) / "classes.txt").read_text().splitlines())
-        except (OSError, UnicodeDecodeError):
+            names = classes.read_names(path)
+        except InputError:
             continue
         if len(names) == settings.num_classes:
-            return names
-    return tuple(map(str, range(settings.num_classes)))
+            return names, str(path)
+    return classes.numbered(settings.num_classes), "their numbers"
 
 
 def open_source(source: str | Path, rate: float | None = None) -> Video:
