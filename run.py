@@ -47,6 +47,9 @@ def train(given: dict[str, Any]) -> int:
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     data = datasets.describe(training, validation)
+    unlike = datasets.differences(validation.record if validation else None, training.record)
+    if unlike:
+        print(f"note: the validation clips were cut out unlike the training clips: {', '.join(unlike)}")
     if settings.check_values:
         for clips in filter(None, (training, validation)):
             clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"))
@@ -79,7 +82,7 @@ def train(given: dict[str, Any]) -> int:
     else:
         name = f"fold-{settings.fold:02}" if settings.folds else None
         run = RunFolder.create(settings.save_path, settings.checkpoint_name, name)
-    run.write_settings(settings)
+    run.write_settings(settings, training.record)
     print(f"the run's folder: {run.path}")
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)

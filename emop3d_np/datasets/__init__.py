@@ -13,6 +13,7 @@ from .folds import group_folds, linked_groups
 from .identity import describe
 from .medmnist import load_medmnist
 from .prepared import load_prepared
+from .record import differences
 from .sets import clip_shape, load_all, load_sets, open_clips, open_set, split
 from .windows import windows
 
@@ -26,6 +27,7 @@ __all__ = [
     "batch_indices",
     "clip_shape",
     "describe",
+    "differences",
     "faces",
     "group_folds",
     "linked_groups",

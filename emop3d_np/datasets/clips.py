@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..errors import InputError
+from .record import Record
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ClipSet:
         rows: int64 ndarray of shape (n,): the row of ``clips`` where each clip of the set stands; default None, where
             m = n and every row is taken in order.
         shrink: batches are of means of ``shrink x shrink`` pixels, as of :func:`shrink`; default 1, of the pixels.
+        record: how the clips came to be; default None, which is not known.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ClipSet:
     index: dict[str, AnyArray] | None = None
     rows: IntArray | None = None
     shrink: int = 1
+    record: Record | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

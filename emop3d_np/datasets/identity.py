@@ -12,9 +12,11 @@ def describe(training: ClipSet, validation: ClipSet | None) -> dict[str, Any]:
         training, validation: the sets; the second may be None.
 
     Returns:
-        Plain values: ``class_names``, in the order of the labels, and ``training`` and ``validation``, of each set how
+        Plain values: ``class_names``, in the order of the labels; ``record``, as of ``datasets.record``, None where the
+        training set has none; and ``training`` and ``validation``, of each set how
         many clips it has, ``count``; None for a set that there is not.
     """
     sets = {"training": training, "validation": validation}
     described = {part: clips and {"count": len(clips)} for part, clips in sets.items()}
-    return {"class_names": list(training.class_names), **described}
+    record = training.record and training.record.as_dict()
+    return {"class_names": list(training.class_names), "record": record, **described}

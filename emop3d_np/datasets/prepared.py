@@ -1,4 +1,4 @@
-"""A folder of prepared clips: ``Training.npy``, ``labels.npy``, ``index.csv`` and ``classes.txt``."""
+"""A folder of prepared clips: ``Training.npy``, ``labels.npy``, ``index.csv``, ``classes.txt``, and ``record.json``."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from kernels.arrays import AnyArray, IntArray
 
 from .. import reading
 from ..errors import InputError
-from . import classes
+from . import classes, record
 from .arrays import load_npy
 from .clips import ClipSet
 
@@ -30,7 +30,8 @@ def load_prepared(
     Args:
         folder: holds ``Training.npy`` (n, d, h, w, c), ``labels.npy`` (n,), ``classes.txt`` (one name per line, in the
             order of the labels) and ``index.csv`` (one row per clip: clip (0, 1, ...), source, first_frame, subject,
-            label; optionally video, whose clips vote together, by default those of one source).
+            label; optionally video, whose clips vote together, by default those of one source); optionally
+            ``record.json``, how they came to be.
         shape: ``(d, h, w, c)`` that a clip must have.
         num_classes: number of classes there must be.
         flag: what the folder is called in messages; default "train_path".
@@ -38,7 +39,7 @@ def load_prepared(
             None, the folder's own names and order.
 
     Returns:
-        ClipSet with the names of its classes, and with its index.
+        ClipSet with the names of its classes, with its index, and with its record where there is one.
 
     Raises:
         InputError: a file is missing or damaged, or the files do not fit each other or the settings; or the folder's
@@ -52,7 +53,10 @@ def load_prepared(
         raise InputError(f"{where}: names {len(names)} classes, --num_classes is {num_classes}; set it to {len(names)}")
     flags = (flag, flag.replace("path", "labels_path"))
     clips = load_npy(folder / "Training.npy", folder / "labels.npy", shape, num_classes, flags)
-    clips = replace(clips, class_names=names, index=_index(folder / "index.csv", flag, clips.labels))
+    made = record.read(folder, f"{flag} {folder / record.FILE}")
+    if made:
+        record.require_fit(made, names, clips.clips.shape[1:], f"{flag} {folder / record.FILE}")
+    clips = replace(clips, class_names=names, index=_index(folder / "index.csv", flag, clips.labels), record=made)
     if class_names is None or places is None:
         return clips
     return replace(clips, class_names=tuple(class_names), labels=places[clips.labels])

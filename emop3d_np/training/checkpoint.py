@@ -16,6 +16,7 @@ import numpy as np
 from kernels.arrays import FloatArray
 
 from .. import files
+from ..datasets.record import Record, from_dict
 from ..errors import InputError
 
 FORMAT = 1
@@ -55,6 +56,12 @@ class Checkpoint:
         """Names of the classes, in the order of their labels; None in a checkpoint of an older version."""
         names = self.data.get("class_names")
         return tuple(names) if names else None
+
+    @property
+    def record(self) -> Record | None:
+        """How the training clips came to be; None where that is not known."""
+        made = self.data.get("record")
+        return from_dict(made, "the checkpoint's record") if made else None
 
 
 def save(path: str | Path, state: Checkpoint) -> None:

@@ -81,7 +81,9 @@ def evaluate_checkpoint(
     state = checkpoint.load(path)
     net, settings = network_of(state)
     chosen = datasets.open_set(clips, labels, settings, "clips", part, state.class_names)
-    notes = [] if state.class_names else [f"{path} is of an older version and holds no names of classes: {OLDER}"]
+    unlike = datasets.differences(chosen.record, state.record)
+    notes = [f"the clips were cut out unlike the network's training clips: {', '.join(unlike)}"] if unlike else []
+    notes += [] if state.class_names else [f"{path} is of an older version and holds no names of classes: {OLDER}"]
     result = Evaluation(class_names=chosen.class_names)
     for logits, own in logits_in_parts(net, chosen, np.arange(len(chosen)), EVALUATED_TOGETHER, settings.normalize):
         result.add(net.loss(logits, own), logits, own)

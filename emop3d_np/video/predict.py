@@ -20,7 +20,9 @@ from ..errors import InputError
 from ..training import checkpoint
 from ..training.building import network_of
 from ..training.runs import best_checkpoint
+from .cutting import as_trained
 from .decode import CAMERAS, Video, pyav
+from .prepare import FaceSettings
 from .track import FaceTracker, Sighting
 
 MOMENTS = 12
@@ -61,6 +63,7 @@ class Predictor:
         net: the network, an EmoP3D.
         settings: the run's settings.
         class_names: names of the classes, in the order of their labels, as the checkpoint has them.
+        record: how the training clips came to be; None where that is not known.
         notes: what its user should know, a line each.
     """
 
@@ -68,6 +71,7 @@ class Predictor:
         file = best_checkpoint(path)
         state = checkpoint.load(file)
         self.net, self.settings = network_of(state)
+        self.record = state.record
         self.notes: list[str] = []
         self.class_names = state.class_names or self._older_names(file)
 
@@ -83,6 +87,17 @@ class Predictor:
         if self.settings.normalize:
             clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
         return np.asarray(self.net.predict_proba(clips))
+
+    def cutting(self, **given: Any) -> tuple[dict[str, Any], list[str]]:
+        """How faces are cut out: as those of the training clips were, but for what is ``given``.
+
+        Args:
+            given: ``rate`` of Video, and FaceTracker's options; None stands for what is not given.
+
+        Returns:
+            As of :func:`emop3d_np.video.cutting.as_trained`.
+        """
+        return as_trained(self.record, given, FaceSettings())
 
     def tracker(self, **options: Any) -> FaceTracker:
         """FaceTracker for clips of the network's size, with its other ``options``.
@@ -105,7 +120,7 @@ class Predictor:
 
         Args:
             sightings: one per frame, None where the frame is lost; no clip reaches over a lost frame.
-            overlap: frames that neighbouring clips share; default half a clip.
+            overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         """
         depth, overlap = self._checked(overlap)
         buffer: list[Sighting] = []
@@ -129,7 +144,8 @@ class Predictor:
 
         Args:
             path: the .npy.
-            overlap: frames that neighbouring clips share where they are cut; default half a clip.
+            overlap: frames that neighbouring clips share where they are cut; default as of the training clips, else
+                half a clip.
 
         Raises:
             InputError: the file does not fit the network.
@@ -162,7 +178,9 @@ class Predictor:
     def _checked(self, overlap: int | None) -> tuple[int, int]:
         """Frames per clip, and how many of them neighbours share."""
         depth = self.net.input_shape[0]
-        overlap = depth // 2 if overlap is None else overlap
+        recorded = self.record.overlap if self.record else None
+        default = depth // 2 if recorded is None else recorded
+        overlap = default if overlap is None else overlap
         if not 0 <= overlap < depth:
             raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
         return depth, overlap
@@ -242,10 +260,10 @@ def predict(
     Args:
         source: as of :func:`open_source`, or an .npy as of :meth:`Predictor.clips_timeline`.
         predictor: the network.
-        overlap: frames that neighbouring clips share; default half a clip.
+        overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         moments: gets the faces, for a picture; default None.
         track: list that gets ``(frame, box)`` of each face, for :func:`annotate`; default None.
-        options: ``rate`` of Video, and FaceTracker's.
+        options: as of :meth:`Predictor.cutting`.
 
     Returns:
         After the last answer, ``frames, lost, notes``: how many frames there were, how many without a face, and what
@@ -254,7 +272,8 @@ def predict(
     if str(source).endswith(".npy"):
         yield from predictor.clips_timeline(source, overlap)
         return None
-    rate = options.pop("rate", None)
+    options, _ = predictor.cutting(**options)
+    rate = options.pop("rate")
     tracker = predictor.tracker(**options)
 
     def sightings(video: Video) -> Iterator[Sighting | None]:
