@@ -75,7 +75,8 @@ def train(given: dict[str, Any]) -> int:
         resuming.restore(resumed, net, optimizer, tally, patience, data, averaged)
         run = RunFolder(path.parent, path.name)
         run.rewind(optimizer.step)
-        print(f"resumed {path} at step {optimizer.step}")
+        older = "" if resumed.data else "; being of an older version, it does not tell whether the clips are the same"
+        print(f"resumed {path} at step {optimizer.step}{older}")
         if optimizer.step >= last_step or patience.over:
             print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
             return 0

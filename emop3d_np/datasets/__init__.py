@@ -10,7 +10,7 @@ from .arrays import load_npy
 from .augmentation import Augmentation
 from .clips import ClipSet, batch_indices, normalize, shrink, shrunk_shape
 from .folds import group_folds, linked_groups
-from .identity import describe
+from .identity import describe, require_same
 from .medmnist import load_medmnist
 from .prepared import load_prepared
 from .record import differences
@@ -39,6 +39,7 @@ __all__ = [
     "normalize",
     "open_clips",
     "open_set",
+    "require_same",
     "shrink",
     "shrunk_shape",
     "split",

@@ -204,4 +204,5 @@ def _drawn_set(name: str, people: tuple[int, int, int], settings: SimpleNamespac
     )
     numbers = np.arange(len(labels))
     index = {"subject": identities, "source": numbers, "video": numbers, "first_frame": np.zeros_like(numbers)}
+    name = name if settings.faces == "default" else f"{name}, {settings.faces}"
     return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index, shrink=settings.shrink)

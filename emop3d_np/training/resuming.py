@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..datasets import require_same
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Optimizer
@@ -65,7 +66,8 @@ def restore(
     An average that the checkpoint does not have begins with the network of the checkpoint.
 
     Raises:
-        InputError: it was written by a network of another shape, another optimiser, or on another training set.
+        InputError: it was written by a network of another shape, another optimiser, or on other clips, labels or groups
+            of clips.
     """
     try:
         net.load_parameters(state.parameters)
@@ -79,6 +81,7 @@ def restore(
             f"the checkpoint's training set had {state.progress['training_clips']} clips, this one has {clip_count}: "
             f"give the same --train_path"
         )
+    require_same(state.data, data, "the checkpoint's data", "give the same, or begin a new run")
     try:
         optimizer.load_slots(state.slots, state.step, net.parameters)
     except InputError as error:
