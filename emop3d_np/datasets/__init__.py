@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arrays import load_npy
 from .augmentation import Augmentation
-from .clips import ClipSet, batch_indices, normalize, shrink, shrunk_shape
+from .clips import ClipSet, batch_indices, normalize, require_finite, shrink, shrunk_shape
 from .folds import group_folds, linked_groups
 from .identity import describe, require_same
 from .medmnist import load_medmnist
@@ -39,6 +39,7 @@ __all__ = [
     "normalize",
     "open_clips",
     "open_set",
+    "require_finite",
     "require_same",
     "shrink",
     "shrunk_shape",

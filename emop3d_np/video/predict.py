@@ -15,7 +15,8 @@ import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import classes, clip_shape, normalize, shrink
+from ..datasets import classes, clip_shape, normalize, require_finite, shrink
+from ..datasets.arrays import open_array
 from ..errors import InputError
 from ..training import checkpoint
 from ..training.building import network_of
@@ -82,7 +83,14 @@ class Predictor:
         return names
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
-        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training."""
+        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training.
+
+        Raises:
+            InputError: a value is NaN or infinite.
+        """
+        if clips.dtype.kind == "f":
+            for number, clip in enumerate(clips):
+                require_finite(clip, f"clip {number}")
         clips = shrink(clips, self.settings.shrink)
         if self.settings.normalize:
             clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
@@ -148,23 +156,18 @@ class Predictor:
                 half a clip.
 
         Raises:
-            InputError: the file does not fit the network.
+            InputError: the file does not fit the network, or holds a value that is NaN or infinite.
         """
         depth, overlap = self._checked(overlap)
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be read as .npy: {error}") from None
+        array = open_array(path, str(path))
         shape = clip_shape(self.settings)
-        if not isinstance(array, np.ndarray) or array.shape[1:] not in (shape, shape[1:]) or not len(array):
+        if array.shape[1:] not in (shape, shape[1:]) or not len(array):
             raise InputError(
-                f"{path}: has shape {getattr(array, 'shape', 'of an archive')}; this network takes clips (n, *{shape}) "
-                f"or frames (t, *{shape[1:]})"
+                f"{path}: has shape {array.shape}; this network takes clips (n, *{shape}) or frames (t, *{shape[1:]})"
             )
-        if array.dtype.kind not in "fiu":
-            raise InputError(f"{path}: has dtype {array.dtype}; it must hold integers or floats")
+        if array.dtype.kind == "f":  # all are looked at before the first is answered
+            for number, values in enumerate(array):
+                require_finite(values, f"{path}: {'clip' if array.ndim == 5 else 'frame'} {number}")
         if array.ndim == 5:
             starts = range(0, len(array) * depth, depth)
             array = array.reshape(-1, *shape[1:])
