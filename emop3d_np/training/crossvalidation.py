@@ -25,6 +25,7 @@ from ..errors import InputError
 from . import baseline, building, flags
 from .evaluation import logits_in_parts
 from .metrics import Evaluation, figures
+from .runs import read_settings
 from .side_by_side import Task, require_all, side_by_side
 
 MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
@@ -74,9 +75,9 @@ class CrossValidation:
         _check(settings)
         building.use_threads(settings.threads)
         self.folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
-        self.paths = [self.folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
         self.clips = datasets.load_all(settings)
-        self.fold_of = datasets.split(self.clips, settings)
+        self.fold_of = datasets.split(self.clips, settings)  # which refuses more folds than there are clips
+        self.paths = [self.folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
         for path in self.paths:
             _check_same(path, settings)
         self._data = datasets.describe(self.clips)
@@ -235,14 +236,17 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
     """
     probabilities = np.full((len(clips), len(clips.class_names)), np.nan)
     for fold, path in enumerate(paths):
+        where = f"{path / 'answers.csv'}"
         try:
-            with open(path / "answers.csv", newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            tested = np.array([int(row["clip"]) for row in rows])
-            labels = [row["label"] for row in rows]
-            values = [[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows]
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InputError(f"{path / 'answers.csv'} cannot be read ({error}); delete it to test again") from None
+            with reading.reading(where, damaged=f"{where} cannot be read"):
+                _, rows = reading.read_table(path / "answers.csv")
+                tested = np.array([int(row["clip"]) for row in rows])
+                labels = [row["label"] for row in rows]
+                values = np.array([[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows])
+                if not (np.abs(values.sum(axis=1) - 1) < 1e-3).all() or values.min() < 0:
+                    raise ValueError("its probabilities are none")
+        except InputError as error:
+            raise InputError(f"{error}; delete it to test again") from None
         own = np.flatnonzero(fold_of == fold)
         if not np.array_equal(tested, own) or labels != [clips.class_names[label] for label in clips.labels[own]]:
             raise InputError(
@@ -384,9 +388,9 @@ def _check_same(path: Path, settings: flags.Settings) -> None:
     if not (path / "settings.json").exists():
         return
     try:
-        before = json.loads((path / "settings.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path / 'settings.json'} cannot be read ({error}); delete {path}") from None
+        before = read_settings(path)
+    except InputError as error:
+        raise InputError(f"{error}; delete {path} to train it again") from None
     for name, value in vars(settings).items():
         if name not in MAY_DIFFER and before.get(name) != value:
             raise InputError(
