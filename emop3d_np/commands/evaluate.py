@@ -1,7 +1,6 @@
 """Test a trained network on a set of clips: accuracy, AUC, UAR, macro F1, confusion matrix."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Print the result."""
-    from ..files import writing
+    from ..files import as_json, writing
     from ..training.evaluation import evaluate_checkpoint
     from ..training.metrics import in_words
 
@@ -33,4 +32,4 @@ def run(given: argparse.Namespace) -> None:
         print(f"note: {note}", file=sys.stderr)
     if given.json:
         with writing(given.json):
-            Path(given.json).write_text(json.dumps(result, indent=2) + "\n")
+            Path(given.json).write_text(as_json(result, indent=2) + "\n")

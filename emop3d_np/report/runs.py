@@ -84,7 +84,10 @@ def _draw_folds(plt: Any, result: Mapping[str, Any], picture: str | Path) -> Non
     bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
     bars.legend()
     _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
-    recalls.barh(list(result["recall"]), [share or 0 for share in result["recall"].values()])
+    never = result.get("unseen", {})
+    recalls.barh(
+        list(result["recall"]), [0 if name in never else share or 0 for name, share in result["recall"].items()]
+    )
     recalls.set(xlim=(0, 1), title="recall per clip")
     recalls.invert_yaxis()
     figure.suptitle(

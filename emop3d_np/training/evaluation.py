@@ -87,4 +87,6 @@ def evaluate_checkpoint(
     result = Evaluation(class_names=chosen.class_names)
     for logits, own in logits_in_parts(net, chosen, np.arange(len(chosen)), EVALUATED_TOGETHER, settings.normalize):
         result.add(net.loss(logits, own), logits, own)
+    if not np.isfinite(result.loss):
+        notes.append("the loss is not finite: values or parameters are too large for the network's numbers")
     return {"checkpoint": str(path), "set": chosen.name, **result.as_dict(), "table": str(result), "notes": notes}

@@ -105,7 +105,7 @@ class RunFolder:
         path = self.path / file_name
         try:
             with open(path, "a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(files.as_json(row) + "\n")
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}; {self.words_to_resume()}") from None
 

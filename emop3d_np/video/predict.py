@@ -86,7 +86,7 @@ class Predictor:
         """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training.
 
         Raises:
-            InputError: a value is NaN or infinite.
+            InputError: a value is NaN or infinite, or an answer is.
         """
         if clips.dtype.kind == "f":
             for number, clip in enumerate(clips):
@@ -94,7 +94,10 @@ class Predictor:
         clips = shrink(clips, self.settings.shrink)
         if self.settings.normalize:
             clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
-        return np.asarray(self.net.predict_proba(clips))
+        found = np.asarray(self.net.predict_proba(clips))
+        if not np.isfinite(found).all():
+            raise InputError("the answer is not finite: values or parameters are too large for the network's numbers")
+        return found
 
     def cutting(self, **given: Any) -> tuple[dict[str, Any], list[str]]:
         """How faces are cut out: as those of the training clips were, but for what is ``given``.
