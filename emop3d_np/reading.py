@@ -21,6 +21,7 @@ import numpy as np
 
 from kernels.arrays import AnyArray
 
+from . import memory
 from .errors import InputError
 
 MOST_NAMES = 1 << 20
@@ -34,6 +35,9 @@ MOST_TABLE = 1 << 30
 
 MOST_INFLATION = 16
 """How many times its own size an archive of arrays may fill in memory."""
+
+MOST_OF_DEFLATE = 1040
+"""The same where archives are compressed by right: what the compression of .npz, deflate, can do at most."""
 
 LONGEST_REASON = 200
 """Letters of a value, or of another library's complaint, that a message shows."""
@@ -211,7 +215,8 @@ def read_npz(
             if missing:
                 raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {short(', '.join(members))}")
             members = {name: members[name] for name in (members if wanted is None else wanted)}
-            require_inflation(members.values(), size, where, inflation)
+            total = require_inflation(members.values(), size, where, inflation)
+            memory.require(total, f"{where}: what it holds", "free some")
             return {name: _array(archive, member, name) for name, member in members.items()}
 
 
@@ -262,7 +267,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> AnyA
         shape, dtype = npy_header(file)
         size = file.tell() + math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
-        raise ValueError(f"{name} holds Python objects (pickle)")
+        raise ValueError(f"{name} holds Python objects (pickles)")
     if size != member.file_size:
         raise ValueError(f"{name} says it has {size:,} bytes, and has {member.file_size:,}")
     with archive.open(member) as file:

@@ -20,7 +20,7 @@ from emop3d_np import reading
 from emop3d_np.datasets import load_medmnist, load_prepared, record, strokes
 from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
-from emop3d_np.training import checkpoint, flags, runs
+from emop3d_np.training import building, checkpoint, flags, resuming, runs
 
 SHAPE = (1, 2, 2, 1)
 MANY = settings(max_examples=100)
@@ -287,6 +287,31 @@ def test_sizes_are_compared_before_memory_is_taken(tmp_path, content, words):
         tracemalloc.stop()
     a_line(error.value)
     assert most < 1 << 20
+
+
+def test_a_header_of_a_large_network_takes_no_memory(tmp_path):
+    """Its settings describe gigabytes, its arrays have a few numbers."""
+    small = {"depth_frames": 6, "height": 12, "width": 12, "num_classes": 2, "receptive_field": [2, 3, 3]}
+    small |= {"backend": "reference", "pool": [2, 2, 2]}
+    net = building.build_network(flags.merge(small))
+    for name, value, words in (
+        ("height", 10**6, "L1WS/weights has shape"),
+        ("num_classes", 10**8, "FC_OUT/weights has shape"),
+        ("height", 10**30, "L1WS/weights has shape"),
+        ("receptive_field", [2, 10**20, 3], "too small for the pyramid"),
+    ):
+        chosen = vars(flags.merge(small | {name: value}))
+        checkpoint.save(tmp_path / "x.ckpt", checkpoint.Checkpoint(1, chosen, net.parameters, {}, {}))
+        tracemalloc.start()
+        try:
+            with pytest.raises(InputError, match=words):
+                building.load_network(tmp_path / "x.ckpt")
+            with pytest.raises(InputError, match=f"the checkpoint does not fit these settings: .*{words}"):
+                resuming.merge_resumed(checkpoint.load(tmp_path / "x.ckpt"), {})
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < 1 << 20
 
 
 def test_a_flipped_bit_is_named(tmp_path):

@@ -8,15 +8,12 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
-from ..reading import read_npz, reading
+from ..reading import MOST_OF_DEFLATE, read_npz, reading
 from .arrays import whole_labels
 from .classes import numbered
 from .clips import ClipSet
 
 PARTS = ("train", "val", "test")
-
-MOST_INFLATION = 1040
-"""How many times its own size the file may fill in memory: what the compression of .npz, deflate, can do at most."""
 
 
 def load_medmnist(
@@ -74,5 +71,5 @@ def open_volumes(path: str | Path, part: str = "train", flag: str = "clips") -> 
 def _arrays(path: str | Path, where: str, names: Sequence[str]) -> list[AnyArray]:
     """The arrays called ``names`` in an .npz file."""
     with reading(where, damaged=f"{where}: cannot be read as a set of MedMNIST"):
-        arrays = read_npz(path, where, names, MOST_INFLATION)
+        arrays = read_npz(path, where, names, MOST_OF_DEFLATE)
         return [arrays[name] for name in names]

@@ -7,6 +7,7 @@ from ..datasets import require_same
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Optimizer
+from .building import require_shapes
 from .checkpoint import Checkpoint
 from .flags import Settings, defaults, merge
 from .metrics import Tally
@@ -17,7 +18,8 @@ def merge_resumed(state: Checkpoint, given: Mapping[str, Any]) -> Settings:
     """The settings of a resumed run: those it had, and over them the flags ``given``, by name.
 
     Raises:
-        InputError: another recipe is given; what it stands for would be nothing beside the settings of the run.
+        InputError: another recipe is given; what it stands for would be nothing beside the settings of the run.  Or
+            the checkpoint is of another network than they describe.
     """
     recipe = state.settings.get("recipe", defaults()["recipe"])
     if given.get("recipe", recipe) != recipe:
@@ -25,7 +27,12 @@ def merge_resumed(state: Checkpoint, given: Mapping[str, Any]) -> Settings:
             f"--recipe {given['recipe']}: the run was begun with --recipe {recipe}; leave it out, and give the flags "
             f"that are to change"
         )
-    return merge(state.settings, given)
+    settings = merge(state.settings, given)
+    try:
+        require_shapes(settings, state.parameters)
+    except InputError as error:
+        raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    return settings
 
 
 def snapshot(

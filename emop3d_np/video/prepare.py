@@ -33,7 +33,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from kernels.arrays import FloatArray
+from kernels.arrays import FloatArray, IntArray
 
 from ..datasets import classes, record
 from ..errors import InputError
@@ -317,7 +317,7 @@ def _write_clips(
         raise no_clip_at_all(rows, out)
 
     shape = (total, depth, faces.size, faces.size, 1)
-    (out / record.FILE).unlink(missing_ok=True)  # it comes back last: where it stands, the folder is whole
+    (out / record.FILE).unlink(missing_ok=True)
     labels = np.empty(total, np.int64)
     index: list[Row] = []
     unfinished = out / "Training.npy.unfinished"
@@ -335,14 +335,19 @@ def _write_clips(
                 values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
                 index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))
     os.replace(unfinished, out / "Training.npy")
-    write_atomically(out / "labels.npy", lambda file: np.save(file, labels))
-    _write_table(out / "index.csv", INDEX, index)
-    _write_text(out / "classes.txt", "".join(f"{name}\n" for name in listing.classes))
     made = record.Record(
         tuple(listing.classes), *shape[1:], grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare"
     )
-    record.write(out, made)
+    _describe(out, made, labels, index)
     return rows
+
+
+def _describe(out: Path, made: record.Record, labels: IntArray, index: Iterable[Row]) -> None:
+    """Write what stands beside the clips; the record last, since it says that the folder is whole."""
+    write_atomically(out / "labels.npy", lambda file: np.save(file, labels))
+    _write_table(out / "index.csv", INDEX, index)
+    _write_text(out / "classes.txt", "".join(f"{name}\n" for name in made.class_names))
+    record.write(out, made)
 
 
 INDEX = ("clip", "source", "first_frame", "subject", "label", "label_name", "video")

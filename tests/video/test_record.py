@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from emop3d_np.__main__ import main
 from emop3d_np.datasets import load_prepared, record, strokes
 from emop3d_np.errors import InputError
 from emop3d_np.training import checkpoint
-from emop3d_np.video import cutting
+from emop3d_np.video import cutting, prepare
 from emop3d_np.video import predict as module
 from emop3d_np.video.prepare import FaceSettings
 
@@ -102,6 +103,27 @@ def test_evaluate_says_that_clips_were_cut_otherwise(trained, tmp_path, capsys):
     assert main(["evaluate", str(folder), str(tmp_path)]) == 0
     words = "note: the clips were cut out unlike the network's training clips: --margin 0.25 in place of --margin 0.6, "
     assert f"{words}no --fps in place of --fps 12.5\n" in capsys.readouterr().err
+
+
+@needs_faces
+def test_a_folder_that_is_not_whole_has_no_record(trained, tmp_path, monkeypatch):
+    """Other clips, written halfway over those of before, are not told by the old record."""
+    clips, _, video = trained
+    shutil.copytree(clips, tmp_path / "clips")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prepare, "_describe", full)
+    faces = FaceSettings(
+        16, *(OTHER[flag] for flag in ("face", "detect_every", "min_face", "patience", "margin", "fps"))
+    )
+    with pytest.raises(InputError, match="No space left on device"):
+        prepare.prepare(video.parents[2], tmp_path / "clips", None, 4, 0, "uint8", faces, progress=False)
+    assert record.read(tmp_path / "clips") is None
+    (tmp_path / "list.csv").write_text("path,label,subject\nx.mp4,a\tb,1\n")
+    with pytest.raises(InputError, match=r"the name 'a\\tb' holds a line break or another control character"):
+        prepare.prepare(tmp_path / "list.csv", tmp_path / "out", progress=False)
 
 
 @given(st.dictionaries(st.sampled_from(list(OTHER)), st.none() | st.just("other")))
