@@ -51,8 +51,10 @@ def read_names(path: str | Path, where: str = "", missing: str = "") -> tuple[st
         InputError: the file cannot be read, or as of :func:`require_names`.
     """
     where = where or str(path)
-    text = read_text(path, where, MOST_NAMES, missing).replace("\r\n", "\n").rstrip("\n \t\r")
-    return require_names(text.split("\n") if text else (), where)
+    lines = [line.removesuffix("\r") for line in read_text(path, where, MOST_NAMES, missing).split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return require_names(lines, where)
 
 
 def places(own: Sequence[str], names: Sequence[str], where: str, whose: str) -> IntArray | None:

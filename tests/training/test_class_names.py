@@ -120,6 +120,7 @@ def test_an_older_checkpoint_says_where_its_names_are_from(trained, tmp_path, ca
     [
         (b"a\nb\n", ("a", "b")),
         (b"a\nb", ("a", "b")),
+        (b"a\n b \n", ("a", " b ")),
         (b"\xef\xbb\xbfa\r\nb\r\n\r\n \n", ("a", "b")),
         ("é\n狂喜\n".encode(), ("é", "狂喜")),
     ],
