@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
 
@@ -20,14 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Print the result."""
-    from ..files import writing
+    from ..files import output, require_apart
     from ..training.evaluation import evaluate_checkpoint
     from ..training.metrics import in_words
 
+    require_apart({"--json": given.json}, [given.checkpoint, given.clips, given.labels])
     result = evaluate_checkpoint(given.checkpoint, given.clips, given.labels, given.part)
     print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
     print(f"{in_words(result)}, loss {result['loss']:.4f}")
     if given.json:
-        with writing(given.json):
-            Path(given.json).write_text(json.dumps(result, indent=2) + "\n")
+        with output(given.json) as path:
+            path.write_text(json.dumps(result, indent=2) + "\n")

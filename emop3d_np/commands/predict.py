@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from ..errors import InputError
 from .shared_arguments import add_faces, add_overlap
@@ -23,9 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Answer as the video goes, then write what was asked for."""
+    from ..files import require_apart
     from ..training.building import use_threads
     from ..video import predict as videos
 
+    require_apart({"--picture": given.picture, "--annotated": given.annotated}, _inputs(given))
     use_threads(1)  # one clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint)
     names, moments = predictor.class_names, videos.Moments()
@@ -50,6 +53,14 @@ def run(given: argparse.Namespace) -> None:
     if track is not None:
         videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
         print(f"written: {given.annotated}", file=sys.stderr)
+
+
+def _inputs(given):
+    """The files and folders that are read, with the pictures of a folder of pictures."""
+    from ..video.decode import pictures_of
+
+    pictures = pictures_of(given.source) if Path(given.source).is_dir() else []
+    return [given.source, given.checkpoint, *pictures]
 
 
 def _answers(found, names, as_json):
