@@ -94,7 +94,7 @@ def remove_unfinished(folder: str | Path) -> None:
 
 
 @contextmanager
-def output(path: str | Path) -> Iterator[Path]:
+def output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Around what writes an output that the user named: gives the path to write to.
 
     That is a file beside it, which is put in place at the end; of a link, what it points to is written.  Where there
@@ -128,18 +128,17 @@ def require_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
     Raises:
         InputError: an output is an input, or another output.
     """
-    read = [file for path in inputs if path is not None for file in _files_of(Path(path))]
-    seen: dict[str, Path] = {}
-    for name, given in outputs.items():
-        if given is None:
+    read = {_identity(file) for path in inputs if path is not None for file in _files_of(Path(path))}
+    seen: dict[Any, str] = {}
+    for name, path in outputs.items():
+        identity = None if path is None else _identity(Path(path))
+        if identity is None:
             continue
-        path = Path(given)
-        if any(_same(path, file) for file in read):
-            raise InputError(f"{name} {given}: is a file that is read, and would be overwritten; give another name")
-        for other, its_path in seen.items():
-            if _same(path, its_path):
-                raise InputError(f"{name} {given}: is the file of {other}, too; give another name")
-        seen[name] = path
+        if identity in read:
+            raise InputError(f"{name} {path}: is a file that is read, and would be overwritten; give another name")
+        if identity in seen:
+            raise InputError(f"{name} {path}: is the file of {seen[identity]}, too; give another name")
+        seen[identity] = name
 
 
 def _files_of(path: Path) -> list[Path]:
@@ -148,13 +147,13 @@ def _files_of(path: Path) -> list[Path]:
     return [path / name for name in READ_IN_FOLDERS] + [each for each in path.glob("*.ckpt*") if each.is_file()]
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Whether two paths are of one file, or would be."""
+def _identity(path: Path) -> Any:
+    """What paths of one file have in common: its number, or where it would be; None of what is no plain file."""
     try:
-        state = os.stat(one)
-        return stat.S_ISREG(state.st_mode) and os.path.samestat(state, os.stat(other))
-    except (OSError, ValueError):  # one of them is not there
-        return os.path.realpath(one) == os.path.realpath(other)
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
 
 
 def sync(path: str | Path) -> None:
