@@ -95,23 +95,34 @@ def remove_unfinished(folder: str | Path) -> None:
 
 @contextmanager
 def output(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Around what writes an output that the user named: gives the path to write to.
+    """As :func:`outcome`, where nothing but the writing of ``path`` is inside.
+
+    Raises:
+        InputError: it cannot be written; what was there is still there.
+    """
+    with writing(path), outcome(path) as place:
+        yield place
+
+
+@contextmanager
+def outcome(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Around what makes an output that the user named: gives the path to write to.
 
     That is a file beside it, which is put in place at the end; of a link, what it points to is written.  Where there
     is a device or a pipe, like ``/dev/stdout``, it is written to directly.
 
     Raises:
-        InputError: it cannot be written; what was there is still there.
+        InputError: it is a folder.
+        OSError: it cannot be put in place; what was there is still there.
     """
-    with writing(path):
-        place = Path(os.path.realpath(path))
-        if place.is_dir():
-            raise InputError(f"{path} cannot be written: it is a folder")
-        if place.exists() and not place.is_file():
-            yield Path(path)
-        else:
-            with beside(place) as unfinished:
-                yield unfinished
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder")
+    if place.exists() and not place.is_file():
+        yield Path(path)
+    else:
+        with beside(place) as unfinished:
+            yield unfinished
 
 
 def require_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from ..errors import InputError
@@ -27,31 +28,33 @@ def run(given: argparse.Namespace) -> None:
     from ..files import require_apart
     from ..training.building import use_threads
     from ..video import predict as videos
+    from ..video.annotated import Annotated
 
     require_apart({"--picture": given.picture, "--annotated": given.annotated}, _inputs(given))
     use_threads(1)  # one clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint)
     names, moments = predictor.class_names, videos.Moments()
-    track: list[tuple[int, tuple[float, float, float]]] | None = [] if given.annotated else None
-    found = videos.predict(
-        given.source, predictor, given.overlap, moments, track,
-        rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
-        patience=given.patience, margin=given.margin,
-    )  # fmt: skip
-    if not given.json:
-        print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
-    answers = _answers(found, names, given.json)
-    if not answers:
-        depth = predictor.net.input_shape[0]
-        raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
+    depth = predictor.net.input_shape[0]
+    if given.annotated and given.source.endswith(".npy"):
+        raise InputError(f"--annotated {given.annotated}: {given.source} holds no video to draw in; leave it out")
+    with Annotated(given.annotated, names, depth) if given.annotated else nullcontext() as annotated:
+        found = videos.predict(
+            given.source, predictor, given.overlap, moments, annotated,
+            rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
+            patience=given.patience, margin=given.margin,
+        )  # fmt: skip
+        if not given.json:
+            print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
+        answers = _answers(found, names, given.json)
+        if not answers:
+            raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
     _print_summary(answers, names)
     if given.picture:
         from ..report import draw_timeline
 
         draw_timeline(answers, moments.evenly(), names, given.picture)
         print(f"drawn: {given.picture}", file=sys.stderr)
-    if track is not None:
-        videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
+    if given.annotated:
         print(f"written: {given.annotated}", file=sys.stderr)
 
 
