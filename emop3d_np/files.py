@@ -4,7 +4,7 @@ written to; who may write where, :mod:`.locks` says."""
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -165,6 +165,12 @@ def _identity(path: Path) -> Any:
     except (OSError, ValueError):
         return os.path.realpath(path)
     return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
+
+
+def taken_for_flag(arguments: Sequence[str]) -> str:
+    """A word to an error, where one of the ``arguments`` is a file whose name begins like a flag; empty otherwise."""
+    names = [each for each in arguments if each.startswith("-") and each != "--" and os.path.exists(each)]
+    return f"; the file {names[0]} is taken for a flag: write ./{names[0]}" if names else ""
 
 
 def sync(path: str | Path) -> None:

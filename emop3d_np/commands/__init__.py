@@ -8,12 +8,14 @@ ends with 1 where a gradient is wrong.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError, exit_code
+from ..files import taken_for_flag
 
 NAMES = (
     "train",
@@ -54,11 +56,14 @@ def emop3d() -> int:
 
 def _run(arguments: Sequence[str] | None, program: str) -> int | None:
     parser = _parser(program)
-    given, flags = parser.parse_known_args(arguments)
-    if given.name in TAKE_FLAGS:
-        given.flags = flags
-    elif flags:
-        parser.error(f"unrecognized arguments: {' '.join(flags)}")
+    try:
+        given, flags = parser.parse_known_args(arguments)
+        if given.name in TAKE_FLAGS:
+            given.flags = flags
+        elif flags:
+            parser.error(f"unrecognized arguments: {' '.join(flags)}")
+    except InputError as error:
+        raise InputError(f"{error}{taken_for_flag(sys.argv[1:] if arguments is None else arguments)}") from None
     code: int | None = import_module(f"{__name__}.{given.name}").run(given)
     return code
 

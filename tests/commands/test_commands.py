@@ -33,6 +33,16 @@ def test_wrong_commands(capsys, tmp_path):
     failing(capsys, "absent.zip", "strokes", tmp_path / "absent.zip", tmp_path / "out")
 
 
+def test_names_that_begin_like_flags(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.mp4").touch()
+    failing(capsys, "the file -x.mp4 is taken for a flag: write ./-x.mp4", "predict", "-x.mp4", "--checkpoint", "run")
+    assert run.main(["--train_path", "-x.mp4"]) == 2
+    words = "argument --train_path: expected one argument; python run.py --help lists all flags; the file -x.mp4 is"
+    assert words in capsys.readouterr().err
+    failing(capsys, "there is no checkpoint run", "predict", "./-x.mp4", "--checkpoint", "run")
+
+
 def test_every_command_has_help_with_an_example(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--help"])
