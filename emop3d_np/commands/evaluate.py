@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
 
@@ -20,10 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Print the result."""
-    from ..files import as_json, writing
+    from ..files import as_json, output, require_apart
     from ..training.evaluation import evaluate_checkpoint
     from ..training.metrics import in_words
 
+    require_apart({"--json": given.json}, [given.checkpoint, given.clips, given.labels])
     result = evaluate_checkpoint(given.checkpoint, given.clips, given.labels, given.part)
     print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
@@ -31,5 +31,5 @@ def run(given: argparse.Namespace) -> None:
     for note in result["notes"]:
         print(f"note: {note}", file=sys.stderr)
     if given.json:
-        with writing(given.json):
-            Path(given.json).write_text(as_json(result, indent=2) + "\n")
+        with output(given.json) as path:
+            path.write_text(as_json(result, indent=2) + "\n")

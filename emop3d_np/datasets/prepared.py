@@ -13,6 +13,7 @@ from ..reading import read_table, short
 from . import classes, record
 from .arrays import load_npy
 from .clips import ClipSet
+from .subjects import canonical, spelling_notes, tell
 
 COLUMNS = ("clip", "source", "first_frame", "subject", "label")
 """Columns that ``index.csv`` must have."""
@@ -78,6 +79,8 @@ def _index(path: Path, flag: str, labels: IntArray) -> dict[str, AnyArray]:
                 f"by its place and labels.npy it must be clip {number} with label {label}"
             )
     index = {column: np.array([row[column] for row in rows]) for column in ("subject", "source", "first_frame")}
+    tell(spelling_notes(set(index["subject"].tolist())))
+    index["subject"] = np.array([canonical(name) for name in index["subject"].tolist()])
     return index | {"video": np.array([row["video"] for row in rows]) if "video" in columns else index["source"]}
 
 

@@ -33,6 +33,7 @@ from kernels.arrays import AnyArray, FloatArray
 from kernels.cpu.jit import parallel, serial
 
 from ..errors import InputError
+from ..files import put_in_place, sync
 from ..reading import require_inflation
 from . import record
 from .classes import require_names
@@ -157,6 +158,8 @@ def prepare_strokes(
     source, out, shape = Path(source).resolve(), Path(out), _checked_shape(shape)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: exists already; name a new folder, or remove it first")
+    if source.is_dir() and source in out.resolve().parents:
+        raise InputError(f"{out}: lies in {source}, and would be read with it the next time; name a folder elsewhere")
     drawings = read_strokes(source)
     folders = {".": drawings}
     if held_out is not None:
@@ -172,7 +175,9 @@ def prepare_strokes(
             for folder, chosen in folders.items():
                 (unfinished / folder).mkdir(parents=True)
                 _write_folder(unfinished / folder, chosen, classes, shape, bar)
-        unfinished.replace(out)
+        for written in unfinished.rglob("*.*"):
+            sync(written)
+        put_in_place(unfinished, out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     finally:

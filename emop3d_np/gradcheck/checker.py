@@ -76,15 +76,12 @@ def check(
         InputError: a function raises, forward changes its inputs, something other than the right number of real arrays
             is returned, ``inputs`` is no tuple of real arrays, or ``not_differentiable`` names none of them.
     """
-    count = len(inputs) if isinstance(inputs, (tuple, list)) else 0
-    if names is not None and len(names) != count:
-        raise InputError(f"names has {len(names)} entries for {count} inputs")
-    chosen = list(_names_of(forward, count) if names is None else names)
-    pair = Pair(forward, backward, inputs, _positions(not_differentiable, chosen))
+    called = _names(forward, inputs, names)
+    pair = Pair(forward, backward, inputs, _positions(not_differentiable, called))
     for name, value in (("rtol", rtol), ("atol", atol), ("seconds", seconds)):
         if value is not None and not value >= 0:
             raise InputError(f"{name} is {value}; it must not be negative")
-    found, budget, rng = Found.nothing(pair, chosen), Budget(seconds), np.random.default_rng(seed)
+    found, budget, rng = Found.nothing(pair, called), Budget(seconds), np.random.default_rng(seed)
     case = None
     try:
         case = _prepared(pair, found, budget, rng, rtol, atol, complex_step is not False)
@@ -113,8 +110,13 @@ def assert_gradients(
         raise AssertionError(str(report))
 
 
-def _names_of(forward: Callable[..., Any], count: int) -> Sequence[Any]:
-    """The names of forward's first ``count`` arguments, or their positions where it does not name so many."""
+def _names(forward: Callable[..., Any], inputs: Sequence[ArrayLike], names: Sequence[Any] | None) -> Sequence[Any]:
+    """What to call the inputs: ``names``, or forward's first arguments, or positions where it does not name so many."""
+    count = len(inputs) if isinstance(inputs, (tuple, list)) else 0
+    if names is not None:
+        if len(names) != count:
+            raise InputError(f"names has {len(names)} entries for {count} inputs")
+        return names
     try:
         parameters = inspect.signature(forward).parameters.values()
     except (TypeError, ValueError):  # not every function of an extension has a signature

@@ -29,7 +29,7 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
-from ..files import writing
+from ..files import output
 from ..network import EmoP3D, strict_pyramid
 from ..reading import MOST_OF_DEFLATE, json_object, read_npz, reading
 from . import tolerances as tol
@@ -77,7 +77,7 @@ def export(
     }
     arrays |= {f"parameters/{name}": values for name, values in net.parameters.items()}
     arrays |= _results(net, x, labels, weight_decay)
-    with writing(path), open(path, "wb") as file:
+    with output(path) as place, open(place, "wb") as file:
         np.savez(file, **arrays)
     return arrays
 

@@ -11,6 +11,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ from kernels.arrays import FloatArray, IntArray
 
 from .. import datasets, files, reading
 from ..errors import InputError
+from ..locks import only_writer
 from . import baseline, building, flags
 from .evaluation import logits_in_parts
 from .metrics import Evaluation, figures
@@ -117,9 +119,11 @@ class CrossValidation:
             files.write_text(self.folder / DATA, json.dumps(self._data, indent=2) + "\n")
         saved = path / self.settings.checkpoint_name
         own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
-        code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
-        if not code:
-            files.write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
+        with only_writer(path):
+            code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
+            if not code:
+                tested = np.flatnonzero(self.fold_of == fold - 1)
+                files.write_text(path / "answers.csv", _answer(saved, self.clips, tested))
         return code
 
     def compile_kernels(self) -> None:
@@ -198,6 +202,13 @@ def cross_validate(train: Train, given: dict[str, Any]) -> int:
     words = unseen_in_words(unseen(folds.clips, folds.fold_of))
     if words:
         print(f"warning: {words}")
+    # Several processes may train a fold each.
+    with nullcontext() if folds.settings.fold else only_writer(folds.folder):
+        return _cross_validate(train, folds)
+
+
+def _cross_validate(train: Train, folds: CrossValidation) -> int:
+    """As :func:`cross_validate`, of ``folds`` that nobody else trains."""
     settings = folds.settings
     if settings.fold_jobs > 1:
         require_all(train_side_by_side({"": folds}, settings.fold_jobs))

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
+from ..files import taken_for_flag
 from ..reading import short
 
 
@@ -310,7 +311,10 @@ def _texts(arguments):
                 help=f"{setting.help} (default {show(setting.default)})".replace("%", "%%"),
                 **optional_value,
             )
-    given, unknown = parser.parse_known_args(arguments)
+    try:
+        given, unknown = parser.parse_known_args(arguments)
+    except InputError as error:
+        raise InputError(f"{error}{taken_for_flag(arguments)}") from None
     if unknown:
         close = difflib.get_close_matches(unknown[0].split("=")[0].lstrip("-"), defaults(), 1)
         hint = f"did you mean --{close[0]}? " if close else ""

@@ -3,13 +3,11 @@
 import json
 import re
 import sys
-from collections import deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +20,12 @@ from ..training import checkpoint
 from ..training.building import network_of
 from ..training.runs import best_checkpoint
 from .cutting import as_trained
-from .decode import CAMERAS, Video, pyav
+from .decode import CAMERAS, Video
 from .prepare import FaceSettings
 from .track import FaceTracker, Sighting
+
+if TYPE_CHECKING:
+    from .annotated import Annotated
 
 MOMENTS = 12
 """Faces in the picture of a timeline."""
@@ -258,7 +259,7 @@ def predict(
     predictor: Predictor,
     overlap: int | None = None,
     moments: Moments | None = None,
-    track: list[tuple[int, tuple[float, float, float]]] | None = None,
+    annotated: "Annotated | None" = None,
     **options: Any,
 ) -> Generator[Answer, None, tuple[int, int, list[str]] | None]:
     """Answers for a source, each as soon as it is known.
@@ -268,7 +269,7 @@ def predict(
         predictor: the network.
         overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         moments: gets the faces, for a picture; default None.
-        track: list that gets ``(frame, box)`` of each face, for :func:`annotate`; default None.
+        annotated: video that gets the frames, the faces' places and the answers; default None.
         options: as of :meth:`Predictor.cutting`.
 
     Returns:
@@ -285,15 +286,17 @@ def predict(
     def sightings(video: Video) -> Iterator[Sighting | None]:
         for frame in video:
             seen = tracker(frame)
-            if seen is not None:
-                if moments is not None:
-                    moments.add(seen)
-                if track is not None:
-                    track.append((seen.frame, seen.box))
+            if seen is not None and moments is not None:
+                moments.add(seen)
+            if annotated is not None:
+                annotated.add(frame, None if seen is None else seen.box, rate or video.rate)
             yield seen
 
     with open_source(source, rate) as video:
-        yield from predictor.timeline(sightings(video), overlap)
+        for answer in predictor.timeline(sightings(video), overlap):
+            if annotated is not None:
+                annotated.answer(answer)
+            yield answer
     return tracker.frames, tracker.lost, video.notes
 
 
@@ -316,79 +319,3 @@ def as_json(answer: Answer, names: Sequence[str]) -> str:
     row |= {"label": names[int(answer.probabilities.argmax())]}
     row |= {"probabilities": {name: float(p) for name, p in zip(names, answer.probabilities, strict=True)}}
     return json.dumps(row)
-
-
-def annotate(
-    source: str | Path,
-    out: str | Path,
-    track: Iterable[tuple[int, tuple[float, float, float]]],
-    answers: Iterable[Answer],
-    names: Sequence[str],
-    rate: float | None = None,
-) -> None:
-    """Write the video once more, with the square that was cut out and the answer drawn in; sound is left out.
-
-    The answer shown in a frame is the mean of those for the clips that it belongs to.
-
-    Args:
-        source: what was given to :func:`predict`; it is decoded a second time.
-        out: file to write; its ending gives the container.
-        track: ``(frame, box)`` of each face, as :func:`predict` found them.
-        answers: in order.
-        names: of the classes.
-        rate: frames per second that were taken in :func:`predict`; default: every frame.
-
-    Raises:
-        InputError: the extra ``plots`` (for its letters) is missing, or the file cannot be written.
-    """
-    av = pyav()
-    boxes, coming = dict(track), deque(answers)
-    covering: deque[Answer] = deque()
-    with open_source(source, rate) as video:
-        exact_rate = Fraction(rate or video.rate or 25).limit_denominator(1000)
-        try:
-            with av.open(str(out), "w") as container:
-                stream: Any = None
-                for number, frame in enumerate(video):
-                    picture = frame.colour()
-                    # Colours are stored once per 2 x 2 pixels, so both sides must be even.
-                    picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2].copy()
-                    if stream is None:
-                        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-                        stream = container.add_stream(codec, exact_rate)
-                        stream.height, stream.width = picture.shape[:2]
-                        stream.pix_fmt = "yuv420p"
-                    while coming and coming[0].first_frame <= frame.index:
-                        covering.append(coming.popleft())
-                    while covering and covering[0].last_frame < frame.index:
-                        covering.popleft()
-                    _draw(picture, boxes.get(frame.index), covering, names)
-                    drawn = av.VideoFrame.from_ndarray(picture, "rgb24")
-                    drawn.pts, drawn.time_base = number, 1 / exact_rate
-                    container.mux(stream.encode(drawn))
-                container.mux(stream.encode(None))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _draw(
-    picture: AnyArray, box: tuple[float, float, float] | None, covering: Collection[Answer], names: Sequence[str]
-) -> None:
-    """Draw the square, and the mean of the answers ``covering`` it, into a picture (h, w, 3)."""
-    if box is None:
-        return
-    try:
-        from PIL import Image, ImageDraw, ImageFont
-    except ImportError:
-        raise InputError("drawing needs Pillow, which comes with matplotlib: pip install 'emop3d-np[plots]'") from None
-    x, y, side = box
-    canvas = Image.fromarray(picture)
-    pen = ImageDraw.Draw(canvas)
-    size = max(picture.shape[0] // 24, 10)
-    pen.rectangle((x, y, x + side, y + side), outline=(0, 255, 0), width=max(size // 8, 1))
-    if covering:
-        mean = np.mean([answer.probabilities for answer in covering], axis=0)
-        text = f"{names[mean.argmax()]} {100 * mean.max():.0f} %"
-        place = max(x, 0), max(y - 1.3 * size, 0)
-        pen.text(place, text, (0, 255, 0), ImageFont.load_default(size), stroke_width=1, stroke_fill=(0, 0, 0))
-    picture[...] = np.asarray(canvas)

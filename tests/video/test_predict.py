@@ -10,7 +10,9 @@ import run
 from emop3d_np.__main__ import main
 from emop3d_np.errors import InputError
 from emop3d_np.training import building, checkpoint, flags
+from emop3d_np.video import annotated
 from emop3d_np.video import predict as module
+from emop3d_np.video.decode import Video
 from emop3d_np.video.prepare import FaceSettings, prepare
 
 pytestmark = needs_faces
@@ -154,6 +156,40 @@ def test_cameras(tmp_path, trained, monkeypatch, capsys):
         module.open_source("camera:1")
 
 
+def test_ctrl_c_at_a_camera_leaves_a_video(tmp_path, trained, monkeypatch, capsys):
+    """A camera shows nothing twice: what was seen is in the file, and plays."""
+    pytest.importorskip("PIL")
+    path = write(tmp_path / "x.mp4", moving_face(40), "libx264")
+    monkeypatch.setattr(module, "CAMERAS", {module.sys.platform: ("lavfi", f"movie={path}:loop=0,setpts=N/25/TB")})
+    seen, original = [], module.Predictor.probabilities
+
+    def pressed(predictor, clips):
+        seen.append(clips)
+        if len(seen) == 12:  # the camera has begun its film anew
+            raise KeyboardInterrupt
+        return original(predictor, clips)
+
+    monkeypatch.setattr(module.Predictor, "probabilities", pressed)
+    arguments = ["predict", "camera", "--checkpoint", trained, "--json", "--annotated", tmp_path / "drawn.mp4"]
+    assert main(list(map(str, arguments))) == 0
+    assert "stopped; what was seen so far counts" in capsys.readouterr().err
+    with Video(tmp_path / "drawn.mp4") as video:
+        assert len(list(video)) == 8 + 11 * 4
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "drawn.mp4", "run", "x.mp4"]
+
+
+def test_an_annotated_video_that_fails_leaves_what_was_there(tmp_path, trained, monkeypatch, capsys):
+    pytest.importorskip("PIL")
+    path = write(tmp_path / "x.mp4", moving_face(12), "libx264")
+    (tmp_path / "drawn.mp4").write_text("from before")
+    monkeypatch.setattr(annotated, "_draw", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    arguments = ["predict", path, "--checkpoint", trained, "--json", "--annotated", tmp_path / "drawn.mp4"]
+    assert main(list(map(str, arguments))) == 2
+    assert "drawn.mp4 cannot be written: No space left on device" in capsys.readouterr().err
+    assert (tmp_path / "drawn.mp4").read_text() == "from before"
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_class_names(tmp_path, trained, capsys):
     assert module.Predictor(trained).class_names == NAMES
     (trained / "classes.txt").write_text("a\nb\n")
@@ -195,6 +231,8 @@ def test_mistakes_are_named(tmp_path, trained, capsys, rng):
     failing(f"the folder {tmp_path} holds no 3dpyranet.ckpt; train with --save_checkpoint True", good, tmp_path)
     failing("there is no checkpoint", good, tmp_path / "absent.ckpt")
     failing("cannot be written", good, trained, "--annotated", tmp_path / "nowhere" / "x.mp4")
+    failing("cannot be written", good, trained, "--annotated", tmp_path / "x.unknown")
+    failing("holds no video to draw in", tmp_path / "x.npy", trained, "--annotated", tmp_path / "y.mp4")
     network(tmp_path / "wide", tmp_path, width=20)
     failing("faces of a video are square, of one channel", good, tmp_path / "wide")
     network(tmp_path / "raw", tmp_path, normalize=False)
