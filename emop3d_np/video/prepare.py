@@ -363,14 +363,18 @@ def _write_clips(
                 labels[len(index)] = label
                 values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
                 index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))
-        # New clips never stand with old labels: a folder in which these are missing is refused.
-        for name in (record.FILE, "index.csv", "labels.npy", "classes.txt"):
-            (out / name).unlink(missing_ok=True)
+        _forget(out)
     made = record.Record(
         tuple(listing.classes), *shape[1:], grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare"
     )
     _describe(out, made, labels, index)
     return rows
+
+
+def _forget(out: Path) -> None:
+    """Remove what stands beside the clips of before: new clips never stand with old labels, which would be taken."""
+    for name in (record.FILE, "index.csv", "labels.npy", "classes.txt"):
+        (out / name).unlink(missing_ok=True)
 
 
 def _describe(out: Path, made: record.Record, labels: IntArray, index: Iterable[Row]) -> None:
