@@ -140,17 +140,17 @@ def test_what_is_given_wins_over_the_record_and_the_record_over_defaults(given):
 
 
 def test_strokes_leave_a_record(tmp_path):
-    (tmp_path / "Alpha" / "character01").mkdir(parents=True)
-    (tmp_path / "Alpha" / "character01" / "0001_01.txt").write_text("START\n10,-20,0\n30,-40,5\nBREAK\n")
-    strokes.prepare_strokes(tmp_path, tmp_path / "pens", None, (2, 8, 9, 3), progress=False)
+    (tmp_path / "pen" / "Alpha" / "character01").mkdir(parents=True)
+    (tmp_path / "pen" / "Alpha" / "character01" / "0001_01.txt").write_text("START\n10,-20,0\n30,-40,5\nBREAK\n")
+    strokes.prepare_strokes(tmp_path / "pen", tmp_path / "pens", None, (2, 8, 9, 3), progress=False)
     made = load_prepared(tmp_path / "pens", (2, 8, 9, 3), 1).record
     assert (made.class_names, made.shape, made.faces, made.made_by) == (("Alpha",), (2, 8, 9, 3), None, "strokes")
 
 
 def test_a_record_of_other_clips_is_refused(tmp_path, capsys):
-    (tmp_path / "Alpha" / "character01").mkdir(parents=True)
-    (tmp_path / "Alpha" / "character01" / "0001_01.txt").write_text("START\n10,-20,0\n30,-40,5\nBREAK\n")
-    strokes.prepare_strokes(tmp_path, tmp_path / "pens", None, (2, 8, 9, 3), progress=False)
+    (tmp_path / "pen" / "Alpha" / "character01").mkdir(parents=True)
+    (tmp_path / "pen" / "Alpha" / "character01" / "0001_01.txt").write_text("START\n10,-20,0\n30,-40,5\nBREAK\n")
+    strokes.prepare_strokes(tmp_path / "pen", tmp_path / "pens", None, (2, 8, 9, 3), progress=False)
     (tmp_path / "pens" / "classes.txt").write_text("Beta\n")
     with pytest.raises(InputError, match=r"record\.json: the classes were Alpha when it was written, and are Beta"):
         load_prepared(tmp_path / "pens", (2, 8, 9, 3), 1)
