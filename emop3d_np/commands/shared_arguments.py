@@ -63,4 +63,8 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
         default=44 / 182,
         help="share of a clip's side beyond the face's box, both borders together (FaceNet's 44 of 182)",
     )
-    add("--fps", type=rate, help="frames per second to take, by their time stamps (every frame, as it comes)")
+    add(
+        "--fps",
+        type=rate,
+        help="frames per second to take, by their time stamps; one stays for 10 s at most (every frame, as it comes)",
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
+from ..files import require_file
 from .clips import ClipSet
 
 
@@ -92,6 +93,7 @@ def _open(path: str | Path, flag: str) -> AnyArray:
     where = f"{flag} {path}"
     if os.path.isdir(path):
         raise InputError(f"{where}: is a folder; an .npy file is needed")
+    require_file(path, where)
     try:
         with open(path, "rb") as file:
             magic = file.read(6)

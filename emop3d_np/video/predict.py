@@ -15,6 +15,7 @@ from kernels.arrays import AnyArray, FloatArray
 
 from ..datasets import clip_shape, normalize, shrink
 from ..errors import InputError
+from ..files import require_file
 from ..training.building import load_network
 from ..training.runs import best_checkpoint
 from .decode import CAMERAS, Video
@@ -126,6 +127,7 @@ class Predictor:
             InputError: the file does not fit the network.
         """
         depth, overlap = self._checked(overlap)
+        require_file(path)
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
