@@ -182,6 +182,12 @@ def _identity(path: Path) -> Any:
     return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
 
 
+def require_file(path: str | os.PathLike[str], where: str | None = None) -> None:
+    """Raises InputError if ``path``, called ``where`` in the message, is a pipe or a device, which may never end."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise InputError(f"{where or path}: is no file but a pipe, a socket or a device; save what it gives in a file")
+
+
 def taken_for_flag(arguments: Sequence[str]) -> str:
     """A word to an error, where one of the ``arguments`` is a file whose name begins like a flag; empty otherwise."""
     names = [each for each in arguments if each.startswith("-") and each != "--" and os.path.exists(each)]

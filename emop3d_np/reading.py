@@ -9,7 +9,6 @@ import io
 import json
 import math
 import os
-import stat
 import unicodedata
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
@@ -23,6 +22,7 @@ from kernels.arrays import AnyArray
 
 from . import memory
 from .errors import InputError
+from .files import require_file
 
 MOST_NAMES = 1 << 20
 """Bytes that ``classes.txt`` may have: a megabyte of names."""
@@ -100,11 +100,10 @@ def file_size(path: str | Path, where: str) -> int:
         OSError: there is none.
         InputError: it is a folder, or a device or a pipe, whose end nobody knows.
     """
-    status = os.stat(path)
-    if stat.S_ISREG(status.st_mode):
-        return status.st_size
-    what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, a pipe or a socket"
-    raise InputError(f"{where}: is {what}; a file is needed")
+    require_file(path, where)
+    if os.path.isdir(path):
+        raise InputError(f"{where}: is a folder; a file is needed")
+    return os.path.getsize(path)
 
 
 def read_text(path: str | Path, where: str = "", most: int = MOST_JSON, missing: str = "") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emop3d_np import files, locks
+from emop3d_np import datasets, files, locks
 from emop3d_np.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,6 +126,16 @@ def test_an_input_folder_stands_for_what_is_read_in_it(tmp_path):
                 files.require_apart({"picture": tmp_path / name}, [tmp_path])
     with pytest.raises(InputError, match="is a file that is read"):
         files.require_apart({"picture": tmp_path / "tests.jsonl"}, [tmp_path])  # where one would be
+
+
+def test_clips_from_a_pipe_or_a_device(tmp_path):
+    """Which nobody may ever fill."""
+    os.mkfifo(tmp_path / "x.npy")
+    for path in (tmp_path / "x.npy", "/dev/zero"):
+        with pytest.raises(InputError, match=f"clips {path}: is no file but a pipe, a socket or a device"):
+            datasets.open_clips(path)
+    files.require_file(tmp_path)
+    files.require_file(tmp_path / "absent")
 
 
 HOLDS = """

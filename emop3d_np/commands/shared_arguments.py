@@ -63,4 +63,10 @@ def add_faces(parser: argparse.ArgumentParser, recorded: bool = False) -> None:
     add("--patience", 5, "frames without a face that are bridged", type=at_least(0))
     words = "share of a clip's side beyond the face's box, both borders together"
     add("--margin", 44 / 182, words, "FaceNet's 44 of 182", type=share)
-    add("--fps", None, "frames per second to take, by their time stamps", "every frame, as it comes", type=rate)
+    add(
+        "--fps",
+        None,
+        "frames per second to take, by their time stamps; one stays for 10 s at most",
+        "every frame, as it comes",
+        type=rate,
+    )

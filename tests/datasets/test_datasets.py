@@ -146,7 +146,7 @@ def test_files_that_are_no_arrays_are_refused(files, tmp_path, rng):
         "damaged or cut short ": whole[:20],
         "is damaged or cut short: its header says": whole + b"more",
         "is damaged or cut short.*negative": whole.replace(b"(7, ", b"(-7,", 1),
-        "is a device, a pipe": Path("/dev/zero"),
+        "is no file but a pipe, a socket or a device": Path("/dev/zero"),
     }
     for words, content in cases.items():
         path = content

@@ -3,6 +3,7 @@
 Faults are put in at a call, never hoped for at a moment.
 """
 
+import io
 import json
 import os
 import shutil
@@ -179,6 +180,13 @@ def test_an_output_that_was_closed_before(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdout", Closed(0, OSError(28, "No space left on device")))
     assert exit_code("program", lambda: print("to nobody")) == 2
     assert capsys.readouterr().err == "program: error: [Errno 28] No space left on device\n"
+
+
+def test_letters_that_a_terminal_does_not_have(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert exit_code("program", lambda: print("1 \u00b1 2, caf\udce9")) == 0
+    assert stream.buffer.getvalue() == b"1 \\xb1 2, caf\\udce9\n"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
