@@ -22,7 +22,7 @@ from kernels.arrays import FloatArray, IntArray
 from .. import datasets, files
 from ..errors import InputError
 from . import baseline, building, flags
-from .evaluation import logits_in_parts
+from .answers import logits_in_parts
 from .metrics import Evaluation, figures
 from .side_by_side import Task, require_all, side_by_side
 

@@ -8,17 +8,15 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import clip_shape, normalize, shrink
+from ..datasets import clip_shape
 from ..errors import InputError
-from ..training.building import load_network
-from ..training.runs import best_checkpoint
+from ..training.ensemble import Ensemble
 from .decode import CAMERAS, Video, pyav
 from .track import FaceTracker, Sighting
 
@@ -48,31 +46,30 @@ class Answer:
 
 
 class Predictor:
-    """A trained network with the names of its classes.
+    """A trained network with the names of its classes, or several that answer together.
 
     Args:
-        path: a checkpoint, or the folder of a run.  A run with ``--patience`` has a best network, which is taken.
+        paths, moved, temperature: as of :class:`~emop3d_np.training.ensemble.Ensemble`: a checkpoint, or the folder of
+            a run, of which the best network is taken where there is one (``--patience``); or a list of them.
 
     Raises:
-        InputError: there is no checkpoint, or it is damaged.
+        InputError: there is no checkpoint, it is damaged, or the runs cannot be averaged.
 
     Attributes:
-        net: the network, an EmoP3D.
-        settings: the run's settings.
+        ensemble: the runs.
+        net: the network, an EmoP3D; of several runs the first one's.
+        settings: the settings of that run.
         class_names: names of the classes, in the order of their labels.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        file = best_checkpoint(path)
-        self.net, self.settings = load_network(file)
-        self.class_names = class_names(self.settings, file.parent)
+    def __init__(self, paths: str | Path | Sequence[str | Path], moved: int = 1, temperature: float = 1.0) -> None:
+        self.ensemble = Ensemble(paths, moved, temperature)
+        self.net, self.settings = self.ensemble.first.net, self.ensemble.first.settings
+        self.class_names = self.ensemble.class_names
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
         """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training."""
-        clips = shrink(clips, self.settings.shrink)
-        if self.settings.normalize:
-            clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
-        return np.asarray(self.net.predict_proba(clips))
+        return self.ensemble.probabilities(clips)
 
     def tracker(self, **options: Any) -> FaceTracker:
         """FaceTracker for clips of the network's size, with its other ``options``.
@@ -86,7 +83,7 @@ class Predictor:
             raise InputError(
                 f"the network takes frames of (h, w, c) = {(h, w, c)}; faces of a video are square, of one channel"
             )
-        if not self.settings.normalize:
+        if not all(member.settings.normalize for member in self.ensemble.members):
             raise InputError("the network was trained with --normalize False, on values that a video does not tell")
         return FaceTracker(h, **options)
 
@@ -156,26 +153,6 @@ class Predictor:
         if not 0 <= overlap < depth:
             raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
         return depth, overlap
-
-
-def class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str, ...]:
-    """Names of a run's classes, in the order of their labels.
-
-    They are read from ``classes.txt`` in the run's folder, or in or beside its training clips; where there is none,
-    classes are named by their numbers.
-    """
-    if not settings.train_path:
-        from ..datasets.faces import EMOTIONS
-
-        return EMOTIONS
-    for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
-        try:
-            names = tuple((Path(folder) / "classes.txt").read_text().splitlines())
-        except (OSError, UnicodeDecodeError):
-            continue
-        if len(names) == settings.num_classes:
-            return names
-    return tuple(map(str, range(settings.num_classes)))
 
 
 def open_source(source: str | Path, rate: float | None = None) -> Video:
