@@ -46,6 +46,10 @@ def train(given: dict[str, Any]) -> int:
     building.require_batch(settings, training)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
+    data = datasets.describe(training, validation)
+    unlike = datasets.differences(validation.record if validation else None, training.record)
+    if unlike:
+        print(f"note: the validation clips were cut out unlike the training clips: {', '.join(unlike)}")
     if settings.check_values:
         for clips in filter(None, (training, validation)):
             clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"))
@@ -68,17 +72,18 @@ def train(given: dict[str, Any]) -> int:
 
     # --- Where the run was, if it is resumed.
     if resumed:
-        resuming.restore(resumed, net, optimizer, tally, patience, len(training), averaged)
+        resuming.restore(resumed, net, optimizer, tally, patience, data, averaged)
         run = RunFolder(path.parent, path.name)
         run.rewind(optimizer.step)
-        print(f"resumed {path} at step {optimizer.step}")
+        older = "" if resumed.data else "; being of an older version, it does not tell whether the clips are the same"
+        print(f"resumed {path} at step {optimizer.step}{older}")
         if optimizer.step >= last_step or patience.over:
             print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
             return 0
     else:
         name = f"fold-{settings.fold:02}" if settings.folds else None
         run = RunFolder.create(settings.save_path, settings.checkpoint_name, name)
-    run.write_settings(settings)
+    run.write_settings(settings, training.record)
     print(f"the run's folder: {run.path}")
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
@@ -88,7 +93,7 @@ def train(given: dict[str, Any]) -> int:
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None) -> None:
-        state = settings, net, optimizer, tally, patience, len(training), steps_per_epoch, averaged
+        state = settings, net, optimizer, tally, patience, data, steps_per_epoch, averaged
         run.save(resuming.snapshot(*state), path)
 
     @contextmanager

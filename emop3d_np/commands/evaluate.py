@@ -1,7 +1,8 @@
-"""Test a trained network, or several, on a set of clips: accuracy, AUC, UAR, macro F1, calibration, confusion matrix."""
+"""Test a trained network, or the mean of several, on clips: accuracy, AUC, UAR, macro F1, calibration, confusion."""
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from ..errors import InputError
@@ -60,6 +61,8 @@ def run(given: argparse.Namespace) -> None:
             f"temperature {result['temperature']:.4f}{fitted}; at 1: loss {before['loss']:.4f}, "
             f"calibration error {100 * before['ece']:.1f} %"
         )
+    for note in result["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     if given.json:
         write_text(given.json, json.dumps(result, indent=2) + "\n")
     if given.picture:

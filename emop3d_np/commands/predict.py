@@ -21,27 +21,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of a run, or its checkpoint; of several, probabilities are averaged (the video stands before)",
     )
     add_answering(parser)
-    add_overlap(parser)
+    add_overlap(parser, "as the training clips do, else half a clip")
     add("--json", action="store_true", help="print a line of JSON per clip instead of a table")
     add("--picture", help="file to draw the timeline to, .png for example")
     add("--annotated", help="video to write, with the face's square and the answer drawn in, .mp4 for example")
-    add_faces(parser)
+    add_faces(parser, recorded=True)
 
 
 def run(given: argparse.Namespace) -> None:
     """Answer as the video goes, then write what was asked for."""
     from ..training.building import use_threads
     from ..video import predict as videos
+    from ..video.cutting import FLAGS
 
     use_threads(1)  # one clip at a time is too little work to share out
     predictor = videos.Predictor(given.checkpoint, given.moved, given.temperature or 1.0)
+    for note in predictor.notes:
+        print(f"note: {note}", file=sys.stderr)
     names, moments = predictor.class_names, videos.Moments()
     track: list[tuple[int, tuple[float, float, float]]] | None = [] if given.annotated else None
-    found = videos.predict(
-        given.source, predictor, given.overlap, moments, track,
-        rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
-        patience=given.patience, margin=given.margin,
-    )  # fmt: skip
+    options, notes = predictor.cutting(**{name: getattr(given, flag) for name, flag in FLAGS.items()})
+    if not given.source.endswith(".npy"):
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+    found = videos.predict(given.source, predictor, given.overlap, moments, track, **options)
     if not given.json:
         print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
     answers = _answers(found, names, given.json)
@@ -55,7 +58,7 @@ def run(given: argparse.Namespace) -> None:
         draw_timeline(answers, moments.evenly(), names, given.picture)
         print(f"drawn: {given.picture}", file=sys.stderr)
     if track is not None:
-        videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
+        videos.annotate(given.source, given.annotated, track, answers, names, options["rate"])
         print(f"written: {given.annotated}", file=sys.stderr)
 
 

@@ -11,7 +11,7 @@ from kernels.arrays import AnyArray, FloatArray
 PLANES = {"hw": ((1, 2),), "dhw": ((1, 2), (0, 2), (0, 1))}
 """The pairs of axes that clips are turned and slanted in: of frames, or of volumes."""
 
-MOVES = {"shift": (0, 0.04, 0.04), "rotate": 5.0, "scale": 0.05}
+MOVES: dict[str, Any] = {"shift": (0, 0.04, 0.04), "rotate": 5.0, "scale": 0.05}
 """Moves of the copies that :meth:`Augmentation.copy` makes for a run that was trained without any: up to 4 % of the
 rows and columns, 5 degrees, 5 % in size."""
 

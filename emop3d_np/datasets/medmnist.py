@@ -9,6 +9,7 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
+from .classes import numbered
 from .clips import ClipSet
 
 PARTS = ("train", "val", "test")
@@ -49,7 +50,7 @@ def load_medmnist(
     if labels.size == 0 or labels.min() < 0 or labels.max() >= num_classes:
         seen = f"labels run from {labels.min()} to {labels.max()}" if labels.size else "there are no volumes"
         raise InputError(f"{where}: {part}: {seen}, --num_classes is {num_classes}")
-    return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, tuple(map(str, range(num_classes))))
+    return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, numbered(num_classes))
 
 
 def open_volumes(path: str | Path, part: str = "train", flag: str = "clips") -> AnyArray:

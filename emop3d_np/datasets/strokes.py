@@ -33,6 +33,8 @@ from kernels.arrays import AnyArray, FloatArray
 from kernels.cpu.jit import parallel, serial
 
 from ..errors import InputError
+from . import record
+from .classes import require_names
 from .prepared import COLUMNS
 
 BOX = 105
@@ -159,7 +161,7 @@ def prepare_strokes(
             "train": [drawing for drawing in drawings if drawing.drawer not in held_out],
             "val": [drawing for drawing in drawings if drawing.drawer in held_out],
         }
-    classes = sorted({drawing.alphabet for drawing in drawings})
+    classes = list(require_names(sorted({drawing.alphabet for drawing in drawings}), str(source)))
     unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
     try:
         with tqdm(total=len(drawings), desc="drawing", unit="clip", disable=not progress) as bar:
@@ -186,6 +188,9 @@ def _write_folder(folder: Path, drawings: list[Drawing], classes: list[str], sha
             name = f"{drawing.alphabet}/{drawing.character}/{drawing.drawer:02}"
             writer.writerow([clip, name, 0, drawing.drawer, label])
     _write_clips(folder / "Training.npy", drawings, shape, bar)
+    d, h, w, c = shape
+    made = record.Record(tuple(classes), d, h, w, c, grey=True, overlap=None, faces=None, made_by="strokes")
+    record.write(folder, made)
 
 
 def _texts_of_folder(path: Path) -> dict[str, bytes]:

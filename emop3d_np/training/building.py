@@ -50,7 +50,11 @@ def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
     Raises:
         InputError: there is no checkpoint at ``path``, or it is damaged.
     """
-    state = checkpoint.load(path)
+    return network_of(checkpoint.load(path))
+
+
+def network_of(state: checkpoint.Checkpoint) -> tuple[EmoP3D, Settings]:
+    """The trained network of a loaded checkpoint, and the settings, as of :func:`load_network`."""
     settings = merge(state.settings)
     net = build_network(settings)
     net.load_parameters(state.answering)

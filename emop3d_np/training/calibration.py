@@ -48,7 +48,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error, 0 to 1: ``sum_m counts[m] / n |accuracy[m] - confidence[m]|`` (equation 3)."""
+        """The expected calibration error, 0 to 1: ``sum_m counts[m] / n |accuracy[m] - confidence[m]|``; equation 3."""
         gaps = np.abs(self.accuracy - self.confidence)
         return float(np.nansum(self.counts * gaps) / self.counts.sum())
 

@@ -16,6 +16,7 @@ import numpy as np
 from kernels.arrays import FloatArray
 
 from .. import files
+from ..datasets.record import Record, from_dict
 from ..errors import InputError
 
 FORMAT = 1
@@ -33,6 +34,8 @@ class Checkpoint:
         progress: plain values: the sums since the last evaluation, the patience, the training set's size, and the
             random state, which is seed, epoch and batch, since every epoch's order is drawn from seed and epoch alone.
         average: the arrays of the averaged network, by name; none without ``--average``.
+        data: what is known of the clips that it was trained on, as of :func:`emop3d_np.datasets.identity.describe`;
+            nothing in a checkpoint of an older version.
     """
 
     step: int
@@ -41,11 +44,24 @@ class Checkpoint:
     slots: dict[str, dict[str, FloatArray]]
     progress: dict[str, Any]
     average: dict[str, FloatArray] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
 
     @property
     def answering(self) -> dict[str, FloatArray]:
         """The arrays of the network that answers: the averaged one's where there is one, else the last one's."""
         return self.average or self.parameters
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, in the order of their labels; None in a checkpoint of an older version."""
+        names = self.data.get("class_names")
+        return tuple(names) if names else None
+
+    @property
+    def record(self) -> Record | None:
+        """How the training clips came to be; None where that is not known."""
+        made = self.data.get("record")
+        return from_dict(made, "the checkpoint's record") if made else None
 
 
 def save(path: str | Path, state: Checkpoint) -> None:
@@ -59,6 +75,7 @@ def save(path: str | Path, state: Checkpoint) -> None:
     for slot, by_name in state.slots.items():
         arrays |= {f"slots/{slot}/{name}": values for name, values in by_name.items()}
     header = {"format": FORMAT, "step": state.step, "settings": state.settings, "progress": state.progress}
+    header["data"] = state.data
     arrays["header"] = np.array(json.dumps(header))
     files.write_atomically(path, lambda file: np.savez(file, **arrays))
 
@@ -76,6 +93,7 @@ def load(path: str | Path) -> Checkpoint:
         if header["format"] != FORMAT:
             raise InputError(f"checkpoint {path} has format {header['format']}; this version reads format {FORMAT}")
         state = Checkpoint(header["step"], header["settings"], {}, {}, header["progress"])
+        state.data = header.get("data", {})
         for name, values in arrays.items():
             part, rest = name.split("/", 1)
             if part == "parameters":

@@ -2,7 +2,8 @@
 
 The folder, ``SAVE_PATH/folds-10-subjects`` for example, holds ``fold-01``, ``fold-02`` ..., folders of runs with one
 file more, ``answers.csv``, the network's answer to every clip of the fold after the last step.  A fold that has it is
-finished.  When all have, ``folds.json`` and ``folds.md`` are written.
+finished.  When all have, ``folds.json`` and ``folds.md`` are written.  ``data.json`` tells the clips from others, so
+that folds of different data are not mixed.
 """
 
 import csv
@@ -19,7 +20,7 @@ from scipy.stats import t as student
 
 from kernels.arrays import FloatArray, IntArray
 
-from .. import datasets, files
+from .. import datasets, files, reading
 from ..errors import InputError
 from . import baseline, building, flags
 from .answers import logits_in_parts
@@ -28,6 +29,9 @@ from .side_by_side import Task, require_all, side_by_side
 
 MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
 """Settings that need not be the same in all folds: they do not change the result."""
+
+DATA = "data.json"
+"""What the clips are that all folds are of, as of :func:`emop3d_np.datasets.describe`, in the folder of the folds."""
 
 VIDEO_FIGURES = ("accuracy", "uar", "f1")
 """What is said per video: votes have no scores, and so no AUC."""
@@ -75,6 +79,8 @@ class CrossValidation:
         self.fold_of = datasets.split(self.clips, settings)
         for path in self.paths:
             _check_same(path, settings)
+        self._data = datasets.describe(self.clips)
+        self._check_data()
         largest = np.bincount(self.fold_of).argmax()
         self._fewest = self.clips.take(np.flatnonzero(self.fold_of != largest), f"{self.clips.name} without a fold")
         building.require_batch(settings, self._fewest)
@@ -84,6 +90,15 @@ class CrossValidation:
     def waiting(self) -> list[int]:
         """Numbers, from 1, of the folds that are not finished."""
         return [fold for fold, path in enumerate(self.paths, 1) if not (path / "answers.csv").exists()]
+
+    def _check_data(self) -> None:
+        """Raises InputError if the folds that are there are of other clips, labels or groups."""
+        path = self.folder / DATA
+        if path.exists():
+            where = f"{self.folder}, with the answers.csv of its folds"
+            datasets.require_same(reading.read_json(path), self._data, where, "give another --save_path")
+        elif len(self.waiting) < len(self.paths):
+            print(f"note: {self.folder} is of an older version; whether it was begun on the same clips is not known")
 
     def train_fold(self, train: Train, fold: int) -> int:
         """Train and test one fold, or go on with it.
@@ -96,6 +111,9 @@ class CrossValidation:
             Exit code: 0, or 130 when the user interrupted.
         """
         path = self.paths[fold - 1]
+        if not (self.folder / DATA).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write_text(self.folder / DATA, json.dumps(self._data, indent=2) + "\n")
         saved = path / self.settings.checkpoint_name
         own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
         code = train(own | ({"resume": str(saved)} if saved.exists() else {}))

@@ -3,12 +3,11 @@
 One run that looks at a clip once answers as its network does, to the bit.  Every answer counts alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, repeat
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,13 @@ from scipy.special import log_softmax, logsumexp
 from kernels.arrays import AnyArray, FloatArray
 
 from ..datasets import Augmentation, ClipSet, clip_shape, normalize, shrink
+from ..datasets.classes import numbered
+from ..datasets.record import Record
 from ..errors import InputError
 from ..network import EmoP3D
+from . import checkpoint
 from .answers import EVALUATED_TOGETHER, logits_in_parts
-from .building import load_network
+from .building import network_of
 from .flags import Settings
 from .runs import best_checkpoint
 
@@ -32,13 +34,15 @@ class Member:
     Attributes:
         path: its checkpoint.
         net, settings: the network, and the settings of its training.
-        class_names: names of its classes, in the order of their labels; None where they are not known.
+        class_names: names of its classes, in the order of their labels; None in a checkpoint of an older version.
+        record: how its training clips came to be; None where that is not known.
     """
 
     path: Path
     net: EmoP3D
     settings: Settings
     class_names: tuple[str, ...] | None
+    record: Record | None
 
     @classmethod
     def load(cls, path: str | Path) -> "Member":
@@ -48,8 +52,13 @@ class Member:
             InputError: there is no checkpoint, or it is damaged.
         """
         file = best_checkpoint(path)
-        net, settings = load_network(file)
-        return cls(file, net, settings, known_class_names(settings, file.parent))
+        state = checkpoint.load(file)
+        return cls(file, *network_of(state), state.class_names, state.record)
+
+    @property
+    def says_names(self) -> bool:
+        """Whether it knows its classes by more than their numbers."""
+        return self.class_names not in (None, numbered(self.settings.num_classes))
 
     def logits(self, clips: AnyArray) -> FloatArray:
         """Logits (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in its training."""
@@ -102,10 +111,9 @@ class Ensemble:
         return self.members[0]
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, from the first run that knows them; their numbers where none does."""
-        known = (member.class_names for member in self.members if member.class_names)
-        return next(known, tuple(map(str, range(self.first.settings.num_classes))))
+    def stored_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, from the first run that knows more than their numbers; else what the first one has."""
+        return next((member for member in self.members if member.says_names), self.first).class_names
 
     def logits(self, clips: AnyArray) -> FloatArray:
         """Logits (n, k) of raw clips (n, d, h, w, c), before the temperature."""
@@ -148,38 +156,21 @@ def combined(answers: Sequence[FloatArray]) -> FloatArray:
     return mean
 
 
-def known_class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str, ...] | None:
-    """Names of a run's classes, in the order of their labels; None where they are not known.
-
-    They are read from ``classes.txt`` in the run's folder, or in or beside its training clips.
-    """
-    if not settings.train_path:
-        from ..datasets.faces import EMOTIONS
-
-        return EMOTIONS
-    for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
-        try:
-            names = tuple((Path(folder) / "classes.txt").read_text().splitlines())
-        except (OSError, UnicodeDecodeError):
-            continue
-        if len(names) == settings.num_classes:
-            return names
-    return None
-
-
 def _move(copies: Augmentation, number: int, clips: AnyArray) -> None:
     copies.copy(clips, number, out=clips)
 
 
 def _require_alike(one: Member, other: Member) -> None:
     """Refuse two runs that cannot be averaged."""
-    values: Iterable[tuple[str, Any, Any]] = (
-        ("number of classes", *(each.settings.num_classes for each in (one, other))),
-        ("clips of (d, h, w, c)", *(clip_shape(each.settings) for each in (one, other))),
-        ("classes", *(each.class_names and ", ".join(each.class_names) for each in (one, other))),
-    )
-    for what, first, second in values:
-        if first and second and first != second:
+    pairs: list[tuple[str, Any, Any]] = [
+        ("number of classes", one.settings.num_classes, other.settings.num_classes),
+        ("clips of (d, h, w, c)", clip_shape(one.settings), clip_shape(other.settings)),
+    ]
+    if one.says_names and other.says_names:
+        names, others = (", ".join(each.class_names or ()) for each in (one, other))
+        pairs.insert(1, ("classes", names, others))
+    for what, first, second in pairs:
+        if first != second:
             raise InputError(
                 f"runs that are averaged must have the same {what}: {one.path} has {first}, {other.path} has {second}"
             )

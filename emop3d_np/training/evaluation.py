@@ -16,6 +16,9 @@ from .ensemble import Ensemble
 from .flags import Settings
 from .metrics import Evaluation
 
+OLDER = "labels are taken as the clips have them"
+"""What is done where a checkpoint does not know how its classes are called."""
+
 
 def evaluate_network(net: EmoP3D, clips: datasets.ClipSet, settings: Settings, limit: int | None = None) -> Evaluation:
     """Loss, accuracy and what else an :class:`Evaluation` knows of a network in training.
@@ -59,23 +62,24 @@ def evaluate_checkpoint(
         dict: ``checkpoint`` (of several runs a list), ``set``, ``moved``, ``temperature``, what
         :meth:`Evaluation.as_dict` gives, ``reliability`` (:meth:`Reliability.as_dict`), and ``table``, the confusion
         matrix as text.  Where the temperature is not 1, ``untempered`` has ``loss``, ``ece`` and ``reliability`` at 1.
+        ``notes`` is what the reader of the figures should know.  Classes stand in the networks' order.
 
     Raises:
-        InputError: there is no such checkpoint, the runs cannot be averaged, the clips do not fit their networks, or no
-            temperature fits.
+        InputError: there is no such checkpoint, the runs cannot be averaged, the clips do not fit their networks, their
+            classes have other names, or no temperature fits.
     """
     ensemble = Ensemble(paths, moved, temperature)
     first = ensemble.first
-    chosen = datasets.open_set(clips, labels, first.settings, "clips", part)
+    chosen = datasets.open_set(clips, labels, first.settings, "clips", part, ensemble.stored_names)
     if fit:
-        fitted_on = datasets.open_set(*fit, first.settings, "fit", "val")
+        fitted_on = datasets.open_set(*fit, first.settings, "fit", "val", ensemble.stored_names)
         temperature = fit_temperature(ensemble.logits_of_set(fitted_on), fitted_on.labels)
     logits = ensemble.logits_of_set(chosen)
     result = _evaluation(first.net, chosen, logits / temperature)
     files = [str(member.path) for member in ensemble.members]
     of_runs = {"checkpoint": files if len(files) > 1 else files[0], "set": chosen.name}
     found = {**of_runs, "moved": moved, "temperature": temperature, **result.as_dict()}
-    found |= {"reliability": result.reliability.as_dict(), "table": str(result)}
+    found |= {"reliability": result.reliability.as_dict(), "table": str(result), "notes": _notes(ensemble, chosen)}
     if temperature != 1:
         plain = _evaluation(first.net, chosen, logits)
         error, curve = plain.reliability.error, plain.reliability.as_dict()
@@ -91,3 +95,15 @@ def _evaluation(net: EmoP3D, clips: datasets.ClipSet, logits: FloatArray) -> Eva
         labels: IntArray = clips.labels[part]
         result.add(net.loss(logits[part], labels), logits[part], labels)
     return result
+
+
+def _notes(ensemble: Ensemble, clips: datasets.ClipSet) -> list[str]:
+    """What the reader of the figures should know, a line each."""
+    notes = []
+    for member in ensemble.members:
+        whose = f"those of {member.path}" if len(ensemble.members) > 1 else "the network's training clips"
+        unlike = datasets.differences(clips.record, member.record)
+        notes += [f"the clips were cut out unlike {whose}: {', '.join(unlike)}"] if unlike else []
+        if not member.class_names:
+            notes.append(f"{member.path} is of an older version and holds no names of classes: {OLDER}")
+    return notes

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..datasets import record
 from ..errors import InputError
 from . import checkpoint
 from .flags import Settings, defaults
@@ -83,9 +84,11 @@ class RunFolder:
             raise InputError(f"--save_path {save_path}: cannot be written: {error.strerror}") from None
         raise InputError(f"--save_path {save_path}: holds a thousand runs of this second")
 
-    def write_settings(self, settings: Settings) -> None:
-        """Write ``settings.json``."""
+    def write_settings(self, settings: Settings, made: record.Record | None = None) -> None:
+        """Write ``settings.json`` and, where the training clips have a record, that: ``record.json``."""
         files.write_text(self.path / "settings.json", json.dumps(vars(settings), indent=2) + "\n")
+        if made:
+            record.write(self.path, made)
 
     def append(self, file_name: str, row: dict[str, Any]) -> None:
         """Add ``row`` to a file as one line of JSON."""

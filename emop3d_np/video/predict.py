@@ -8,16 +8,20 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import clip_shape
+from ..datasets import classes, clip_shape, differences, require_finite
+from ..datasets.arrays import open_array
 from ..errors import InputError
 from ..training.ensemble import Ensemble
+from .cutting import as_trained
 from .decode import CAMERAS, Video, pyav
+from .prepare import FaceSettings
 from .track import FaceTracker, Sighting
 
 MOMENTS = 12
@@ -59,17 +63,51 @@ class Predictor:
         ensemble: the runs.
         net: the network, an EmoP3D; of several runs the first one's.
         settings: the settings of that run.
-        class_names: names of the classes, in the order of their labels.
+        class_names: names of the classes, in the order of their labels, as the checkpoints have them.
+        record: how the training clips came to be, those of the first run; None where that is not known.
+        notes: what its user should know, a line each.
     """
 
     def __init__(self, paths: str | Path | Sequence[str | Path], moved: int = 1, temperature: float = 1.0) -> None:
         self.ensemble = Ensemble(paths, moved, temperature)
-        self.net, self.settings = self.ensemble.first.net, self.ensemble.first.settings
-        self.class_names = self.ensemble.class_names
+        first = self.ensemble.first
+        self.net, self.settings, self.record = first.net, first.settings, first.record
+        self.notes: list[str] = []
+        self.class_names = self.ensemble.stored_names or self._older_names(first.path)
+        for member in self.ensemble.members[1:]:
+            if unlike := differences(member.record, self.record):
+                self.notes.append(
+                    f"the training clips of {member.path} were cut out unlike those of {first.path}, which are "
+                    f"followed: {', '.join(unlike)}"
+                )
+
+    def _older_names(self, file: Path) -> tuple[str, ...]:
+        """As of :func:`older_names`, with a note that says so."""
+        names, where = older_names(self.settings, file.parent)
+        self.notes.append(f"{file} is of an older version and holds no names of classes; they are those of {where}")
+        return names
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
-        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training."""
+        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training.
+
+        Raises:
+            InputError: a value is NaN or infinite.
+        """
+        if clips.dtype.kind == "f":
+            for number, clip in enumerate(clips):
+                require_finite(clip, f"clip {number}")
         return self.ensemble.probabilities(clips)
+
+    def cutting(self, **given: Any) -> tuple[dict[str, Any], list[str]]:
+        """How faces are cut out: as those of the training clips were, but for what is ``given``.
+
+        Args:
+            given: ``rate`` of Video, and FaceTracker's options; None stands for what is not given.
+
+        Returns:
+            As of :func:`emop3d_np.video.cutting.as_trained`.
+        """
+        return as_trained(self.record, given, FaceSettings())
 
     def tracker(self, **options: Any) -> FaceTracker:
         """FaceTracker for clips of the network's size, with its other ``options``.
@@ -92,7 +130,7 @@ class Predictor:
 
         Args:
             sightings: one per frame, None where the frame is lost; no clip reaches over a lost frame.
-            overlap: frames that neighbouring clips share; default half a clip.
+            overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         """
         depth, overlap = self._checked(overlap)
         buffer: list[Sighting] = []
@@ -116,26 +154,22 @@ class Predictor:
 
         Args:
             path: the .npy.
-            overlap: frames that neighbouring clips share where they are cut; default half a clip.
+            overlap: frames that neighbouring clips share where they are cut; default as of the training clips, else
+                half a clip.
 
         Raises:
-            InputError: the file does not fit the network.
+            InputError: the file does not fit the network, or holds a value that is NaN or infinite.
         """
         depth, overlap = self._checked(overlap)
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be read as .npy: {error}") from None
+        array = open_array(path, str(path))
         shape = clip_shape(self.settings)
-        if not isinstance(array, np.ndarray) or array.shape[1:] not in (shape, shape[1:]) or not len(array):
+        if array.shape[1:] not in (shape, shape[1:]) or not len(array):
             raise InputError(
-                f"{path}: has shape {getattr(array, 'shape', 'of an archive')}; this network takes clips (n, *{shape}) "
-                f"or frames (t, *{shape[1:]})"
+                f"{path}: has shape {array.shape}; this network takes clips (n, *{shape}) or frames (t, *{shape[1:]})"
             )
-        if array.dtype.kind not in "fiu":
-            raise InputError(f"{path}: has dtype {array.dtype}; it must hold integers or floats")
+        if array.dtype.kind == "f":  # all are looked at before the first is answered
+            for number, values in enumerate(array):
+                require_finite(values, f"{path}: {'clip' if array.ndim == 5 else 'frame'} {number}")
         if array.ndim == 5:
             starts = range(0, len(array) * depth, depth)
             array = array.reshape(-1, *shape[1:])
@@ -149,10 +183,33 @@ class Predictor:
     def _checked(self, overlap: int | None) -> tuple[int, int]:
         """Frames per clip, and how many of them neighbours share."""
         depth = self.net.input_shape[0]
-        overlap = depth // 2 if overlap is None else overlap
+        recorded = self.record.overlap if self.record else None
+        default = depth // 2 if recorded is None else recorded
+        overlap = default if overlap is None else overlap
         if not 0 <= overlap < depth:
             raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
         return depth, overlap
+
+
+def older_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[tuple[str, ...], str]:
+    """Names of the classes of a run whose checkpoint, being of an older version, holds none, and where they are from.
+
+    They are read from ``classes.txt`` in the run's folder, or in or beside its training clips; where there is none,
+    classes are named by their numbers.
+    """
+    if not settings.train_path:
+        from ..datasets.faces import EMOTIONS
+
+        return EMOTIONS, "the drawn faces"
+    for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
+        path = Path(folder) / classes.FILE
+        try:
+            names = classes.read_names(path)
+        except InputError:
+            continue
+        if len(names) == settings.num_classes:
+            return names, str(path)
+    return classes.numbered(settings.num_classes), "their numbers"
 
 
 def open_source(source: str | Path, rate: float | None = None) -> Video:
@@ -208,10 +265,10 @@ def predict(
     Args:
         source: as of :func:`open_source`, or an .npy as of :meth:`Predictor.clips_timeline`.
         predictor: the network.
-        overlap: frames that neighbouring clips share; default half a clip.
+        overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         moments: gets the faces, for a picture; default None.
         track: list that gets ``(frame, box)`` of each face, for :func:`annotate`; default None.
-        options: ``rate`` of Video, and FaceTracker's.
+        options: as of :meth:`Predictor.cutting`.
 
     Returns:
         After the last answer, ``frames, lost, notes``: how many frames there were, how many without a face, and what
@@ -220,7 +277,8 @@ def predict(
     if str(source).endswith(".npy"):
         yield from predictor.clips_timeline(source, overlap)
         return None
-    rate = options.pop("rate", None)
+    options, _ = predictor.cutting(**options)
+    rate = options.pop("rate")
     tracker = predictor.tracker(**options)
 
     def sightings(video: Video) -> Iterator[Sighting | None]:

@@ -8,6 +8,7 @@ that a run goes on from them if it was interrupted, or is repeated with other cl
 ``labels.npy``      (n,) int64
 ``classes.txt``     names of the classes, one per line, in the order of the labels
 ``index.csv``       a row per clip: clip, source, first_frame (of the source, from 0), subject, label, label_name, video
+``record.json``     how the clips came to be, as of ``emop3d_np.datasets.record``
 ``report.csv``      a row per recording: frames, lost ones and their share, clips, notes; or why it was skipped
 =================== ===========================================================================================
 """
@@ -34,8 +35,10 @@ from tqdm import tqdm
 
 from kernels.arrays import FloatArray
 
+from ..datasets import classes, record
 from ..errors import InputError
 from ..files import write_atomically
+from .cutting import as_flags
 from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
 from .prepare_messages import Row, cannot_be_written, no_clip_at_all, require_clips, why_no_clip
@@ -102,6 +105,7 @@ def prepare(
     require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
     listing = list_recordings(source, layout)
+    classes.require_names(listing.classes, str(source))
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     try:
         (out / "faces").mkdir(parents=True, exist_ok=True)
@@ -313,6 +317,7 @@ def _write_clips(
         raise no_clip_at_all(rows, out)
 
     shape = (total, depth, faces.size, faces.size, 1)
+    (out / record.FILE).unlink(missing_ok=True)  # it comes back last: where it stands, the folder is whole
     labels = np.empty(total, np.int64)
     index: list[Row] = []
     unfinished = out / "Training.npy.unfinished"
@@ -333,6 +338,10 @@ def _write_clips(
     write_atomically(out / "labels.npy", lambda file: np.save(file, labels))
     _write_table(out / "index.csv", INDEX, index)
     _write_text(out / "classes.txt", "".join(f"{name}\n" for name in listing.classes))
+    made = record.Record(
+        tuple(listing.classes), *shape[1:], grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare"
+    )
+    record.write(out, made)
     return rows
 
 

@@ -105,6 +105,30 @@ def test_npy(tmp_path, trained, rng, capsys):
     assert np.allclose([list(row["probabilities"].values()) for row in found[::2]], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_never_answered(tmp_path, trained, rng, capsys, value):
+    """Standardising would hide them.  All clips are looked at before the first is answered."""
+    clips = rng.random((3, 8, 16, 16, 1), np.float32)
+    clips[2, 1, 3, 4, 0] = value
+    files = {"clips.npy": clips, "frames.npy": clips.reshape(24, 16, 16, 1)}
+    places = (
+        f"clip 2 holds {value} at (d, h, w, c) = (1, 3, 4, 0)",
+        f"frame 17 holds {value} at (h, w, c) = (3, 4, 0)",
+    )
+    for (name, array), place in zip(files.items(), places, strict=True):
+        np.save(tmp_path / name, array)
+        assert main(["predict", str(tmp_path / name), "--checkpoint", str(trained), "--json"]) == 2
+        out, error = capsys.readouterr()
+        assert out == ""
+        assert error.splitlines()[-1].endswith(f"{name}: {place}; take it out, or replace the value")
+    np.save(tmp_path / "labels.npy", np.zeros(3, int))
+    given = ["evaluate", trained, tmp_path / "clips.npy", "--labels", tmp_path / "labels.npy"]
+    assert main(list(map(str, given))) == 2
+    assert places[0] in capsys.readouterr().err
+    with pytest.raises(InputError, match="clip 2 holds"):
+        module.Predictor(trained).probabilities(clips)
+
+
 def test_a_run_on_shrunk_clips(tmp_path, rng, capsys):
     """Clips, frames and faces are taken as they are stored, and shrunk then."""
     net = network(tmp_path / "run", tmp_path, height=32, width=32, shrink=2)
