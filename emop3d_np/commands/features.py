@@ -37,9 +37,9 @@ def run(given: argparse.Namespace) -> None:
     if given.classify_labels and not given.classify:
         raise InputError(f"--classify_labels {given.classify_labels}: --classify, the clips they belong to, is missing")
     clips, written = write_features(given.checkpoint, given.clips, given.out, given.labels, given.part)
-    print(f"{clips.name}, {len(clips)} clips: written: {', '.join(map(str, written))}")
+    print(f"{given.clips}, {len(clips)} clips: written: {', '.join(map(str, written))}")
     if given.classify:
         found = classify(given.checkpoint, clips, written[0], given.classify, given.classify_labels)
-        print(f"{found['set']}, {found['clips']} clips:")
+        print(f"{given.classify}, {found['clips']} clips:")
         print(f"  the network: {in_words(found['network'])}")
         print(f"  ridge regression on its features: {in_words(found['linear'])} (penalty {found['penalty']:g})")

@@ -1,7 +1,8 @@
 """What a trained network sees, for other classifiers: its last maps, and a linear one trained on them (3DPyraNet-F).
 
-Source: Ullah and Petrosino, "3DPyraNet-F", in arXiv 2504.18977, who put the maps of the last layer before the dense one
-into a linear support vector machine.  Departure: ridge regression, as of :mod:`emop3d_np.training.baseline`.
+Source: Ullah and Petrosino, "3DPyraNet Features Fusion for Spatio-temporal Feature Learning", arXiv 2504.18977: they
+give the maps of the highest layer to a linear support vector machine.  Departure: ridge regression, as of
+:mod:`emop3d_np.training.baseline`.
 """
 
 from collections.abc import Iterator
