@@ -1,7 +1,9 @@
 """How files are written: whole or not at all, and with a plain word where a place cannot be written to."""
 
+import json
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +28,19 @@ def write_text(path: str | Path, text: str) -> None:
     """
     with writing(path):
         write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Plain values as JSON that every reader takes: NaN and infinities, which JSON does not have, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:

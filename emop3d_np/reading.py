@@ -12,7 +12,7 @@ import os
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +36,7 @@ MOST_INFLATION = 16
 """How many times its own size an archive of arrays may fill in memory."""
 
 LONGEST_REASON = 200
-"""Letters of another library's complaint that are repeated."""
+"""Letters of a value, or of another library's complaint, that a message shows."""
 
 
 @contextmanager
@@ -68,15 +68,20 @@ def reading(where: str, *, missing: str = "", damaged: str = "") -> Iterator[Non
 
 def in_a_line(error: BaseException) -> str:
     """An error's text, short, without line breaks or anything that steers a terminal."""
-    text = printable(" ".join(str(error).split()))
-    text = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
+    text = short(str(error))
     plain = isinstance(error, ValueError | zipfile.BadZipFile) and text
     return text if plain else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
+def short(text: str) -> str:
+    """``text`` in a line that is not too long: what a message shows of something that was read from a file."""
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
+
+
 def printable(text: str) -> str:
-    """``text`` with what breaks lines or steers a terminal, and what is no letter at all, as escapes like ``\\x1b``."""
-    return "".join(f"{letter!a}"[1:-1] if is_control(letter) else letter for letter in text)
+    """``text`` with what breaks lines, steers a terminal or cannot be seen as escapes, like ``\\x1b``."""
+    return "".join(letter if letter.isprintable() else f"{letter!a}"[1:-1] for letter in text)
 
 
 def is_control(letter: str) -> bool:
@@ -204,14 +209,51 @@ def read_npz(
                 raise ValueError("it holds two arrays of one name")
             missing = [name for name in wanted or () if name not in members]
             if missing:
-                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {', '.join(members)}")
+                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {short(', '.join(members))}")
             members = {name: members[name] for name in (members if wanted is None else wanted)}
-            total = sum(member.file_size for member in members.values())
-            if total > inflation * size:
-                raise InputError(
-                    f"{where}: its arrays would fill {total:,} bytes, more than {inflation} times its own {size:,}"
-                )
+            require_inflation(members.values(), size, where, inflation)
             return {name: _array(archive, member, name) for name, member in members.items()}
+
+
+def require_inflation(members: Iterable[zipfile.ZipInfo], size: int, where: str, most: int) -> int:
+    """Refuse to unpack what would fill much more than the archive itself.
+
+    Args:
+        members: what is to be unpacked.
+        size: bytes of the archive.
+        where: what it is called in messages.
+        most: how many times ``size`` they may have together.
+
+    Returns:
+        The bytes that they say they have together.
+
+    Raises:
+        InputError: they would have more.
+    """
+    total = sum(member.file_size for member in members)
+    if total > most * size:
+        raise InputError(f"{where}: what it holds would fill {total:,} bytes, more than {most} times its own {size:,}")
+    return total
+
+
+def require(fits: bool, where: str, name: str, value: Any, advice: str = "") -> None:
+    """Refuse a value that was read from a file.
+
+    Raises:
+        InputError: it does not fit; the line says what it is called and what it is.
+    """
+    if not fits:
+        raise InputError(f"{where}: {name} is {short(repr(value))}, which cannot be{advice}")
+
+
+def is_whole(value: Any, least: int = 0, most: int = 1 << 53) -> bool:
+    """Whether a value read from JSON is a whole number (True and 1.0 are not) from ``least`` to ``most``."""
+    return type(value) is int and least <= value <= most
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value read from JSON is a finite number."""
+    return type(value) in (int, float) and abs(value) < math.inf
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> AnyArray:

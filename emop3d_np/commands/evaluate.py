@@ -1,7 +1,6 @@
 """Test a trained network, or the mean of several, on clips: accuracy, AUC, UAR, macro F1, calibration, confusion."""
 
 import argparse
-import json
 import sys
 from typing import Any
 
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Print the result."""
-    from ..files import write_text
+    from ..files import as_json, write_text
     from ..training.evaluation import evaluate_checkpoint
     from ..training.metrics import in_words
 
@@ -53,23 +52,27 @@ def run(given: argparse.Namespace) -> None:
     )  # fmt: skip
     print(f"{_who(result)} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
-    print(f"{in_words(result)}, loss {result['loss']:.4f}, calibration error {100 * result['ece']:.1f} %")
+    print(f"{in_words(result)}, loss {result['loss']:.4f}, {_calibration(result)}")
     if "untempered" in result:
         fitted = f", fitted on {given.fit_temperature} (--temperature applies it)" if given.fit_temperature else ""
         before = result["untempered"]
         print(
-            f"temperature {result['temperature']:.4f}{fitted}; at 1: loss {before['loss']:.4f}, "
-            f"calibration error {100 * before['ece']:.1f} %"
+            f"temperature {result['temperature']:.4f}{fitted}; at 1: loss {before['loss']:.4f}, {_calibration(before)}"
         )
     for note in result["notes"]:
         print(f"note: {note}", file=sys.stderr)
     if given.json:
-        write_text(given.json, json.dumps(result, indent=2) + "\n")
+        write_text(given.json, as_json(result, indent=2) + "\n")
     if given.picture:
         from ..report import draw_evaluation
 
         draw_evaluation(result, given.picture)
         print(f"drawn: {given.picture}")
+
+
+def _calibration(result: dict[str, Any]) -> str:
+    """The calibration error, in words; "-" for what is not finite."""
+    return f"calibration error {'-' if result['ece'] is None else format(100 * result['ece'], '.1f')} %"
 
 
 def _who(result: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ def _labels(path: str | Path, flag: str, count: int, num_classes: int) -> IntArr
     if labels.shape not in ((count,), (count, 1)):
         raise InputError(f"{where}: has shape {labels.shape}; {count} clips need ({count},)")
     labels = np.array(labels).reshape(count)
-    whole = labels.astype(np.int64) if labels.dtype.kind in "iu" else _whole(labels, where)
+    whole = whole_labels(labels, where)
     outside = (whole < 0) | (whole >= num_classes)
     if outside.any():
         first = int(outside.argmax())
@@ -79,8 +79,20 @@ def _labels(path: str | Path, flag: str, count: int, num_classes: int) -> IntArr
     return whole
 
 
-def _whole(labels: AnyArray, where: str) -> IntArray:
-    """Float labels as int64; refuses those that are not whole."""
+def whole_labels(labels: AnyArray, where: str) -> IntArray:
+    """Labels as int64.
+
+    Args:
+        labels: array of shape (n,), integers, or floats that are whole.
+        where: what it is called in messages.
+
+    Raises:
+        InputError: a label is not a whole number, or the array is of another kind.
+    """
+    if labels.dtype.kind in "iu":
+        return labels.astype(np.int64)
+    if labels.dtype.kind != "f":
+        raise InputError(f"{where}: has dtype {labels.dtype}; labels are whole numbers")
     with np.errstate(invalid="ignore"):
         wrong = ~(labels == np.floor(labels)) | (np.abs(labels) > 2**31)
     if wrong.any():

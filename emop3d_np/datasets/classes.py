@@ -8,7 +8,7 @@ import numpy as np
 from kernels.arrays import IntArray
 
 from ..errors import InputError
-from ..reading import MOST_NAMES, is_control, read_text
+from ..reading import MOST_NAMES, is_control, printable, read_text
 
 FILE = "classes.txt"
 """Names of the classes of a prepared folder, one per line, in the order of the labels."""
@@ -35,7 +35,7 @@ def require_names(names: Sequence[str], where: str) -> tuple[str, ...]:
         if any(map(is_control, name)):
             raise InputError(f"{where}: the name {name!r} holds a line break or another control character; take it out")
     if len(set(names)) != len(names):
-        raise InputError(f"{where}: names a class twice: {', '.join(names)}")
+        raise InputError(f"{where}: names a class twice: {printable(', '.join(names))}")
     return tuple(names)
 
 
@@ -76,5 +76,6 @@ def places(own: Sequence[str], names: Sequence[str], where: str, whose: str) -> 
     if len(own) == len(names) and (tuple(own) == numbered(len(own)) or tuple(names) == numbered(len(names))):
         return None
     raise InputError(
-        f"{where}: its classes are {', '.join(own)}, {whose} are {', '.join(names)}; they must be the same"
+        f"{where}: its classes are {printable(', '.join(own))}, {whose} are {printable(', '.join(names))}; "
+        f"they must be the same"
     )

@@ -8,8 +8,8 @@ import numpy as np
 
 from kernels.arrays import AnyArray, IntArray
 
-from .. import reading
 from ..errors import InputError
+from ..reading import read_table, short
 from . import classes, record
 from .arrays import load_npy
 from .clips import ClipSet
@@ -65,7 +65,7 @@ def load_prepared(
 def _index(path: Path, flag: str, labels: IntArray) -> dict[str, AnyArray]:
     """The columns that the index of a ClipSet has, each of shape (n,)."""
     where = f"{flag} {path}"
-    columns, rows = reading.read_table(path, where, _missing(path, flag))
+    columns, rows = read_table(path, where, _missing(path, flag))
     missing = [column for column in COLUMNS if column not in columns]
     if missing:
         raise InputError(f"{where}: has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
@@ -74,7 +74,7 @@ def _index(path: Path, flag: str, labels: IntArray) -> dict[str, AnyArray]:
     for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
         if row["clip"] != str(number) or row["label"] != str(label):
             raise InputError(
-                f"{where}: row {number + 1} is of clip {row['clip']} with label {row['label']}; "
+                f"{where}: row {number + 1} is of clip {short(row['clip'])} with label {short(row['label'])}; "
                 f"by its place and labels.npy it must be clip {number} with label {label}"
             )
     index = {column: np.array([row[column] for row in rows]) for column in ("subject", "source", "first_frame")}

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import __version__, files
 from ..errors import InputError
-from ..reading import in_a_line, read_json
+from ..reading import is_whole, read_json, require, short
 from .classes import require_names
 
 FILE = "record.json"
@@ -30,7 +30,7 @@ def _is_share(value: Any) -> bool:
 
 
 def _is_count(value: Any, least: int = 1) -> bool:
-    return type(value) is int and least <= value < LONGEST
+    return is_whole(value, least, LONGEST)
 
 
 FACES: dict[str, Callable[[Any], bool]] = {
@@ -112,7 +112,7 @@ def from_dict(values: Mapping[str, Any], where: str) -> Record:
             what the record is called in the message.
     """
     if values.get("format") != FORMAT:
-        raise InputError(f"{where}: has format {_short(values.get('format'))}; this version reads format {FORMAT}")
+        raise InputError(f"{where}: has format {short(repr(values.get('format')))}; this version reads format {FORMAT}")
     names = [field.name for field in fields(Record)]
     missing = [name for name in names if name not in values]
     if missing:
@@ -131,9 +131,8 @@ def from_dict(values: Mapping[str, Any], where: str) -> Record:
     if isinstance(faces, dict):
         right |= {f"faces: {name}": name in faces and fits(faces[name]) for name, fits in FACES.items()}
     for name, fits in right.items():
-        if not fits:
-            value = faces.get(name.removeprefix("faces: ")) if name.startswith("faces: ") else values[name]
-            raise InputError(f"{where}: {name} is {_short(value)}, which cannot be; prepare the clips again")
+        value = faces.get(name.removeprefix("faces: ")) if name.startswith("faces: ") else values[name]
+        require(fits, where, name, value, "; prepare the clips again")
     require_names(class_names, where)
     kept = {name: values[name] for name in names}
     kept["faces"] = None if faces is None else {name: faces[name] for name in FACES}
@@ -183,8 +182,3 @@ def in_words(name: str, value: Any) -> str:
     if value is None:
         return f"no --{name}"
     return f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-
-
-def _short(value: Any) -> str:
-    """A value from a file, for a message."""
-    return in_a_line(ValueError(repr(value)))

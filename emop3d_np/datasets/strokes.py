@@ -33,9 +33,13 @@ from kernels.arrays import AnyArray, FloatArray
 from kernels.cpu.jit import parallel, serial
 
 from ..errors import InputError
+from ..reading import require_inflation
 from . import record
 from .classes import require_names
 from .prepared import COLUMNS
+
+MOST_INFLATION = 100
+"""How many times its own size an archive of strokes may unpack to; text like this shrinks to a fifth or a tenth."""
 
 BOX = 105
 """Side of the square that was drawn in; it becomes the smaller side of a frame."""
@@ -207,6 +211,7 @@ def _texts_of_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".txt") and _is_visible(name)]
+            require_inflation(map(archive.getinfo, names), path.stat().st_size, str(path), MOST_INFLATION)
             return {name: archive.read(name) for name in names}
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError) as error:
         raise InputError(f"{path}: is no zip archive, or a damaged one ({error}); fetch it again") from None

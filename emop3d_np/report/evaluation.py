@@ -25,10 +25,9 @@ def draw_evaluation(result: Mapping[str, Any], picture: str | Path) -> None:
     """
     plt = pyplot()
     figure, (curve, matrix) = plt.subplots(1, 2, figsize=(9.6, 4.4), layout="constrained")
-    shown = [(f"calibration error {100 * result['ece']:.1f} %", result, "C0")]
+    shown = [("calibration error", result, "C0")]
     if "untempered" in result:
-        before = result["untempered"]
-        shown.append((f"at temperature 1: {100 * before['ece']:.1f} %", before, "C1"))
+        shown.append(("at temperature 1:", result["untempered"], "C1"))
     counts = np.array(result["reliability"]["counts"])
     edges = np.linspace(0, 1, len(counts) + 1)
     curve.bar(edges[:-1], counts / counts.sum(), 1 / len(counts), align="edge", color="0.85", label="share of answers")
@@ -36,7 +35,8 @@ def draw_evaluation(result: Mapping[str, Any], picture: str | Path) -> None:
     for label, one, colour in shown:
         filled = [share is not None for share in one["reliability"]["accuracy"]]
         points = (np.array(one["reliability"][what], float)[filled] for what in ("confidence", "accuracy"))
-        curve.plot(*points, "o-", color=colour, label=label)
+        error = "-" if one["ece"] is None else f"{100 * one['ece']:.1f} %"
+        curve.plot(*points, "o-", color=colour, label=f"{label} {error}")
     curve.set(xlabel="probability of the answer", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
     curve.set_title(f"temperature {result['temperature']:.3g}")
     curve.legend(loc="upper left")

@@ -39,7 +39,7 @@ class Reliability:
         """That of probabilities (n, k) of the classes, the largest being the answer, and labels (n,), n >= 1."""
         scores, labels = np.asarray(scores, np.float64), np.asarray(labels)
         top = scores.max(axis=1)
-        place = np.clip(np.ceil(top * BINS).astype(np.int64) - 1, 0, BINS - 1)
+        place = np.clip(np.ceil(np.nan_to_num(top) * BINS).astype(np.int64) - 1, 0, BINS - 1)
         counts = np.bincount(place, minlength=BINS)
         filled = np.where(counts > 0, counts, np.nan)
         right = scores.argmax(axis=1) == labels
@@ -48,9 +48,12 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error, 0 to 1: ``sum_m counts[m] / n |accuracy[m] - confidence[m]|``; equation 3."""
-        gaps = np.abs(self.accuracy - self.confidence)
-        return float(np.nansum(self.counts * gaps) / self.counts.sum())
+        """The expected calibration error, 0 to 1: ``sum_m counts[m] / n |accuracy[m] - confidence[m]|``; equation 3.
+
+        NaN where a probability is.
+        """
+        gaps = np.where(self.counts > 0, np.abs(self.accuracy - self.confidence), 0)
+        return float((self.counts * gaps).sum() / self.counts.sum())
 
     def as_dict(self) -> dict[str, list[Any]]:
         """Lists, for JSON; None for what an empty bin has not."""
@@ -74,8 +77,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
         search over ``log T``: the mean is convex in ``1 / T``, so there is one valley.
 
     Raises:
-        InputError: there is no least: every clip is answered rightly, or the true classes do not score above the
-            others.
+        InputError: a logit is not finite; or there is no least: every clip is answered rightly, or the true classes do
+            not score above the others.
 
     Source: section 4.2 of the paper, "temperature scaling".
     """
@@ -84,6 +87,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     true = logits[np.arange(len(labels)), labels]
+    if not np.isfinite(logits).all():
+        raise InputError("a temperature cannot be fitted to answers that are not finite")
     # With b = 1 / T the mean's slope is mean(E_p[logit] - true): it rises from its value at b = 0, where p is even, to
     # that at b = infinity, where p is all on the largest.  The least is where it is 0.
     if (true == logits.max(axis=1)).all():

@@ -151,8 +151,9 @@ def combined(answers: Sequence[FloatArray]) -> FloatArray:
     """
     if len(answers) == 1:
         return answers[0]
-    logs = np.stack([log_softmax(np.asarray(answer, np.float64), axis=1) for answer in answers])
-    mean: FloatArray = logsumexp(logs, axis=0) - np.log(len(answers))
+    with np.errstate(invalid="ignore"):  # what is not finite stays so
+        logs = np.stack([log_softmax(np.asarray(answer, np.float64), axis=1) for answer in answers])
+        mean: FloatArray = logsumexp(logs, axis=0) - np.log(len(answers))
     return mean
 
 

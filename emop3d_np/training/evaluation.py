@@ -80,9 +80,11 @@ def evaluate_checkpoint(
     of_runs = {"checkpoint": files if len(files) > 1 else files[0], "set": chosen.name}
     found = {**of_runs, "moved": moved, "temperature": temperature, **result.as_dict()}
     found |= {"reliability": result.reliability.as_dict(), "table": str(result), "notes": _notes(ensemble, chosen)}
+    if not np.isfinite(result.loss):
+        found["notes"].append("the loss is not finite: values or parameters are too large for the network's numbers")
     if temperature != 1:
         plain = _evaluation(first.net, chosen, logits)
-        error, curve = plain.reliability.error, plain.reliability.as_dict()
+        error, curve = plain.calibration_error, plain.reliability.as_dict()
         found["untempered"] = {"loss": plain.loss, "ece": error, "reliability": curve}
     return found
 

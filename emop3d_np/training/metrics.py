@@ -168,6 +168,11 @@ class Evaluation(Tally):
         """How often answers were right, by how sure they were."""
         return Reliability.of(np.concatenate(self.scores), np.concatenate(self.labels))
 
+    @property
+    def calibration_error(self) -> float | None:
+        """As of :attr:`Reliability.error`; None where a probability is not finite."""
+        return _known(self.reliability.error)
+
     def recall(self) -> dict[str, float | None]:
         """Share of each class's clips that were recognised, by name; None for a class without clips."""
         totals = self.confusion.sum(axis=1)
@@ -185,7 +190,7 @@ class Evaluation(Tally):
             "uar": self.uar,
             "f1": self.f1,
             "auc": self.auc,
-            "ece": self.reliability.error,
+            "ece": self.calibration_error,
             "recall": recall,
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),

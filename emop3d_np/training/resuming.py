@@ -75,6 +75,9 @@ def restore(
             averaged.load_parameters(state.answering)
     except InputError as error:
         raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    missing = [name for name in ("tally", "training_clips") if name not in state.progress]
+    if missing:
+        raise InputError(f"the checkpoint says nothing of {', '.join(missing)}: it is of no training, and cannot go on")
     clip_count = data["training"]["count"]
     if state.progress["training_clips"] != clip_count:
         raise InputError(

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import files, reading
 from ..datasets import record
 from ..errors import InputError
 from . import checkpoint
-from .flags import Settings, defaults
+from .flags import Settings, defaults, validated
 
 
 def best_checkpoint(path: str | Path) -> Path:
@@ -27,14 +27,24 @@ def best_checkpoint(path: str | Path) -> Path:
     if not path.is_dir():
         return path
     try:
-        name = json.loads((path / "settings.json").read_text())["checkpoint_name"]
-    except (OSError, ValueError, KeyError):
+        name = read_settings(path)["checkpoint_name"]
+    except (InputError, KeyError):
         name = defaults()["checkpoint_name"]
     run = RunFolder(path, name)
     for found in (run.best, run.checkpoint):
         if found.exists():
             return found
     raise InputError(f"checkpoint: the folder {path} holds no {name}; train with --save_checkpoint True")
+
+
+def read_settings(folder: str | Path) -> dict[str, Any]:
+    """What ``settings.json`` of a run says, by name.
+
+    Raises:
+        InputError: there is none, it is damaged, or a value is none that its flag takes.
+    """
+    path = Path(folder) / "settings.json"
+    return validated(reading.read_json(path), str(path))
 
 
 class RunFolder:
@@ -95,7 +105,7 @@ class RunFolder:
         path = self.path / file_name
         try:
             with open(path, "a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(files.as_json(row) + "\n")
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}; {self.words_to_resume()}") from None
 
@@ -104,8 +114,8 @@ class RunFolder:
         for name in ("history.jsonl", "tests.jsonl"):
             path = self.path / name
             if path.exists():
-                rows = [line for line in path.read_text().splitlines() if line and _step_of(line) <= step]
-                files.write_text(path, "".join(line + "\n" for line in rows))
+                lines = reading.read_text(path).split("\n")
+                files.write_text(path, "".join(f"{line}\n" for line in lines if line and _step_of(line) <= step))
 
     def save(self, state: checkpoint.Checkpoint, path: Path | None = None) -> None:
         """Write a checkpoint; where the disk is full, to the system's temporary folder, and say so.
@@ -139,6 +149,6 @@ class RunFolder:
 def _step_of(line: str) -> float:
     """The step of a logged line."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return float(reading.json_object(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")  # a line that a crash cut short

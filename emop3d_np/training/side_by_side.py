@@ -142,5 +142,5 @@ def _progress(task: Task) -> str:
     try:
         last = (task.path / "history.jsonl").read_text().splitlines()[-1]
         return f"{task.name} epoch {json.loads(last)['epoch']:g}"
-    except (OSError, IndexError, ValueError, KeyError):
+    except (OSError, IndexError, ValueError, KeyError, TypeError, OverflowError):
         return task.name

@@ -5,7 +5,6 @@ with its cross-validation as ``run.py --folds`` leaves it; all combinations have
 ``sweep.md`` compare them.
 """
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -66,7 +65,7 @@ def sweep(arguments: Sequence[str]) -> None:
     finished = {name: folds for name, folds in combinations.items() if not folds.waiting}
     if finished:
         result = compare(finished, varied, len(combinations), failures)
-        files.write_text(folder / "sweep.json", json.dumps(result, indent=2) + "\n")
+        files.write_text(folder / "sweep.json", files.as_json(result, indent=2) + "\n")
         text = as_markdown(result)
         files.write_text(folder / "sweep.md", text)
         print(f"\n{text}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} sweep.png")

@@ -91,12 +91,15 @@ class Predictor:
         """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training.
 
         Raises:
-            InputError: a value is NaN or infinite.
+            InputError: a value is NaN or infinite, or an answer is.
         """
         if clips.dtype.kind == "f":
             for number, clip in enumerate(clips):
                 require_finite(clip, f"clip {number}")
-        return self.ensemble.probabilities(clips)
+        found = self.ensemble.probabilities(clips)
+        if not np.isfinite(found).all():
+            raise InputError("the answer is not finite: values or parameters are too large for the network's numbers")
+        return found
 
     def cutting(self, **given: Any) -> tuple[dict[str, Any], list[str]]:
         """How faces are cut out: as those of the training clips were, but for what is ``given``.

@@ -36,6 +36,10 @@ def test_error_of_answers_that_are_too_sure_or_not_sure_enough(sure, right):
     assert found.counts.sum() == found.counts.max() == count
 
 
+def test_a_probability_that_is_not_finite_leaves_no_error_to_tell():
+    assert np.isnan(Reliability.of([[0.2, 0.8], [np.nan, np.nan]], [1, 0]).error)
+
+
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.integers(0, 2)), min_size=1, max_size=40))
 def test_bins_in_plain_loops(rows):
     """Edges belong to the bin below; probabilities are multiples of 1/300, so many lie on one."""
@@ -85,5 +89,7 @@ def test_temperatures_that_there_are_not(rng):
         fit_temperature(logits, logits.argmax(axis=1))
     with pytest.raises(InputError, match="12 clips whose true classes do not score above the others"):
         fit_temperature(logits, logits.argmin(axis=1))
+    with pytest.raises(InputError, match="answers that are not finite"):
+        fit_temperature(np.array([[np.nan, 0]]), np.array([1]))
     with pytest.raises(InputError, match="do not score above the others"):
         fit_temperature(np.tile([1.0, 0.0], (4, 1)), np.array([0, 1, 0, 1]))
