@@ -319,6 +319,29 @@ class EmoP3D:
             outputs[layer.name] = y
         return outputs
 
+    @property
+    def feature_count(self) -> int:
+        """How many numbers the dense layer is given of a clip."""
+        return prod(self.layers[-1].input_shape)
+
+    def features(self, x: ArrayLike) -> FloatArray:
+        """What the dense layer is given: the last maps (``NORM_6``), flattened in the order (d, h, w, f).
+
+        Arguments and errors are those of :meth:`forward`.
+
+        Returns:
+            ndarray of shape (n, p): ``logits = features W + b``.
+        """
+        x = self._checked_clips(x)
+        self._require_finite(x)
+        found = np.empty((len(x), self.feature_count), self.dtype)
+        for part in _parts(len(x)):
+            y = self._place(x[part])
+            for layer in self.layers[:-1]:
+                y, _ = layer.forward(y, self.parameters)
+            found[part] = np.asarray(y).reshape(len(y), -1)
+        return found
+
     def _mean_loss(self, losses: FloatArray, factors: Mapping[str, float]) -> float:
         """Mean of the clips' ``losses`` (n,), and the decay of the weights by their ``factors``."""
         decay = 0.0

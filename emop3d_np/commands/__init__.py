@@ -21,6 +21,7 @@ NAMES = (
     "train",
     "evaluate",
     "predict",
+    "features",
     "prepare",
     "strokes",
     "sweep",

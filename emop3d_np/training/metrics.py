@@ -1,4 +1,4 @@
-"""What is said of a network's answers: loss, accuracy, UAR, macro F1, AUC, confusion matrix, recall."""
+"""What is said of a network's answers: loss, accuracy, UAR, macro F1, AUC, calibration, confusion matrix, recall."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 import kernels
 from kernels.arrays import AnyArray, FloatArray, IntArray
+
+from .calibration import Reliability
 
 
 def uar(confusion: IntArray) -> float:
@@ -161,6 +163,16 @@ class Evaluation(Tally):
         """As of :func:`auc`; None where all clips are of one class."""
         return _known(auc(np.concatenate(self.scores), np.concatenate(self.labels)))
 
+    @property
+    def reliability(self) -> Reliability:
+        """How often answers were right, by how sure they were."""
+        return Reliability.of(np.concatenate(self.scores), np.concatenate(self.labels))
+
+    @property
+    def calibration_error(self) -> float | None:
+        """As of :attr:`Reliability.error`; None where a probability is not finite."""
+        return _known(self.reliability.error)
+
     def recall(self) -> dict[str, float | None]:
         """Share of each class's clips that were recognised, by name; None for a class without clips."""
         totals = self.confusion.sum(axis=1)
@@ -178,6 +190,7 @@ class Evaluation(Tally):
             "uar": self.uar,
             "f1": self.f1,
             "auc": self.auc,
+            "ece": self.calibration_error,
             "recall": recall,
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
