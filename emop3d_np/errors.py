@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from kernels.errors import InputError
 
+from .screen import safe, safe_screen
+
 __all__ = ["InputError", "exit_code"]
 
 
 def exit_code(
     program: str, call: Callable[[], int | None], advice: str = "give fewer or smaller clips at a time"
 ) -> int:
-    """Run ``call`` and turn what can go wrong into one line on the error output.
+    """Run ``call`` and turn what can go wrong into one line on the error output; names on the screen are made safe.
 
     Args:
         program: its name, for the line.
@@ -24,14 +26,15 @@ def exit_code(
     Returns:
         The code of ``call``; 2 for an InputError and for too little memory; 130 after Ctrl-C.
     """
-    try:
-        return call() or 0
-    except InputError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return 2
-    except MemoryError:
-        print(f"{program}: error: not enough memory; {advice}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{program}: stopped", file=sys.stderr)
-        return 130
+    with safe_screen():
+        try:
+            return call() or 0
+        except InputError as error:
+            print(f"{program}: error: {safe(error)}", file=sys.stderr)
+            return 2
+        except MemoryError:
+            print(f"{program}: error: not enough memory; {advice}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"{program}: stopped", file=sys.stderr)
+            return 130

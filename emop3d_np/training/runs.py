@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class RunFolder:
                 return run
             for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 1000))):
                 path = Path(save_path) / name
-                if not path.exists():
+                with suppress(FileExistsError):  # another run's, perhaps begun just now
                     path.mkdir()
                     return cls(path, checkpoint_name)
         except OSError as error:
