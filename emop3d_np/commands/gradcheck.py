@@ -106,7 +106,10 @@ def _function(given: argparse.Namespace, path: str) -> dict[str, "Report"]:
     missing = [name for name in ("forward", "backward", "inputs") if name not in names]
     if missing:
         raise InputError(f"{path} does not define {', '.join(missing)}")
-    report = check(names["forward"], names["backward"], names["inputs"], seconds=given.seconds or None, seed=given.seed)
+    report = check(
+        names["forward"], names["backward"], names["inputs"], seconds=given.seconds or None, seed=given.seed,
+        not_differentiable=names.get("not_differentiable", ()),
+    )  # fmt: skip
     print(report)
     return {Path(path).stem: report}
 
