@@ -151,6 +151,8 @@ def _lengths(name, axes, given, complex_numbers):
             continue
         if isinstance(array, (list, tuple)) and argument == "levels":
             array = np.array(array)
+        if isinstance(array, (float, np.floating)) and letters == "..." and complex_numbers:
+            array = np.array(array)  # where the equation is NumPy's, one number is as good
         _require_array(f"{name}: {argument}", array)
         stored = argument == "levels" or (argument == "x" and name in STORED)
         if stored:

@@ -95,6 +95,8 @@ def test_arrays_of_another_kind(backend, name):
         for how, spoil in SPOILT.items():
             if name.startswith("leaky_relu") and how in ("another axis", "an axis less") and len(RIGHT[name]) == 1:
                 continue  # of any shape
+            if (name, how, backend) == ("leaky_relu", "a number", "reference"):
+                continue  # NumPy's equation takes one number, too
             arguments = list(RIGHT[name])
             arguments[which] = spoil(array)
             refused(operation, *arguments)
@@ -314,7 +316,9 @@ def test_parameters_of_another_form():
             refused(net.loss_and_gradients, CLIPS, [0, 1, 2], words="parameters")
     good = {name: np.float64(values) for name, values in before.items()}
     net = emo.EmoP3D(**TINY, backend="reference")
-    refused(net.load_parameters, good | {"FC_OUT/bias": [0, 1e300, 0]}, words=r"holds 1e\+300 at .1,., which float32")
+    refused(
+        net.load_parameters, good | {"FC_OUT/bias": [0, 1e300, 0]}, words=r"holds 1e\+300 at .1,., which is too large"
+    )
     refused(net.load_parameters, good | {"FC_OUT/bias": np.ma.array([0.0, 1, 2], mask=[0, 1, 0])}, words="masked")
 
 

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
+from ..files import taken_for_flag
+from ..reading import short
 
 
 class Settings(SimpleNamespace):
@@ -115,7 +117,7 @@ FILE_NAME = Kind(
     ),
     f"a file name, no folders, that does not end in {', '.join(RUN_FILES)}",
 )
-PATH = Kind(_optional(_checked(str, bool)), "a path")
+PATH = Kind(_optional(_checked(str, lambda text: text and "\0" not in text)), "a path")
 
 RECIPES = {
     "original": "",
@@ -321,7 +323,10 @@ def _texts(arguments):
                 help=f"{setting.help} (default {show(setting.default)})".replace("%", "%%"),
                 **optional_value,
             )
-    given, unknown = parser.parse_known_args(arguments)
+    try:
+        given, unknown = parser.parse_known_args(arguments)
+    except InputError as error:
+        raise InputError(f"{error}{taken_for_flag(arguments)}") from None
     if unknown:
         close = difflib.get_close_matches(unknown[0].split("=")[0].lstrip("-"), defaults(), 1)
         hint = f"did you mean --{close[0]}? " if close else ""
@@ -341,6 +346,29 @@ def merge(*layers: Mapping[str, Any]) -> Settings:
     for layer in layers:
         values |= {name: value for name, value in layer.items() if name in values}
     return Settings(**values)
+
+
+def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings that were read from a file, each as the command line would have it.
+
+    Args:
+        values: settings by name; names that are no settings stay as they are.
+        where: what the file is called in messages.
+
+    Raises:
+        InputError: a value is none that the flag takes.
+    """
+    kinds = {setting.name: setting.kind for section in SETTINGS.values() for setting in section}
+    checked = dict(values)
+    for name in [name for name in values if name in kinds]:
+        try:
+            checked[name] = kinds[name].read(show(values[name]))
+            fits = bool(checked[name] == values[name])
+        except (ValueError, KeyError, OverflowError):
+            fits = False
+        if not fits:
+            raise InputError(f"{where}: --{name} is {short(show(values[name]))}; it must be {kinds[name].words}")
+    return checked
 
 
 def table(settings: Settings) -> str:
