@@ -103,7 +103,8 @@ class Augmentation:
         (drawn,), _ = self.draw(1, clips.shape[1:4], (number + 1) // 2)
         if number % 2 == 0:
             drawn = np.linalg.inv(np.vstack([drawn, [0, 0, 0, 1]]))[:3]
-        return cpu.affine(clips, np.tile(drawn, (len(clips), 1, 1)), out=out, beside=True)
+        moved: AnyArray = cpu.affine(clips, np.tile(drawn, (len(clips), 1, 1)), out=out, beside=True)
+        return moved
 
     def draw(self, count: int, sides: Sequence[int], step: int) -> tuple[FloatArray, FloatArray]:
         """The changes that step ``step`` makes to its clips.

@@ -12,7 +12,6 @@ from kernels.arrays import AnyArray, FloatArray, IntArray
 from kernels.contracts import checked_labels
 
 from ..errors import InputError
-
 from .calibration import Reliability
 
 
