@@ -51,16 +51,10 @@ MODULES = [
 SAMPLES = {
     f"kernels/cpu/fused{name}.py": count
     for name, count in {
-        "": 62,
-        "_clip": 86,
-        "_layout": 86,
-        "_loops": 20,
-        "_normalization": 30,
-        "_packing": 32,
-        "_pooling": 44,
+        "": 62, "_clip": 86, "_layout": 86, "_loops": 20, "_normalization": 30, "_packing": 32, "_pooling": 44,
         "_windows": 40,
     }.items()
-}
+}  # fmt: skip
 """Of modules with too many mutants so many are drawn at random, the same ones every time: 400 of the fused passes."""
 NAMES_OF_TESTS = "kernels/test_operations kernels/test_affine test_network kernels/test_own_golden test_optimizers"
 TESTS = [f"tests/{name}.py" for name in NAMES_OF_TESTS.split()]

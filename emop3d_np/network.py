@@ -151,7 +151,8 @@ class EmoP3D:
         """Copy the arrays of ``mapping`` into the parameters.  Nothing changes unless all of them fit.
 
         Raises:
-            InputError: a name is missing or unknown, a shape differs, or a value is not finite.
+            InputError: a name is missing or unknown, a shape differs, or a value is not finite or too large for the
+                network's dtype.
         """
         missing = [name for name in self.parameters if name not in mapping]
         unknown = [name for name in mapping if name not in self.parameters]
@@ -168,7 +169,11 @@ class EmoP3D:
                 raise InputError(f"{name} has dtype {values.dtype}; parameters are real numbers")
             if not np.isfinite(values).all():
                 raise InputError(f"{name} holds a value that is not finite, at {_first_non_finite(values)}")
-            loaded[name] = values
+            with np.errstate(over="ignore"):
+                loaded[name] = values.astype(self.dtype)
+            if not np.isfinite(loaded[name]).all():
+                where = _first_non_finite(loaded[name])
+                raise InputError(f"{name} holds {values[where]} at {where}, which is too large for {self.dtype}")
         for name, values in loaded.items():
             self.parameters[name][...] = values
 

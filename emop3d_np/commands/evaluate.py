@@ -1,8 +1,7 @@
 """Test a trained network on a set of clips: accuracy, AUC, UAR, macro F1, confusion matrix."""
 
 import argparse
-import json
-from pathlib import Path
+import sys
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
 
@@ -20,14 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Print the result."""
-    from ..files import writing
+    from ..files import as_json, output, require_apart
     from ..training.evaluation import evaluate_checkpoint
     from ..training.metrics import in_words
 
+    require_apart({"--json": given.json}, [given.checkpoint, given.clips, given.labels])
     result = evaluate_checkpoint(given.checkpoint, given.clips, given.labels, given.part)
     print(f"{result['checkpoint']} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))
     print(f"{in_words(result)}, loss {result['loss']:.4f}")
+    for note in result["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     if given.json:
-        with writing(given.json):
-            Path(given.json).write_text(json.dumps(result, indent=2) + "\n")
+        with output(given.json) as path:
+            path.write_text(as_json(result, indent=2) + "\n")

@@ -2,13 +2,14 @@
 
 report = emop3d_np.gradcheck.check(forward, backward, inputs)
 print(report)
+emop3d_np.gradcheck.assert_gradients(forward, backward, inputs)  # in a test
 
 How a check goes is said in ``checker.py``; the numbers that decide what is right are in ``tolerances.py``, those that
 decide how much is looked at in ``effort.py``.
 """
 
-from .checker import check
+from .checker import assert_gradients, check
 from .finding import Finding
 from .report import Report
 
-__all__ = ["Finding", "Report", "check"]
+__all__ = ["Finding", "Report", "assert_gradients", "check"]

@@ -16,6 +16,7 @@ What is right is decided by the numbers in :mod:`.tolerances`; how much is looke
 numeric side is the complex step where it is shown to agree with differences, else the ladder of :mod:`.slopes`.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ def check(
     inputs: Sequence[ArrayLike],
     *,
     names: Sequence[Any] | None = None,
+    not_differentiable: Sequence[Any] = (),
     rtol: float | None = None,
     atol: float = 0.0,
     seconds: float | None = 10.0,
@@ -50,10 +52,13 @@ def check(
 
     Args:
         forward: ``forward(*inputs)`` gives an array or a tuple of arrays.
-        backward: ``backward(d_outputs, *inputs)`` gives a tuple with a gradient per input, None where there is none to
-            be had.  ``d_outputs`` is an array where forward gives an array, else a tuple of arrays.
+        backward: ``backward(d_outputs, *inputs)`` gives a tuple with a gradient per input, None for integers and for
+            what is ``not_differentiable``.  ``d_outputs`` is an array where forward gives an array, else a tuple.
         inputs: tuple of arrays.  Integer arrays (labels, indices) are handed through.
-        names: what to call the inputs in the report; default their positions.
+        names: what to call the inputs in the report; default the names of forward's arguments, or their positions
+            where it takes any number of them.
+        not_differentiable: names or positions of floating inputs whose gradient is not checked, such as a mask; for any
+            other a gradient of None is wrong.  Default none.
         rtol: allowed relative error; default FLOAT64_RTOL, 1e-9, for float64, for float32 about 1e-5 (it grows with the
             root of the number of outputs).  On top of it come the error of the numeric side, bounded for every value,
             and some last places of the largest gradient of the input: what is less than 1e-14 of that is not judged in
@@ -65,19 +70,18 @@ def check(
         progress: wraps the elements that are gone through, as tqdm does.
 
     Returns:
-        Report: ``passed``, ``worst``, ``str(report)`` and more.
+        Report: true where the gradients are right; ``passed``, ``worst``, ``str(report)`` and more.
 
     Raises:
         InputError: a function raises, forward changes its inputs, something other than the right number of real arrays
-            is returned, or ``inputs`` is no tuple of real arrays.
+            is returned, ``inputs`` is no tuple of real arrays, or ``not_differentiable`` names none of them.
     """
-    pair = Pair(forward, backward, inputs)
-    if names is not None and len(names) != len(pair.inputs):
-        raise InputError(f"names has {len(names)} entries for {len(pair.inputs)} inputs")
+    called = _names(forward, inputs, names)
+    pair = Pair(forward, backward, inputs, _positions(not_differentiable, called))
     for name, value in (("rtol", rtol), ("atol", atol), ("seconds", seconds)):
         if value is not None and not value >= 0:
             raise InputError(f"{name} is {value}; it must not be negative")
-    found, budget, rng = Found.nothing(pair, names), Budget(seconds), np.random.default_rng(seed)
+    found, budget, rng = Found.nothing(pair, called), Budget(seconds), np.random.default_rng(seed)
     case = None
     try:
         case = _prepared(pair, found, budget, rng, rtol, atol, complex_step is not False)
@@ -90,6 +94,49 @@ def check(
     if case is not None and not found.findings:
         judge_nearest(case, found)
     return Report.of(found, pair.problems, unmovable, budget)
+
+
+def assert_gradients(
+    forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[ArrayLike], **options: Any
+) -> None:
+    """For a test: :func:`check`, with ``options`` of the same names.
+
+    Raises:
+        AssertionError: the gradients are not right; its message is the whole report.
+        InputError: as of :func:`check`.
+    """
+    report = check(forward, backward, inputs, **options)
+    if not report:
+        raise AssertionError(str(report))
+
+
+def _names(forward: Callable[..., Any], inputs: Sequence[ArrayLike], names: Sequence[Any] | None) -> Sequence[Any]:
+    """What to call the inputs: ``names``, or forward's first arguments, or positions where it does not name so many."""
+    count = len(inputs) if isinstance(inputs, (tuple, list)) else 0
+    if names is not None:
+        if len(names) != count:
+            raise InputError(f"names has {len(names)} entries for {count} inputs")
+        return names
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):  # not every function of an extension has a signature
+        return range(count)
+    by_position = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return by_position[:count] if len(by_position) >= count else range(count)
+
+
+def _positions(not_differentiable: Sequence[Any], names: Sequence[Any]) -> list[int]:
+    if isinstance(not_differentiable, str):
+        not_differentiable = [not_differentiable]
+    positions = []
+    for each in not_differentiable:
+        if each in names:
+            positions.append(list(names).index(each))
+        elif isinstance(each, int) and 0 <= each < len(names):
+            positions.append(each)
+        else:
+            raise InputError(f"not_differentiable has {each!r}; the inputs are {', '.join(map(str, names))}")
+    return positions
 
 
 def _prepared(

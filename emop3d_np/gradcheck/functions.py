@@ -1,7 +1,7 @@
 """The pair of functions under check, called with care: fresh copies in, one flat vector out, errors in plain words."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,9 @@ from ..errors import InputError
 Gradients: TypeAlias = list[Any]
 """What backward gives: for each input an array, or None where there is no gradient to be had."""
 
+Layout: TypeAlias = Callable[[AnyArray], AnyArray]
+"""Puts the numbers of an array into memory in another way; the array has the same shape and values."""
+
 
 class Pair:
     """``forward`` and ``backward`` of the user, and the arrays they are checked at.
@@ -23,7 +26,8 @@ class Pair:
 
     Attributes:
         inputs: the arrays, copies of what was given.
-        moved: positions of the inputs that are differentiated: floating, and not empty.
+        constant: positions of the inputs that the caller calls not differentiable.
+        moved: positions of the inputs that are differentiated: floating, not empty, and not constant.
         shapes, dtypes: of the outputs; whole-number outputs (indices) are allowed beside real ones and take no part.
         real: positions of the real outputs; sizes: their numbers of elements.
         output_eps: last place of the coarsest of them.
@@ -31,13 +35,21 @@ class Pair:
         problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
 
-    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[ArrayLike]) -> None:
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        inputs: Sequence[ArrayLike],
+        constant: Iterable[int] = (),
+    ) -> None:
         for name, function in (("forward", forward), ("backward", backward)):
             if not callable(function):
                 raise InputError(f"{name} is {type(function).__name__}; it must be a function")
         self._forward, self._backward = forward, backward
         self.inputs = _checked_inputs(inputs)
-        self.moved = [i for i, array in enumerate(self.inputs) if array.dtype.kind == "f" and array.size]
+        self.constant = frozenset(constant)
+        floating = [i for i, array in enumerate(self.inputs) if array.dtype.kind == "f" and array.size]
+        self.moved = [i for i in floating if i not in self.constant]
         self.problems: list[tuple[str, int]] = []
         self._one_output = True
         self._bare: bool | None = None
@@ -124,19 +136,22 @@ class Pair:
 
     # --- backward
 
-    def backward(self, d: FloatArray, arrays: Sequence[AnyArray] | None = None) -> Gradients:
+    def backward(
+        self, d: FloatArray, arrays: Sequence[AnyArray] | None = None, layout: Layout | None = None
+    ) -> Gradients:
         """Gradients for the flat incoming gradient ``d``: a list with an array, or None, per input.
 
-        ``forward`` is called just before, as a layer that keeps what backward needs expects.
+        ``forward`` is called just before, as a layer that keeps what backward needs expects.  ``layout`` puts the
+        incoming gradient of each output into memory in another way; without, it is contiguous.
 
         Raises:
             InputError: backward raises, or returns something else than an array or None per input.
         """
         arrays = self.inputs if arrays is None else arrays
         self.forward(arrays)
-        return self.backward_alone(d, arrays)
+        return self.backward_alone(d, arrays, layout)
 
-    def backward_alone(self, d: FloatArray, arrays: Sequence[AnyArray]) -> Gradients:
+    def backward_alone(self, d: FloatArray, arrays: Sequence[AnyArray], layout: Layout | None = None) -> Gradients:
         """:meth:`backward` without the call of forward before it."""
         d_outputs, at = [], 0
         for j, (shape, dtype) in enumerate(zip(self.shapes, self.dtypes, strict=True)):
@@ -147,6 +162,8 @@ class Pair:
             else:
                 d_outputs.append(np.zeros(shape))
         given, copies = self._copies(d_outputs), self._copies(arrays)
+        if layout is not None:
+            given = [layout(each) for each in given]
         gradients: Gradients = self._structured(given, copies)
         for what, before, after in (("input", arrays, copies), ("incoming gradient", d_outputs, given)):
             for i, (one, other) in enumerate(zip(before, after, strict=True)):

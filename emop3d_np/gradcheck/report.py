@@ -79,6 +79,10 @@ class Report:
             broke_rules=any("in place" in words or words.startswith("forward") for words in problems),
         )
 
+    def __bool__(self) -> bool:
+        """``passed``, so that ``assert check(...)`` means what it says; :func:`assert_gradients` says more."""
+        return self.passed
+
     @property
     def exit_code(self) -> int:
         """0 right, 1 wrong, 2 not to be checked: the functions change what they get, or are not repeatable."""

@@ -1,7 +1,8 @@
 """Step 1 of a check, the rules: what holds for any backward pass, for all elements at once.
 
 Gradients have the shape and dtype of their inputs and are finite; the same question has the same answer, to the bit,
-whatever was asked in between; a zero incoming gradient gives exact zeros; the answer is linear in the question.
+whatever was asked in between; a zero incoming gradient gives exact zeros; the answer is linear in the question, and
+does not depend on how the incoming gradient lies in memory.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from kernels.arrays import AnyArray, FloatArray
 from ..errors import InputError
 from . import tolerances as tol
 from .finding import Finding
-from .functions import Gradients, Pair, same_bits
+from .functions import Gradients, Layout, Pair, same_bits
 from .point import Point, nudged
 from .state import Answers, Found, Precision, Stop, index_of
 
@@ -36,6 +37,7 @@ def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, f
     spread = _rounding(pair, precision.grade, incoming[0], first, judged)
     answers = Answers(incoming=incoming, gradients=gradients, judged=judged, spread=spread)
     _test_linearity(pair, answers, precision, found)
+    _test_layouts(pair, answers, precision, found)
     return answers
 
 
@@ -71,7 +73,13 @@ def _test_form(pair: Pair, i: int, gradient: AnyArray | None, found: Found) -> N
     words = ""
     if gradient is None:
         if i in pair.moved:
-            found.note(f"input {name} has no gradient (None): not checked")
+            pair.add_problem(
+                f"gradient of input {name} is None, though the input is {array.dtype}; if it has none on purpose, say "
+                f"so: not_differentiable=[{name!r}]",
+                i,
+            )
+        elif i in pair.constant:
+            found.note(f"input {name} is not differentiable, as the caller says: not checked")
     elif array.dtype.kind != "f":
         if gradient.any():
             words = f"input {name} has dtype {array.dtype}, so its gradient must be None (or zeros)"
@@ -157,6 +165,63 @@ def _test_linearity(pair: Pair, answers: Answers, precision: Precision, found: F
                 excess = np.where(off <= allowed, 0, np.nan_to_num(off / allowed, nan=np.inf))
                 how = f"backward is not linear: {words} gives another gradient"
                 _report_unequal(pair, i, given, wanted, excess, how, found, allowed)
+
+
+LAYOUTS: dict[str, Layout] = {
+    "in Fortran order": np.asfortranarray,
+    "whose elements are not neighbours in memory": lambda d: np.repeat(d, 2, axis=-1)[..., ::2],
+    "that lies backwards in memory": lambda d: np.flip(np.flip(d).copy()),
+}
+"""Ways in which an incoming gradient may lie in memory, beside the contiguous one: transposed and cut arrays do."""
+
+
+def _test_layouts(pair: Pair, answers: Answers, precision: Precision, found: Found) -> None:
+    """The same incoming gradient, lying otherwise in memory, has the same gradient; sums may be added in another order.
+
+    A gradient that comes from a sum is often one number that is broadcast: all strides are 0.
+    """
+    if not any(pair.shapes[j] for j in pair.real):
+        return
+    d = answers.incoming[0]
+    for words, layout in LAYOUTS.items():
+        again = _asked(pair, d, layout, f"an incoming gradient {words}")
+        _compare_layouts(pair, answers, precision, found, words, again, answers.gradients[0])
+    ones = np.ones_like(d)
+    words = "that is one number, broadcast"
+    again = _asked(pair, ones, lambda each: np.broadcast_to(each.flat[0], each.shape) if each.size else each, words)
+    _compare_layouts(pair, answers, precision, found, words, again, pair.backward(ones))
+
+
+def _asked(pair: Pair, d: FloatArray, layout: Layout, words: str) -> Gradients | None:
+    """Backward's answer; None, and a problem, where it raises for such an incoming gradient."""
+    try:
+        return pair.backward(d, layout=lambda each: layout(each) if each.ndim else each)
+    except InputError as error:
+        pair.add_problem(f"backward does not take {words}: {error}")
+        return None
+
+
+def _compare_layouts(
+    pair: Pair,
+    answers: Answers,
+    precision: Precision,
+    found: Found,
+    words: str,
+    again: Gradients | None,
+    wanted: Gradients,
+) -> None:
+    if again is None:  # a problem that is noted already
+        return
+    for i in answers.judged:
+        if again[i] is None or again[i].shape != wanted[i].shape:
+            pair.add_problem(f"gradient of input {found.names[i]} changes its form for an incoming gradient {words}", i)
+            continue
+        size = float(max(np.abs(wanted[i]).max(), answers.tops[i].max()))
+        allowed = precision.rtol * size + tol.SPREAD_OF_ANSWER * answers.spread[i] + precision.atol
+        off = np.abs(again[i].astype(np.float64) - wanted[i])
+        if not (off <= allowed).all():
+            how = f"backward depends on memory: an incoming gradient {words} gives another gradient"
+            _report_unequal(pair, i, again[i], wanted[i], off, how, found, np.broadcast_to(allowed, off.shape))
 
 
 def _report_unequal(

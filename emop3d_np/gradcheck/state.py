@@ -137,11 +137,10 @@ class Found:
     method: str = ""
 
     @classmethod
-    def nothing(cls, pair: Pair, names: Sequence[Any] | None) -> "Found":
-        """The beginning; inputs without ``names`` are called by their positions."""
-        chosen = list(range(len(pair.inputs)) if names is None else names)
-        rows = [InputRow(name, a.shape, str(a.dtype)) for name, a in zip(chosen, pair.inputs, strict=True)]
-        return cls(chosen, rows, [None] * len(rows))
+    def nothing(cls, pair: Pair, names: Sequence[Any]) -> "Found":
+        """The beginning, with the inputs' names."""
+        rows = [InputRow(name, a.shape, str(a.dtype)) for name, a in zip(names, pair.inputs, strict=True)]
+        return cls(list(names), rows, [None] * len(rows))
 
     def note(self, words: str) -> None:
         """Tell the reader ``words``, once."""

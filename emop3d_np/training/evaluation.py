@@ -10,13 +10,17 @@ from kernels.arrays import FloatArray, IntArray
 
 from .. import datasets
 from ..network import EmoP3D
-from .building import load_network
+from . import checkpoint
+from .building import network_of
 from .flags import Settings
 from .metrics import Evaluation
 from .runs import best_checkpoint
 
 EVALUATED_TOGETHER = 32
 """Clips of a forward pass, at most: as quick as more, and during a training its batch is in memory too."""
+
+OLDER = "labels are taken as the clips have them"
+"""What is done where a checkpoint does not know how its classes are called."""
 
 
 def logits_in_parts(
@@ -67,16 +71,22 @@ def evaluate_checkpoint(
         clips, labels, part: as of :func:`emop3d_np.datasets.open_set`.
 
     Returns:
-        dict: ``checkpoint``, ``set``, what :meth:`Evaluation.as_dict` gives, and ``table``, the confusion matrix as
-        text.
+        dict: ``checkpoint``, ``set``, what :meth:`Evaluation.as_dict` gives, ``table``, the confusion matrix as text,
+        and ``notes``, what the reader of the figures should know.  Classes stand in the network's order.
 
     Raises:
-        InputError: there is no such checkpoint, or the clips do not fit its network.
+        InputError: there is no such checkpoint, or the clips do not fit its network, or its classes have other names.
     """
     path = best_checkpoint(path)
-    net, settings = load_network(path)
-    chosen = datasets.open_set(clips, labels, settings, "clips", part)
+    state = checkpoint.load(path)
+    net, settings = network_of(state)
+    chosen = datasets.open_set(clips, labels, settings, "clips", part, state.class_names)
+    unlike = datasets.differences(chosen.record, state.record)
+    notes = [f"the clips were cut out unlike the network's training clips: {', '.join(unlike)}"] if unlike else []
+    notes += [] if state.class_names else [f"{path} is of an older version and holds no names of classes: {OLDER}"]
     result = Evaluation(class_names=chosen.class_names)
     for logits, own in logits_in_parts(net, chosen, np.arange(len(chosen)), EVALUATED_TOGETHER, settings.normalize):
         result.add(net.loss(logits, own), logits, own)
-    return {"checkpoint": str(path), "set": chosen.name, **result.as_dict(), "table": str(result)}
+    if not np.isfinite(result.loss):
+        notes.append("the loss is not finite: values or parameters are too large for the network's numbers")
+    return {"checkpoint": str(path), "set": chosen.name, **result.as_dict(), "table": str(result), "notes": notes}

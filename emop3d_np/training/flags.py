@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
+from ..files import taken_for_flag
+from ..reading import short
 
 
 class Settings(SimpleNamespace):
@@ -101,9 +103,9 @@ AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= 
 OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
 FILE_NAME = Kind(
-    _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\\"}), "a file name, no folders"
+    _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & set("/\\\0")), "a file name, no folders"
 )
-PATH = Kind(_optional(_checked(str, bool)), "a path")
+PATH = Kind(_optional(_checked(str, lambda text: text and "\0" not in text)), "a path")
 
 RECIPES = {
     "original": "",
@@ -309,7 +311,10 @@ def _texts(arguments):
                 help=f"{setting.help} (default {show(setting.default)})".replace("%", "%%"),
                 **optional_value,
             )
-    given, unknown = parser.parse_known_args(arguments)
+    try:
+        given, unknown = parser.parse_known_args(arguments)
+    except InputError as error:
+        raise InputError(f"{error}{taken_for_flag(arguments)}") from None
     if unknown:
         close = difflib.get_close_matches(unknown[0].split("=")[0].lstrip("-"), defaults(), 1)
         hint = f"did you mean --{close[0]}? " if close else ""
@@ -329,6 +334,29 @@ def merge(*layers: Mapping[str, Any]) -> Settings:
     for layer in layers:
         values |= {name: value for name, value in layer.items() if name in values}
     return Settings(**values)
+
+
+def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings that were read from a file, each as the command line would have it.
+
+    Args:
+        values: settings by name; names that are no settings stay as they are.
+        where: what the file is called in messages.
+
+    Raises:
+        InputError: a value is none that the flag takes.
+    """
+    kinds = {setting.name: setting.kind for section in SETTINGS.values() for setting in section}
+    checked = dict(values)
+    for name in [name for name in values if name in kinds]:
+        try:
+            checked[name] = kinds[name].read(show(values[name]))
+            fits = bool(checked[name] == values[name])
+        except (ValueError, KeyError, OverflowError):
+            fits = False
+        if not fits:
+            raise InputError(f"{where}: --{name} is {short(show(values[name]))}; it must be {kinds[name].words}")
+    return checked
 
 
 def table(settings: Settings) -> str:

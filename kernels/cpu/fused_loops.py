@@ -44,11 +44,12 @@ def add_scaled(total: FloatArray, factor: Real, a: FloatArray) -> None:
 
 
 @loop
-def total(a):
-    total = a.dtype.type(0)
+def total(a: FloatArray) -> Real:
+    """``sum_q a[q]``."""
+    found = a.dtype.type(0)
     for q in range(a.size):
-        total += a[q]
-    return total
+        found += a[q]
+    return found
 
 
 @loop
@@ -61,7 +62,7 @@ def dot(a: FloatArray, b: FloatArray) -> Real:
 
 
 @loop
-def sum_of_differences(a, center):
+def sum_of_differences(a: FloatArray, center: Real) -> Real:
     """``sum_q (a[q] - center)``."""
     total = a.dtype.type(0)
     for q in range(a.size):
@@ -70,7 +71,7 @@ def sum_of_differences(a, center):
 
 
 @loop
-def sums_of_differences(a, center):
+def sums_of_differences(a: FloatArray, center: Real) -> tuple[Real, Real]:
     """``sum_q (a[q] - center)``, and the sum of the squares of the same differences."""
     total, squares = a.dtype.type(0), a.dtype.type(0)
     for q in range(a.size):

@@ -1,7 +1,8 @@
 """The whole training pass of the usual network on the device: only the batch goes there, losses and logits come back.
 
-The first layer is most of the work; ``first_layer.py`` has its kernels, this file those that take the third layer's
-steps together and those behind the third and the fifth.  Nothing is added by two blocks and there are no atomics.
+The first layer is most of the work: ``fused_windows_and_pooling.py``.  ``fused_frames_pooling.py`` takes the third
+layer's steps together, ``fused_normalization.py`` those behind the third and the fifth.  Nothing is added by two blocks
+and there are no atomics.
 
 For a network that :func:`fuse` does not cover, the layers call the functions beside this file.
 """
@@ -18,17 +19,23 @@ from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
 from .dense import features_backward, weigh_features, weights_backward
 from .device_array import DeviceArray, to_device
-from .device_functions import cell, least, most, sum_over_block, tiles
 from .elements import sum_slabs
-from .first_layer import COLUMNS, ROWS, affine_coefficients, first_backward, first_forward, normalize_pooled
-from .launch import LAUNCH, MOST_THREADS, kernel
-from .max_pool import first_largest_frame
+from .fused_frames_pooling import frame_weights_backward, frames_backward, frames_forward
+from .fused_normalization import normalize_backward_activate
+from .fused_windows_and_pooling import (
+    COLUMNS,
+    ROWS,
+    affine_coefficients,
+    first_backward,
+    first_forward,
+    normalize_pooled,
+)
+from .launch import LAUNCH
 from .memory import Memory, kept, memory, require_room
 from .planes import activation_planes, parameter, parameter_planes
 from .scale_shift import sum_frames
 from .softmax_cross_entropy import cross_entropies, cross_entropies_backward
 from .standardize import normalize
-from .target import cuda
 from .weighted_sum import sum_windows, sum_windows_backward
 
 FIELD, STRIDES, POOL = (3, 4, 4), (1, 1, 1), (3, 2, 2)
@@ -256,77 +263,3 @@ class Fused:
         # dn1, dn3, dz5, and L5WS' G
         backward = (d - 2) * pooled + (d - 4) * pooled + last + (d - 6) * pooled
         return (forward + (backward if training else 0)) * self.dtype.itemsize
-
-
-# --- Kernels of the third layer, and of what comes after the third and the fifth.
-
-
-@kernel("y")
-def frames_forward(x: FloatArray, weights: FloatArray, bias: FloatArray, alpha: float, y: FloatArray) -> None:
-    """``y = leaky ReLU(m w + b)``, where ``m`` is the largest of three frames."""
-    zero = y.dtype.type(0)
-    samples, maps, frames, rows, columns = y.shape
-    for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
-        plane, h, w = cell(task, rows, columns)
-        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        if h < rows and w < columns:
-            m = x[n, f, d + first_largest_frame(x, n, f, d, h, w, 3), h, w]
-            z = m * weights[f, h, w] + bias[f, d]
-            y[n, f, d, h, w] = z if z > zero else alpha * z
-
-
-@kernel("dx")
-def frames_backward(dz: FloatArray, x: FloatArray, weights: FloatArray, dx: FloatArray) -> None:
-    """Every frame collects the gradients of the runs of three that chose it."""
-    samples, maps, frames, rows, columns = x.shape
-    for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
-        plane, h, w = cell(task, rows, columns)
-        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        if h < rows and w < columns:
-            total = dx.dtype.type(0)
-            for start in range(most(0, d - 2), least(d, frames - 3) + 1):
-                if start + first_largest_frame(x, n, f, start, h, w, 3) == d:
-                    total += dz[n, f, start, h, w]
-            dx[n, f, d, h, w] = total * weights[f, h, w]
-
-
-@kernel("dweights")
-def frame_weights_backward(dz: FloatArray, x: FloatArray, dweights: FloatArray) -> None:
-    """``dw[f,h,w] = sum_{n,d} dz m`` over the samples of each slab, where ``m`` is the largest of three frames."""
-    slabs, maps, rows, columns = dweights.shape
-    samples, frames = dz.shape[0], dz.shape[2]
-    for task in range(cuda.blockIdx.x, slabs * maps * tiles(rows, columns), cuda.gridDim.x):
-        plane, h, w = cell(task, rows, columns)
-        f, slab = plane % maps, plane // maps
-        if h < rows and w < columns:
-            total = dweights.dtype.type(0)
-            for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
-                for d in range(frames):
-                    m = x[n, f, d + first_largest_frame(x, n, f, d, h, w, 3), h, w]
-                    total += dz[n, f, d, h, w] * m
-            dweights[slab, f, h, w] = total
-
-
-@kernel(updates=("dy",))
-def normalize_backward_activate(
-    y: FloatArray, scale: FloatArray, before: FloatArray, alpha: float, dy: FloatArray
-) -> None:
-    """:func:`normalize_backward` in place, and the slope of the leaky ReLU, whose result was ``before``."""
-    shared = cuda.shared.array(MOST_THREADS, dtype=scale.dtype)
-    one = scale.dtype.type
-    samples, maps, frames, rows, columns = y.shape
-    count = one(rows * columns)
-    for plane in range(cuda.blockIdx.x, samples * maps * frames, cuda.gridDim.x):
-        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        of_dy, of_dy_y = one(0), one(0)
-        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
-            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
-                of_dy += dy[n, f, d, h, w]
-                of_dy_y += dy[n, f, d, h, w] * y[n, f, d, h, w]
-        mean_dy = sum_over_block(shared, of_dy) / count
-        mean_dy_y = sum_over_block(shared, of_dy_y) / count
-        factor = scale[n, f, d]
-        for h in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
-            for w in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
-                dx = factor * (dy[n, f, d, h, w] - mean_dy - y[n, f, d, h, w] * mean_dy_y)
-                dy[n, f, d, h, w] = dx if before[n, f, d, h, w] > one(0) else alpha * dx

@@ -7,7 +7,7 @@ Versions of the forward kernel:
 2. Kept here: the box sum is separable.  Each row of threads adds up the products of its window's rows for every column
    of its tile and of the halo that the last windows reach over, puts the sums into shared memory, and then every thread
    adds up the columns of its window: 12 products per output, and any window has room.
-3. In ``first_layer.py``, for the usual window of the first layer: whole tiles of products with their halo on all sides,
+3. In ``fused_windows_and_pooling.py``, for the first layer: whole tiles of products with their halo on all sides,
    so that a product is made once, and nothing between the input and the pooled map is written to memory.
 
 In backward the transposed box sum ``G`` is made in the same way and written to memory.  Each cell of the weights'

@@ -66,6 +66,67 @@ def test_every_seed_gives_the_same_verdict(rng):
         assert not wrong.passed
 
 
+def test_a_report_is_true_where_gradients_are_right(rng):
+    x = rng.standard_normal((3, 4))
+    right, wrong = (lambda d, x: (2 * x * d,)), (lambda d, x: (2.1 * x * d,))
+    assert gradcheck.check(square, right, (x,))
+    assert not gradcheck.check(square, wrong, (x,))
+    gradcheck.assert_gradients(square, right, (x,))
+    with pytest.raises(AssertionError, match=r"WRONG(.|\n)*worst of(.|\n)*analytic"):
+        gradcheck.assert_gradients(square, wrong, (x,))
+
+
+def test_a_float_input_without_a_gradient(rng):
+    x, mask = rng.standard_normal((2, 3, 4))
+
+    def forward(x, mask):
+        return x * mask
+
+    def backward(d, x, mask):
+        return d * mask, None
+
+    report = gradcheck.check(forward, backward, (x, mask))
+    assert not report
+    assert "gradient of input mask is None" in str(report)
+    for name in ("mask", 1):
+        report = gradcheck.check(forward, backward, (x, mask), not_differentiable=[name])
+        assert report
+        assert "input mask is not differentiable" in str(report)
+    with pytest.raises(InputError, match="not_differentiable has 'weights'; the inputs are x, mask"):
+        gradcheck.check(forward, backward, (x, mask), not_differentiable=["weights"])
+
+
+def of_memory_order(d, x):
+    return ((2 * x.ravel() * d.ravel(order="K")).reshape(x.shape),)
+
+
+def of_strides(d, x):
+    return (2 * x * d if all(d.strides) else np.zeros_like(x),)
+
+
+def of_neighbours(d, x):
+    return (2 * x * (d if d.flags.contiguous else d.copy()[..., ::-1]),)
+
+
+def of_direction(d, x):
+    return (2 * x * (d if min(d.strides, default=1) >= 0 else np.abs(d)),)
+
+
+@pytest.mark.parametrize(
+    ("backward", "words"),
+    [
+        (of_memory_order, "in Fortran order"),
+        (of_neighbours, "not neighbours in memory"),
+        (of_direction, "backwards in memory"),
+        (of_strides, "one number, broadcast"),
+    ],
+)
+def test_the_incoming_gradient_may_lie_anyhow_in_memory(backward, words, rng):
+    report = gradcheck.check(square, backward, (rng.standard_normal((3, 4)),))
+    assert not report
+    assert any("depends on memory" in problem and words in problem for problem in report.problems), str(report)
+
+
 def test_what_the_report_says(rng):
     x = np.array([0.0, 1.0, -2.0])
     report = gradcheck.check(lambda x: np.maximum(x, 0), lambda d, x: (d * (x > 0),), (x,))
@@ -75,7 +136,7 @@ def test_what_the_report_says(rng):
     assert json.loads(report.json())["passed"] is True
     wrong = gradcheck.check(square, lambda d, x: (2.1 * x * d,), (rng.standard_normal((3, 4)),))
     assert "WRONG" in str(wrong)
-    assert f"input 0{list(wrong.worst.index)}: analytic" in str(wrong)
+    assert f"x{list(wrong.worst.index)}: analytic" in str(wrong)
     parsed = json.loads(wrong.json())
     assert parsed["worst"]["index"] == list(wrong.worst.index)
     assert parsed["share_of_allowed"] > 1

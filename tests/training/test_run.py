@@ -458,7 +458,7 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(files, "write_atomically", full)
     failing(capsys, ["No space left on device", "python run.py --resume"], *arguments(task), "--save_checkpoint")
     assert len(calls) == 1
-    (rescued,) = (tmp_path / "rescue").iterdir()
+    (rescued,) = (tmp_path / "rescue").glob("*/3dpyranet.ckpt")
     assert checkpoint.load(rescued).step == 4
 
     def fuller(path, fill):
@@ -472,7 +472,7 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
 def test_history_on_a_full_disk(task):
     folder = runs.RunFolder.create(task["save_path"], "x.ckpt")
     (folder.path / "history.jsonl").symlink_to("/dev/full")
-    with pytest.raises(InputError, match="cannot be written: No space left on device; no checkpoint was written"):
+    with pytest.raises(InputError, match=r"history\.jsonl cannot be written: No space left on device"):
         folder.append("history.jsonl", {"step": 1})
 
 
