@@ -22,7 +22,7 @@ from emop3d_np.datasets.prepared import COLUMNS
 
 
 def write(folder, source, clips, chosen):
-    """A prepared folder of the clips numbered ``chosen``, an ndarray of shape (n,), of the prepared folder ``source``."""
+    """A prepared folder of the clips numbered ``chosen``, ndarray of shape (n,), of the prepared folder ``source``."""
     folder.mkdir(parents=True)
     shutil.copy(source / "classes.txt", folder)
     np.save(folder / "labels.npy", clips.labels[chosen])
