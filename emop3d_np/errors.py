@@ -11,6 +11,8 @@ from typing import Any
 
 from kernels.errors import InputError
 
+from .screen import safe, safe_screen
+
 __all__ = ["InputError", "Lasting", "exit_code"]
 
 
@@ -58,7 +60,7 @@ class Lasting:
 def exit_code(
     program: str, call: Callable[[], int | None], advice: str = "give fewer or smaller clips at a time"
 ) -> int:
-    """Run ``call`` and turn what can go wrong into one line on the error output.
+    """Run ``call`` and turn what can go wrong into one line on the error output; names on the screen are made safe.
 
     Nothing depends on whether the error output can be written; of characters that a terminal does not have, their
     numbers are shown.
@@ -76,17 +78,18 @@ def exit_code(
     before = sys.stderr
     sys.stderr = lasting = Lasting(before)
     try:
-        code = call() or 0
+        with safe_screen():
+            code = call() or 0
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # whoever read the output has seen enough
         return 0
     except InputError as error:
-        words, code = f"error: {error}", 2
+        words, code = f"error: {safe(error)}", 2
     except MemoryError:
         words, code = f"error: not enough memory; {advice}", 2
     except OSError as error:
-        words, code = f"error: {error}", 2
+        words, code = f"error: {safe(error)}", 2
     except KeyboardInterrupt:
         words, code = "stopped", 130
     finally:

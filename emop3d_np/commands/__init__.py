@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import InputError, exit_code
@@ -21,6 +21,7 @@ NAMES = (
     "train",
     "evaluate",
     "predict",
+    "features",
     "prepare",
     "strokes",
     "sweep",
@@ -89,6 +90,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are InputErrors."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.color = False  # which Python 3.14 would write as escapes; see screen.py
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; {self.prog} --help says more")

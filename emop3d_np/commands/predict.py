@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ..errors import InputError
-from .shared_arguments import add_faces, add_overlap
+from .shared_arguments import add_answering, add_faces, add_overlap
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 
@@ -15,7 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The video, the network, what is written, how faces are found."""
     add = parser.add_argument
     add("source", help="video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME")
-    add("--checkpoint", required=True, help="folder of a run, or its checkpoint")
+    add(
+        "--checkpoint",
+        required=True,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, or its checkpoint; of several, probabilities are averaged (the video stands before)",
+    )
+    add_answering(parser)
     add_overlap(parser, "as the training clips do, else half a clip")
     add("--json", action="store_true", help="print a line of JSON per clip instead of a table")
     add("--picture", help="file to draw the timeline to, .png for example")
@@ -33,7 +40,7 @@ def run(given: argparse.Namespace) -> None:
 
     require_apart({"--picture": given.picture, "--annotated": given.annotated}, _inputs(given))
     use_threads(1)  # one clip at a time is too little work to share out
-    predictor = videos.Predictor(given.checkpoint)
+    predictor = videos.Predictor(given.checkpoint, given.moved, given.temperature or 1.0)
     for note in predictor.notes:
         print(f"note: {note}", file=sys.stderr)
     names, moments = predictor.class_names, videos.Moments()

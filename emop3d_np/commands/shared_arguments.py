@@ -30,12 +30,40 @@ def share(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
 def rate(text: str) -> float:
     """A number of frames per second."""
     value = float(text)
     if not 0 < value <= 1000:
         raise argparse.ArgumentTypeError(f"{text} is no number of frames per second, above 0 and up to 1000")
     return value
+
+
+def add_answering(parser: argparse.ArgumentParser) -> None:
+    """How runs answer: with how many moved copies, at which temperature."""
+    parser.add_argument(
+        "--moved",
+        type=at_least(1),
+        default=1,
+        metavar="K",
+        help="average the answers to K copies of every clip (1): the clip itself, and copies moved by fixed maps, in "
+        "opposite pairs, within what the run was trained with (--shift, --flip, --rotate, --scale, --shear), or where "
+        "it was trained without, within 4 %% of the rows and columns, 5 degrees and 5 %% in size",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=positive,
+        metavar="T",
+        help="divide logits by T before they become probabilities, of several answers the logarithm of their mean "
+        "probabilities (1); evaluate --fit_temperature finds it",
+    )
 
 
 def add_overlap(parser: argparse.ArgumentParser, default: str = "half a clip: 8 of 16") -> None:

@@ -202,7 +202,8 @@ def shrink(clips: AnyArray, side: int, out: FloatArray | None = None) -> AnyArra
         return clips
     from kernels import cpu  # brings Numba along
 
-    return cpu.block_means(clips, side, out)
+    smaller: FloatArray = cpu.block_means(clips, side, out)
+    return smaller
 
 
 def shrunk_shape(shape: Sequence[int], side: int) -> tuple[int, ...]:

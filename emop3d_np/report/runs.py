@@ -59,7 +59,7 @@ def _draw_training(plt: Any, folder: Path, picture: str | Path) -> None:
     if tests:
         test = tests[-1]
         title = f"epoch {test['epoch']:g}: {100 * test['accuracy']:.1f} % of {test['clips']}"
-        _draw_confusion(of["confusion"], test, title)
+        draw_confusion(of["confusion"], test, title)
     if saved:
         # A row per map: for the first channel, the weights of each frame of the window, side by side.
         weights = saved.answering["L1WS/weights"][..., 0, :]
@@ -83,7 +83,7 @@ def _draw_folds(plt: Any, result: Mapping[str, Any], picture: str | Path) -> Non
     title = "accuracy by fold; bands: 95 % interval of the mean"
     bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
     bars.legend()
-    _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
+    draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
     never = result.get("unseen", {})
     recalls.barh(
         list(result["recall"]), [0 if name in never else share or 0 for name, share in result["recall"].items()]
@@ -113,7 +113,7 @@ def _draw_sweep(plt: Any, result: Mapping[str, Any], picture: str | Path) -> Non
     save(figure, picture)
 
 
-def _draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
+def draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
     """Draw the ``confusion`` matrix (k, k) of a test: a row per class, in shares of the row."""
     counts = np.array(test["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

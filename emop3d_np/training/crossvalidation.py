@@ -25,7 +25,7 @@ from .. import datasets, files, reading
 from ..errors import InputError
 from ..locks import only_writer
 from . import baseline, building, flags
-from .evaluation import logits_in_parts
+from .answers import logits_in_parts
 from .metrics import Evaluation, figures
 from .runs import read_settings
 from .side_by_side import Task, require_all, side_by_side

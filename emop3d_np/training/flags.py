@@ -102,8 +102,20 @@ DEGREES = Kind(_checked(float, lambda value: 0 <= value <= 180), "degrees from 0
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
 OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
+RUN_FILES = (".json", ".jsonl", ".txt")
+"""How the names of a run's own files end."""
+
 FILE_NAME = Kind(
-    _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & set("/\\\0")), "a file name, no folders"
+    _checked(
+        str,
+        lambda name: (
+            name not in ("", ".", "..")
+            and not set(name) & {"/", "\\"}
+            and name.isprintable()
+            and not name.lower().endswith(RUN_FILES)
+        ),
+    ),
+    f"a file name, no folders, that does not end in {', '.join(RUN_FILES)}",
 )
 PATH = Kind(_optional(_checked(str, lambda text: text and "\0" not in text)), "a path")
 
@@ -397,6 +409,10 @@ def _read(name: str, text: str) -> Any:
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are InputErrors."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.color = False  # which Python 3.14 would write as escapes; see screen.py
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; python run.py --help lists all flags")

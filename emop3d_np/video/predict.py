@@ -13,12 +13,10 @@ import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import classes, clip_shape, normalize, require_finite, shrink
+from ..datasets import classes, clip_shape, differences, require_finite
 from ..datasets.arrays import open_array
 from ..errors import InputError
-from ..training import checkpoint
-from ..training.building import network_of
-from ..training.runs import best_checkpoint
+from ..training.ensemble import Ensemble
 from .cutting import as_trained
 from .decode import CAMERAS, Video
 from .prepare import FaceSettings
@@ -53,29 +51,36 @@ class Answer:
 
 
 class Predictor:
-    """A trained network with the names of its classes.
+    """A trained network with the names of its classes, or several that answer together.
 
     Args:
-        path: a checkpoint, or the folder of a run.  A run with ``--patience`` has a best network, which is taken.
+        paths, moved, temperature: as of :class:`~emop3d_np.training.ensemble.Ensemble`: a checkpoint, or the folder of
+            a run, of which the best network is taken where there is one (``--patience``); or a list of them.
 
     Raises:
-        InputError: there is no checkpoint, or it is damaged.
+        InputError: there is no checkpoint, it is damaged, or the runs cannot be averaged.
 
     Attributes:
-        net: the network, an EmoP3D.
-        settings: the run's settings.
-        class_names: names of the classes, in the order of their labels, as the checkpoint has them.
-        record: how the training clips came to be; None where that is not known.
+        ensemble: the runs.
+        net: the network, an EmoP3D; of several runs the first one's.
+        settings: the settings of that run.
+        class_names: names of the classes, in the order of their labels, as the checkpoints have them.
+        record: how the training clips came to be, those of the first run; None where that is not known.
         notes: what its user should know, a line each.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        file = best_checkpoint(path)
-        state = checkpoint.load(file)
-        self.net, self.settings = network_of(state)
-        self.record = state.record
+    def __init__(self, paths: str | Path | Sequence[str | Path], moved: int = 1, temperature: float = 1.0) -> None:
+        self.ensemble = Ensemble(paths, moved, temperature)
+        first = self.ensemble.first
+        self.net, self.settings, self.record = first.net, first.settings, first.record
         self.notes: list[str] = []
-        self.class_names = state.class_names or self._older_names(file)
+        self.class_names = self.ensemble.stored_names or self._older_names(first.path)
+        for member in self.ensemble.members[1:]:
+            if unlike := differences(member.record, self.record):
+                self.notes.append(
+                    f"the training clips of {member.path} were cut out unlike those of {first.path}, which are "
+                    f"followed: {', '.join(unlike)}"
+                )
 
     def _older_names(self, file: Path) -> tuple[str, ...]:
         """As of :func:`older_names`, with a note that says so."""
@@ -92,10 +97,7 @@ class Predictor:
         if clips.dtype.kind == "f":
             for number, clip in enumerate(clips):
                 require_finite(clip, f"clip {number}")
-        clips = shrink(clips, self.settings.shrink)
-        if self.settings.normalize:
-            clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
-        found = np.asarray(self.net.predict_proba(clips))
+        found = self.ensemble.probabilities(clips)
         if not np.isfinite(found).all():
             raise InputError("the answer is not finite: values or parameters are too large for the network's numbers")
         return found
@@ -123,7 +125,7 @@ class Predictor:
             raise InputError(
                 f"the network takes frames of (h, w, c) = {(h, w, c)}; faces of a video are square, of one channel"
             )
-        if not self.settings.normalize:
+        if not all(member.settings.normalize for member in self.ensemble.members):
             raise InputError("the network was trained with --normalize False, on values that a video does not tell")
         return FaceTracker(h, **options)
 
