@@ -73,7 +73,7 @@ def _inputs(given):
     from ..video.decode import pictures_of
 
     pictures = pictures_of(given.source) if Path(given.source).is_dir() else []
-    return [given.source, given.checkpoint, *pictures]
+    return [given.source, *given.checkpoint, *pictures]
 
 
 def _answers(found, names, as_json):
