@@ -5,23 +5,30 @@ The settings, the data, one straight loop; everything it calls is in ``emop3d_np
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emop3d_np.children import end_with_stdin
 from emop3d_np.errors import InputError, exit_code
 from emop3d_np.training import flags
 
 
-# Long: a training is read here from top to bottom in one sitting, which its user asked for.
 def train(given: dict[str, Any]) -> int:
     """Train one run with the settings ``given``, by name; returns the exit code: 0, or 130 after Ctrl-C."""
+    with ExitStack() as held:  # the run's folder, which nobody else may write to until then
+        return _train(given, held)
+
+
+# Long: a training is read here from top to bottom in one sitting, which its user asked for.
+def _train(given: dict[str, Any], held: ExitStack) -> int:
     import numpy as np
     from tqdm import tqdm
 
     from emop3d_np import datasets
+    from emop3d_np.locks import only_writer
     from emop3d_np.optimizers import MovingAverage
     from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
@@ -46,6 +53,10 @@ def train(given: dict[str, Any]) -> int:
     building.require_batch(settings, training)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
+    data = datasets.describe(training, validation)
+    unlike = datasets.differences(validation.record if validation else None, training.record)
+    if unlike:
+        print(f"note: the validation clips were cut out unlike the training clips: {', '.join(unlike)}")
     if settings.check_values:
         for clips in filter(None, (training, validation)):
             clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"))
@@ -68,17 +79,20 @@ def train(given: dict[str, Any]) -> int:
 
     # --- Where the run was, if it is resumed.
     if resumed:
-        resuming.restore(resumed, net, optimizer, tally, patience, len(training), averaged)
+        resuming.restore(resumed, net, optimizer, tally, patience, data, averaged)
         run = RunFolder(path.parent, path.name)
-        run.rewind(optimizer.step)
-        print(f"resumed {path} at step {optimizer.step}")
+        older = "" if resumed.data else "; being of an older version, it does not tell whether the clips are the same"
+        print(f"resumed {path} at step {optimizer.step}{older}")
         if optimizer.step >= last_step or patience.over:
             print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
             return 0
     else:
         name = f"fold-{settings.fold:02}" if settings.folds else None
         run = RunFolder.create(settings.save_path, settings.checkpoint_name, name)
-    run.write_settings(settings)
+    run.require_apart(settings)
+    held.enter_context(only_writer(run.path))
+    run.rewind(optimizer.step)
+    run.write_settings(settings, training.record)
     print(f"the run's folder: {run.path}")
 
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
@@ -88,17 +102,10 @@ def train(given: dict[str, Any]) -> int:
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None) -> None:
-        state = settings, net, optimizer, tally, patience, len(training), steps_per_epoch, averaged
+        state = settings, net, optimizer, tally, patience, data, steps_per_epoch, averaged
         run.save(resuming.snapshot(*state), path)
 
-    @contextmanager
-    def training_kept() -> Iterator[None]:
-        """Data that turns out to be bad ends the run, but not without saving what was trained."""
-        try:
-            yield
-        except InputError as error:
-            save()
-            raise InputError(f"{error}; {run.words_to_resume()}") from None
+    training_kept = partial(stopping.training_kept, save, run)
 
     # --- The loop.
     first_only = settings.overfit_one_batch
@@ -143,13 +150,12 @@ def train(given: dict[str, Any]) -> int:
                         row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
                         line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
                         validated[words] = f"{100 * result.accuracy:.1f}%"
-                run.append("history.jsonl", row)
-                tqdm.write(line)
+                with training_kept():
+                    run.append("history.jsonl", row)
                 tally = Tally()
+                tqdm.write(line)
                 if validation and patience.improved(result.loss) and settings.patience:
                     save(run.best)
-                if settings.save_checkpoint:
-                    save()
                 if patience.over:
                     tqdm.write(f"no lower validation loss for {patience.waited} evaluations; the best is in {run.best}")
                     last_step = step
@@ -158,16 +164,18 @@ def train(given: dict[str, Any]) -> int:
             if validation and step in milestones:
                 with training_kept():
                     result = evaluate_network(averaged or net, validation, settings)
-                run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
+                    run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
                 which = " of the averaged network" if averaged else ""
                 tqdm.write(f"test{which} after {epoch:g} epochs, {result.clips} clips:\n{result}")
                 tqdm.write(f"validation {in_words(result.as_dict())}")
+            if settings.save_checkpoint and (step % evaluate_every == 0 or step == last_step):
+                save()  # last, so that all that is logged of its step stands on disk
         stopped = interrupt.requested and optimizer.step < last_step
         if stopped:
             save()
 
     if stopped:
-        print(f"stopped at step {optimizer.step} of {last_step}; {run.words_to_resume()}")
+        interrupt.say(f"stopped at step {optimizer.step} of {last_step}; {run.words_to_resume()}")
         return 130
     print(f"done; results are in {run.path}")
     return 0
@@ -185,6 +193,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
+    end_with_stdin()
     return exit_code("run.py", lambda: run(sys.argv[1:] if arguments is None else arguments), "lower --batch_size")
 
 

@@ -1,12 +1,26 @@
-"""How files are written: whole or not at all, and with a plain word where a place cannot be written to."""
+"""How files are written: whole or not at all, never over an input, and with a plain word where a place cannot be
+written to; who may write where, :mod:`.locks` says."""
 
+import json
+import math
 import os
-from collections.abc import Callable, Iterator
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import InputError
+
+READ_IN_FOLDERS = (
+    *("Training.npy", "labels.npy", "classes.txt", "index.csv"),
+    *("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "folds.json", "sweep.json"),
+)
+"""Names of the files that commands read in the folder of a run, of folds, of a sweep, or of prepared clips."""
+
+UNFINISHED = ".unfinished"
+"""What stands in the name of a file that is being written, ``.1234-5f0e9a.unfinished.png``."""
 
 
 @contextmanager
@@ -15,7 +29,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -28,6 +42,19 @@ def write_text(path: str | Path, text: str) -> None:
         write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Plain values as JSON that every reader takes: NaN and infinities, which JSON does not have, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Let ``write(file)`` fill a new binary file, and put it in the place of ``path`` only when it is on disk.
 
@@ -36,14 +63,141 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> Non
     Raises:
         OSError: it cannot be written; what was at ``path`` is still there.
     """
-    unfinished = f"{path}.{os.getpid()}.unfinished"
+    with beside(path) as unfinished, open(unfinished, "wb") as file:
+        write(file)
+
+
+@contextmanager
+def beside(path: str | Path) -> Iterator[Path]:
+    """Path of a new file in the folder of ``path``, which takes the place of ``path`` at the end, when it is on disk.
+
+    No other process has the same; its ending is that of ``path``.  If anything is raised, it is removed, and what was
+    at ``path`` stays.
+
+    Raises:
+        OSError: it cannot be put there.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}{path.suffix}")
     try:
-        with open(unfinished, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        yield unfinished
+        put_in_place(unfinished, path)
     except BaseException:
         with suppress(OSError):
             os.remove(unfinished)
         raise
+
+
+def put_in_place(unfinished: str | Path, path: str | Path) -> None:
+    """Rename a file that is complete, so that a loss of power leaves the old one or the new one, whole.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    sync(unfinished)
+    os.replace(unfinished, path)
+    # The name is only on disk when the folder is; some systems and file systems cannot say so of a folder.
+    with suppress(OSError):
+        sync(Path(path).parent)
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove what writers that were killed left in ``folder``; only its one writer may do so (:mod:`.locks`)."""
+    for path in Path(folder).glob(f".*{UNFINISHED}*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+@contextmanager
+def output(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """As :func:`outcome`, where nothing but the writing of ``path`` is inside.
+
+    Raises:
+        InputError: it cannot be written; what was there is still there.
+    """
+    with writing(path), outcome(path) as place:
+        yield place
+
+
+@contextmanager
+def outcome(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Around what makes an output that the user named: gives the path to write to.
+
+    That is a file beside it, which is put in place at the end; of a link, what it points to is written.  Where there
+    is a device or a pipe, like ``/dev/stdout``, it is written to directly.
+
+    Raises:
+        InputError: it is a folder.
+        OSError: it cannot be put in place; what was there is still there.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder")
+    if place.exists() and not place.is_file():
+        yield Path(path)
+    else:
+        with beside(place) as unfinished:
+            yield unfinished
+
+
+def require_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Refuse to write over what is read, or twice to one place.
+
+    Files are compared by identity, so links and other spellings of a path are seen through; where a file does not
+    exist yet, by where it would be.  Devices and pipes may be both.
+
+    Args:
+        outputs: paths by what the user calls them, ``--json`` for example; None stands for one that was not asked for.
+        inputs: files and folders that are read, None among them; a folder stands for what commands read in it
+            (:data:`READ_IN_FOLDERS`), and for checkpoints.
+
+    Raises:
+        InputError: an output is an input, or another output.
+    """
+    read = {_identity(file) for path in inputs if path is not None for file in _files_of(Path(path))}
+    seen: dict[Any, str] = {}
+    for name, path in outputs.items():
+        identity = None if path is None else _identity(Path(path))
+        if identity is None:
+            continue
+        if identity in read:
+            raise InputError(f"{name} {path}: is a file that is read, and would be overwritten; give another name")
+        if identity in seen:
+            raise InputError(f"{name} {path}: is the file of {seen[identity]}, too; give another name")
+        seen[identity] = name
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return [path / name for name in READ_IN_FOLDERS] + [each for each in path.glob("*.ckpt*") if each.is_file()]
+
+
+def _identity(path: Path) -> Any:
+    """What paths of one file have in common: its number, or where it would be; None of what is no plain file."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
+
+
+def require_file(path: str | os.PathLike[str], where: str | None = None) -> None:
+    """Raises InputError if ``path``, called ``where`` in the message, is a pipe or a device, which may never end."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise InputError(f"{where or path}: is no file but a pipe, a socket or a device; save what it gives in a file")
+
+
+def taken_for_flag(arguments: Sequence[str]) -> str:
+    """A word to an error, where one of the ``arguments`` is a file whose name begins like a flag; empty otherwise."""
+    names = [each for each in arguments if each.startswith("-") and each != "--" and os.path.exists(each)]
+    return f"; the file {names[0]} is taken for a flag: write ./{names[0]}" if names else ""
+
+
+def sync(path: str | Path) -> None:
+    """Wait until a file or a folder is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

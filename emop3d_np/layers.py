@@ -14,10 +14,20 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from kernels.arrays import FloatArray
+from kernels.contracts import whole
+
+from .errors import InputError
 
 
 def window_count(length: int, field: int, stride: int = 1) -> int:
-    """How many windows fit into ``length`` without padding: ``ceil((length - field + 1) / stride)``."""
+    """How many windows fit into ``length`` without padding: ``ceil((length - field + 1) / stride)``.
+
+    Raises:
+        InputError: ``field`` or ``stride`` is no whole number of at least 1.
+    """
+    for name, value in (("field", field), ("stride", stride)):
+        if not whole(value) or value < 1:
+            raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
     return -(-(length - field + 1) // stride)
 
 
@@ -27,7 +37,12 @@ def glorot_limit(shape: tuple[int, ...]) -> float:
     ``sqrt(3 / ((fan_in + fan_out) / 2))`` with ``fan_in = shape[-2] * prod(shape[:-2])`` and
     ``fan_out = shape[-1] * prod(shape[:-2])``; for one axis both are its length.  Source: the original's
     ``variance_scaling_initializer(factor=1, mode="FAN_AVG", uniform=True)``.
+
+    Raises:
+        InputError: there is no axis, or one without length.
     """
+    if not shape or min(shape) < 1:
+        raise InputError(f"shape is {shape!r}; a parameter has axes of at least 1")
     window = prod(shape[:-2])
     fan_in, fan_out = window * shape[-2 if len(shape) > 1 else -1], window * shape[-1]
     return float((3 / ((fan_in + fan_out) / 2)) ** 0.5)

@@ -1,6 +1,7 @@
 """The strict 3DPyraNet, written down once, and the passes over it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 import kernels
 from kernels.arrays import FloatArray, IntArray
+from kernels.contracts import checked_labels, finite, require_unmasked, whole
 
 from . import memory
 from .errors import InputError
@@ -94,6 +96,10 @@ class EmoP3D:
         InputError: a setting has the wrong form, the input is too small for the pyramid, or the memory for the
             parameters.
 
+    A network can be pickled and copied; a copy shares nothing with it, and gives the same bits.  Several threads may
+    call its passes: on the processor they take turns.  What they write to (the parameters, ``gradients`` that are
+    given) belongs to one thread at a time.
+
     Source: Ullah and Petrosino's strict 3DPyraNet as EmoP3D has it, ``models/pyranet.py`` of the original.
     """
 
@@ -113,9 +119,9 @@ class EmoP3D:
     ) -> None:
         self.input_shape = _whole_numbers("input_shape", input_shape, "d, h, w, c")
         self.num_classes = _whole_numbers("num_classes", [num_classes], "k")[0]
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise InputError(f"dtype is {self.dtype.name}; it must be float32 or float64")
+        self.dtype = _float_dtype(dtype)
+        if not whole(seed) or seed < 0:
+            raise InputError(f"seed is {seed!r}; it must be a whole number of at least 0")
         if pooling not in ("max", "average"):
             raise InputError(f"pooling is {pooling!r}; it must be 'max' or 'average'")
         self.backend = backend
@@ -138,9 +144,17 @@ class EmoP3D:
         initial = initial_parameters(self.layers, self.dtype, seed)
         self.parameters: dict[str, FloatArray] = {name: self._place(values) for name, values in initial.items()}
         self._array = type(self.parameters["L1WS/bias"])
+        self._forms = {name: (values.shape, values.dtype) for name, values in self.parameters.items()}
         # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; the
         # layers' own kernels then compute only what that pass leaves out: the input's gradient and single activations.
         self._fused = self.kernels.fuse(self.input_shape, maps, self.num_classes, self.dtype, *windows, pooling)
+        self._settings = {"dtype": self.dtype.name, "backend": backend, "seed": seed, "pooling": pooling}
+        self._settings |= {"input_shape": self.input_shape, "feature_maps": maps, "num_classes": self.num_classes}
+        self._settings |= dict(zip(("receptive_field", "strides", "pool"), windows, strict=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle and copy make a network of: its settings and its parameters."""
+        return _restored, (type(self), self._settings, {name: np.array(own) for name, own in self.parameters.items()})
 
     @property
     def parameter_count(self) -> int:
@@ -151,7 +165,8 @@ class EmoP3D:
         """Copy the arrays of ``mapping`` into the parameters.  Nothing changes unless all of them fit.
 
         Raises:
-            InputError: a name is missing or unknown, a shape differs, or a value is not finite.
+            InputError: a name is missing or unknown, a shape differs, or a value is not finite or too large for the
+                network's dtype.
         """
         missing = [name for name in self.parameters if name not in mapping]
         unknown = [name for name in mapping if name not in self.parameters]
@@ -161,6 +176,7 @@ class EmoP3D:
             )
         loaded = {}
         for name, own in self.parameters.items():
+            require_unmasked(name, mapping[name])
             values = np.asarray(mapping[name])
             if values.shape != own.shape:
                 raise InputError(f"{name} has shape {values.shape}, the network's is {own.shape}")
@@ -168,7 +184,11 @@ class EmoP3D:
                 raise InputError(f"{name} has dtype {values.dtype}; parameters are real numbers")
             if not np.isfinite(values).all():
                 raise InputError(f"{name} holds a value that is not finite, at {_first_non_finite(values)}")
-            loaded[name] = values
+            with np.errstate(over="ignore"):
+                loaded[name] = values.astype(self.dtype)
+            if not np.isfinite(loaded[name]).all():
+                where = _first_non_finite(loaded[name])
+                raise InputError(f"{name} holds {values[where]} at {where}, which is too large for {self.dtype}")
         for name, values in loaded.items():
             self.parameters[name][...] = values
 
@@ -186,6 +206,7 @@ class EmoP3D:
             InputError: the shape is not the network's, or a value is not finite (the clip is named).
         """
         x = self._checked_clips(x)
+        self._check_parameters()
         logits: FloatArray
         if self._fused:
             logits, finite = self._fused.forward(x, self.parameters.values())
@@ -213,9 +234,19 @@ class EmoP3D:
     def loss(self, logits: FloatArray, labels: ArrayLike, weight_decay: WeightDecay = 0.0) -> float:
         """Mean cross-entropy of ``labels`` plus ``weight_decay * sum ||w||^2 / 2`` over the weights (no biases).
 
-        ``weight_decay`` may be a dict, a factor for each array of weights by name.
+        Args:
+            logits: array of shape (n, k), ``n >= 1``.
+            labels: integers of shape (n,), ``0 ... k - 1``.
+            weight_decay: a factor, or a dict of factors by the names of weights; default 0.
+
+        Raises:
+            InputError: a shape or a label does not fit.
         """
-        labels = self._checked_labels(labels, len(logits))
+        if np.ndim(logits) != 2 or np.shape(logits)[1] != self.num_classes or not len(logits):
+            raise InputError(
+                f"logits have shape {np.shape(logits)}; this network gives (n, {self.num_classes}), n >= 1"
+            )
+        labels = checked_labels(labels, len(logits), self.num_classes)
         factors = decay_factors(self.parameters, weight_decay)
         return self._mean_loss(self.kernels.softmax_cross_entropy(logits, labels), factors)
 
@@ -258,11 +289,18 @@ class EmoP3D:
 
         Returns:
             ``loss, gradients, logits``; the last is an ndarray of shape (n, k).
+
+        Raises:
+            InputError: as :meth:`loss_and_gradients`; or ``gradients`` are not those of this network.
         """
         x = self._checked_clips(x)
-        labels = self._checked_labels(labels, len(x))
+        self._check_parameters()
+        labels = checked_labels(labels, len(x), self.num_classes)
         factors = decay_factors(self.parameters, weight_decay)
-        gradients = gradients or {name: np.empty_like(values) for name, values in self.parameters.items()}
+        if not gradients:
+            gradients = {name: np.empty_like(values) for name, values in self.parameters.items()}
+        else:
+            self._check_gradients(gradients)
         if self._fused and not input_gradient:
             losses, logits, finite = self._fused.training_pass(
                 x, labels, self.parameters.values(), [gradients[name] for name in self.parameters]
@@ -307,12 +345,36 @@ class EmoP3D:
     def activations(self, x: ArrayLike) -> dict[str, FloatArray]:
         """The output of every layer, by name: what the network sees on its way to the logits."""
         x, outputs = self._checked_clips(x), {}
+        self._check_parameters()
         self._require_finite(x)
         y = self._place(x)
         for layer in self.layers:
             y, _ = layer.forward(y, self.parameters)
             outputs[layer.name] = y
         return outputs
+
+    @property
+    def feature_count(self) -> int:
+        """How many numbers the dense layer is given of a clip."""
+        return prod(self.layers[-1].input_shape)
+
+    def features(self, x: ArrayLike) -> FloatArray:
+        """What the dense layer is given: the last maps (``NORM_6``), flattened in the order (d, h, w, f).
+
+        Arguments and errors are those of :meth:`forward`.
+
+        Returns:
+            ndarray of shape (n, p): ``logits = features W + b``.
+        """
+        x = self._checked_clips(x)
+        self._require_finite(x)
+        found = np.empty((len(x), self.feature_count), self.dtype)
+        for part in _parts(len(x)):
+            y = self._place(x[part])
+            for layer in self.layers[:-1]:
+                y, _ = layer.forward(y, self.parameters)
+            found[part] = np.asarray(y).reshape(len(y), -1)
+        return found
 
     def _mean_loss(self, losses: FloatArray, factors: Mapping[str, float]) -> float:
         """Mean of the clips' ``losses`` (n,), and the decay of the weights by their ``factors``."""
@@ -322,7 +384,12 @@ class EmoP3D:
         return float(losses.mean(dtype=np.float64) + decay)
 
     def _checked_clips(self, x: Any) -> FloatArray:
-        x = x if isinstance(x, self._array) else np.asarray(x)
+        require_unmasked("clips", x)
+        if not isinstance(x, self._array):
+            try:
+                x = np.asarray(x)
+            except ValueError:
+                raise InputError("clips are not of one shape; give an array (n, d, h, w, c)") from None
         if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
             hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
             raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
@@ -350,20 +417,38 @@ class EmoP3D:
                 f"clips hold a value that is not finite, the first at (n, d, h, w, c) = {_first_non_finite(x)}"
             )
 
-    def _checked_labels(self, labels: ArrayLike, count: int) -> IntArray:
-        labels = np.asarray(labels)
-        if labels.shape != (count,):
-            raise InputError(f"labels have shape {labels.shape}; {count} clips need ({count},)")
-        if labels.dtype.kind not in "fiu" or (labels != np.floor(labels)).any():
-            raise InputError(
-                f"labels must be whole numbers 0 ... {self.num_classes - 1}; their dtype is {labels.dtype}"
-            )
-        if labels.min() < 0 or labels.max() >= self.num_classes:
-            raise InputError(
-                f"labels run from {labels.min()} to {labels.max()}; {self.num_classes} classes "
-                f"are numbered 0 ... {self.num_classes - 1}"
-            )
-        return labels.astype(np.int64)
+    def _check_parameters(self) -> None:
+        """Refuse arrays that a user put into :attr:`parameters` and that the kernels would misread."""
+        if list(self.parameters) != list(self._forms):
+            raise InputError(f"parameters are {list(self.parameters)}; the network's are {list(self._forms)}")
+        for name, values in self.parameters.items():
+            if (values.shape, values.dtype) != self._forms[name]:
+                raise InputError(
+                    f"parameters[{name!r}] is {values.dtype} {values.shape}, the network's is {self._forms[name]}; "
+                    "load_parameters checks and casts"
+                )
+
+    def _check_gradients(self, gradients):
+        """Refuse what the gradients cannot be written to; that by the input, of an earlier call, is taken out."""
+        gradients.pop("input", None)
+        if list(gradients) != list(self.parameters):
+            raise InputError(f"gradients are by {list(gradients)}, the parameters are {list(self.parameters)}")
+        for name, values in gradients.items():
+            own = isinstance(values, np.ndarray) and values.flags.c_contiguous and values.flags.writeable
+            form = getattr(values, "shape", None), getattr(values, "dtype", None)
+            if form != self._forms[name] or not (own or self._array is not np.ndarray):
+                raise InputError(
+                    f"gradients[{name!r}] is {form}; it must be as an earlier call returned it: "
+                    f"{self._forms[name]}, one piece of memory, writable"
+                )
+
+
+def _restored(kind, settings, parameters):
+    """A network as pickle and copy make it again; values that are not finite come along."""
+    network = kind(**settings)
+    for name, values in parameters.items():
+        network.parameters[name][...] = values
+    return network
 
 
 def _parts(count):
@@ -397,13 +482,22 @@ def _first_non_finite(values):
     return tuple(int(index) for index in np.argwhere(~np.isfinite(values))[0])
 
 
+def _float_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64."""
+    known = [np.dtype(each) for each in (np.float32, np.float64)]
+    with suppress(TypeError, ValueError):
+        if dtype is not None:
+            return known[known.index(np.dtype(dtype))]
+    raise InputError(f"dtype is {dtype}; it must be float32 or float64")
+
+
 def _whole_numbers(name: str, values: Any, axes: str) -> tuple[int, ...]:
     """``values`` as a tuple of positive ints, one for each of ``axes``."""
     wanted = axes.split(", ")
     if (
         not isinstance(values, Collection)
         or len(values) != len(wanted)
-        or any(value != int(value) or value < 1 for value in values)
+        or not all(finite(value) and value == int(value) and 1 <= value < 2**62 for value in values)
     ):
         raise InputError(f"{name} is {values!r}; it must be whole numbers of at least 1 for {axes}")
     return tuple(int(value) for value in values)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from kernels.arrays import FloatArray
+from kernels.contracts import finite, require_unmasked, whole
 
 from .errors import InputError
 
@@ -25,11 +26,14 @@ def exponential_decay(lr: float, decay_steps: float, decay_rate: float) -> Sched
         decay_steps: steps between two stairs (run.py turns epochs into steps).
         decay_rate: factor at each stair.
     """
+    _require(lr=lr, decay_rate=decay_rate)
+    _require_positive(decay_steps=decay_steps)
     return lambda step: lr * decay_rate ** math.floor(step / decay_steps)
 
 
 def constant(lr: float) -> Schedule:
     """A schedule that gives ``lr`` for every step."""
+    _require(lr=lr)
     return lambda step: lr
 
 
@@ -42,6 +46,8 @@ def cosine(lr: float, steps: float) -> Schedule:
 
     Source: Loshchilov and Hutter, SGDR (arXiv 1608.03983), equation 5 without restarts.
     """
+    _require(lr=lr)
+    _require_positive(steps=steps)
     return lambda step: _half_cosine(lr, 0.0, min(1.0, step / steps))
 
 
@@ -61,6 +67,10 @@ def one_cycle(lr: float, steps: float, rise: float = 0.3, start: float = 0.04) -
     and let the momentum fall while the rate rises; here the slopes are cosines, as in PyTorch's ``OneCycleLR``, which
     the defaults are taken from, and the momentum stays.
     """
+    _require(lr=lr, start=start)
+    _require_positive(steps=steps, rise=rise)
+    if rise >= 1:
+        raise InputError(f"rise is {rise!r}; it must be below 1, so that the rate can fall")
     top = rise * steps
 
     def rate(step: int) -> float:
@@ -80,7 +90,29 @@ def warm_up(schedule: Schedule, steps: float) -> Schedule:
 
     Source: Goyal et al., Accurate, Large Minibatch SGD (arXiv 1706.02677), section 2.2.
     """
+    _require_positive(steps=steps)
     return lambda step: schedule(step) * min(1.0, (step + 1) / steps)
+
+
+def _require(**named: Any) -> None:
+    """Refuse what is no finite number of at least 0, by its name."""
+    for name, value in named.items():
+        if not finite(value) or value < 0:
+            raise InputError(f"{name} is {value!r}; it must be a number of at least 0")
+
+
+def _require_positive(**named: Any) -> None:
+    """Refuse what is no finite number above 0, by its name."""
+    for name, value in named.items():
+        if not finite(value) or value <= 0:
+            raise InputError(f"{name} is {value!r}; it must be a number above 0")
+
+
+def _require_share(**named: Any) -> None:
+    """Refuse what is no number from 0 to below 1, by its name."""
+    for name, value in named.items():
+        if not finite(value) or not 0 <= value < 1:
+            raise InputError(f"{name} is {value!r}; it must be at least 0 and below 1")
 
 
 def _half_cosine(first: float, last: float, share: float) -> float:
@@ -96,14 +128,17 @@ def decay_factors(parameters: Mapping[str, Any], weight_decay: WeightDecay) -> d
         weight_decay: for all of the weights, or by name; weights without a name there, or with 0, do not decay.
 
     Raises:
-        InputError: a name is not that of weights.
+        InputError: a name is not that of weights, or a factor no number of at least 0.
     """
     weights = [name for name in parameters if name.endswith("/weights")]
-    by_name = weight_decay if isinstance(weight_decay, Mapping) else dict.fromkeys(weights, weight_decay)
-    unknown = [name for name in by_name if name not in weights]
+    if not isinstance(weight_decay, Mapping):
+        _require(weight_decay=weight_decay)
+        weight_decay = dict.fromkeys(weights, weight_decay)
+    unknown = [name for name in weight_decay if name not in weights]
     if unknown:
         raise InputError(f"weight_decay names {unknown}; the weights are {weights}")
-    return {name: factor for name, factor in by_name.items() if factor}
+    _require(**{f"weight_decay of {name}": factor for name, factor in weight_decay.items()})
+    return {name: factor for name, factor in weight_decay.items() if factor}
 
 
 class Optimizer:
@@ -111,6 +146,9 @@ class Optimizer:
 
     Args:
         lr: learning rate, a number or a schedule called with the step (0 at the first update).
+
+    Raises:
+        InputError: the rate, or another number, is out of its range.
 
     Attributes:
         step: updates made so far.
@@ -123,6 +161,8 @@ class Optimizer:
     slot_names: tuple[str, ...] = ()
 
     def __init__(self, lr: float | Schedule) -> None:
+        if not callable(lr):
+            _require(lr=lr)
         self.lr = lr
         self.step = 0
         self.slots: dict[str, dict[str, FloatArray]] = {}
@@ -130,11 +170,23 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """Learning rate of the next update."""
-        return float(self.lr(self.step) if callable(self.lr) else self.lr)
+        """Learning rate of the next update.
+
+        Raises:
+            InputError: the schedule gives no finite number of at least 0.
+        """
+        rate = self.lr(self.step) if callable(self.lr) else self.lr
+        if not finite(rate) or rate < 0:
+            raise InputError(f"the learning rate of step {self.step} is {rate!r}; it must be a number of at least 0")
+        return float(rate)
 
     def update(self, parameters: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray]) -> None:
-        """Make one step: change every array of ``parameters`` in place, by the array of its name in ``gradients``."""
+        """Make one step: change every array of ``parameters`` in place, by the array of its name in ``gradients``.
+
+        Raises:
+            InputError: an array or the rate does not fit; nothing is changed then.
+        """
+        self._check(parameters, gradients)
         if not self.slots:
             self.slots = {
                 slot: {name: np.zeros_like(values) for name, values in parameters.items()} for slot in self.slot_names
@@ -150,6 +202,25 @@ class Optimizer:
             else:  # it has update rules of its own
                 w.update(self.rule, self._constants(), *arrays)
         self.step += 1
+
+    def _check(self, parameters, gradients):
+        """Look at everything before anything is changed."""
+        self._constants()
+        for name, w in parameters.items():
+            if name not in gradients:
+                raise InputError(f"there is no gradient by {name!r}; there are those by {list(gradients)}")
+            given = {"the gradient": gradients[name]}
+            given |= {f"the slot {slot!r}": by_name.get(name) for slot, by_name in self.slots.items()}
+            for what, values in given.items():
+                require_unmasked(f"{what} by {name!r}", values)
+                shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", np.dtype(object))
+                if shape != w.shape or dtype.kind not in "fiu":
+                    raise InputError(
+                        f"{what} by {name!r} is {dtype} {shape}; the parameter has shape {w.shape}: give real numbers"
+                    )
+            if isinstance(w, np.ndarray) and (w.dtype.kind != "f" or not w.flags.writeable):
+                how = "read-only" if w.dtype.kind == "f" else str(w.dtype)
+                raise InputError(f"the parameter {name!r} is {how}; give floating-point numbers that can be written to")
 
     def load_slots(
         self, slots: Mapping[str, Mapping[str, FloatArray]], step: int, parameters: Mapping[str, FloatArray]
@@ -167,11 +238,17 @@ class Optimizer:
             shapes = {name: values.shape for name, values in by_name.items()}
             if shapes != {name: values.shape for name, values in parameters.items()}:
                 raise InputError(f"the saved optimiser's {slot} has other names or shapes than the parameters")
-        self.slots = {slot: {name: np.empty_like(values) for name, values in parameters.items()} for slot in slots}
+        if not whole(step) or step < 0:
+            raise InputError(f"the saved optimiser's step is {step!r}; it must be a whole number of at least 0")
+        loaded = {slot: {name: np.empty_like(values) for name, values in parameters.items()} for slot in slots}
         for slot, by_name in slots.items():
-            for name, values in self.slots[slot].items():
+            for name, values in loaded[slot].items():
+                if by_name[name].dtype.kind not in "fiu":
+                    raise InputError(
+                        f"the saved optimiser's {slot} of {name} is {by_name[name].dtype}, no real numbers"
+                    )
                 values[...] = by_name[name]
-        self.step = step
+        self.slots, self.step = loaded, int(step)
 
     def _update_one(self, w: FloatArray, g: FloatArray, *slots_and_spare: FloatArray) -> None:
         """Update ``w`` and its slots by the gradient ``g``; the last array, of their shape, is room to work in."""
@@ -210,6 +287,7 @@ class Momentum(Optimizer):
 
     def __init__(self, lr: float | Schedule, momentum: float = 0.9, nesterov: bool = False) -> None:
         super().__init__(lr)
+        _require_share(momentum=momentum)
         self.momentum = momentum
         self.nesterov = nesterov
 
@@ -245,6 +323,8 @@ class Adam(Optimizer):
 
     def __init__(self, lr: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
         super().__init__(lr)
+        _require_share(beta1=beta1, beta2=beta2)
+        _require(epsilon=epsilon)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def _update_one(self, w, g, m, v, spare):
@@ -294,10 +374,12 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(lr, beta1, beta2, epsilon)
+        _require(**weight_decay if isinstance(weight_decay, Mapping) else {"weight_decay": weight_decay})
         self.weight_decay = weight_decay
 
     def update(self, parameters: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray]) -> None:
         """Make one step: shrink the weights, then do as :class:`Adam`."""
+        self._check(parameters, gradients)
         for name, factor in decay_factors(parameters, self.weight_decay).items():
             w = parameters[name]
             w *= 1 - self.rate * factor
@@ -318,12 +400,24 @@ class MovingAverage:
     """
 
     def __init__(self, arrays: Mapping[str, FloatArray], share: float) -> None:
+        _require_share(share=share)
         self.arrays = arrays
         self.share = share
         self._spare = {name: np.empty_like(a) for name, a in arrays.items()}
 
     def update(self, parameters: Mapping[str, FloatArray], step: int) -> None:
-        """Take in the ``parameters``, by name, as the update number ``step`` left them; the first is 1."""
+        """Take in the ``parameters``, by name, as the update number ``step`` left them; the first is 1.
+
+        Raises:
+            InputError: an array is missing or has another shape; nothing is changed then.
+        """
+        if not whole(step) or step < 1:
+            raise InputError(f"step is {step!r}; the first update is number 1")
+        for name, w in parameters.items():
+            if name not in self.arrays or w.shape != self.arrays[name].shape:
+                raise InputError(
+                    f"{name!r} is {w.shape}; averaged are {[(n, a.shape) for n, a in self.arrays.items()]}"
+                )
         new = 1 - min(self.share, (1 + step) / (10 + step))
         for name, w in parameters.items():
             a, spare = self.arrays[name], self._spare[name]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from .contracts import checked
+
 OPERATIONS = {
     "average_pool": (
         "average_pool_frames",
@@ -23,10 +25,15 @@ OPERATIONS = {
 
 
 def operations_of(package: str) -> dict[str, Callable[..., Any]]:
-    """The operations of an edition by name; ``package`` is its full name.
+    """The operations of an edition by name, each with its contract; ``package`` is the edition's full name.
 
     All its files are imported before a name is taken: importing ``weighted_sum.py`` would set the package's attribute
     of that name to the file, and the edition sets it to the function.
     """
     files = {file: import_module(f"{package}.{file}") for file in OPERATIONS}
-    return {name: getattr(files[file], name) for file, names in OPERATIONS.items() for name in names}
+    equations = package.endswith(".reference")
+    return {
+        name: checked(name, getattr(files[file], name), equations)
+        for file, names in OPERATIONS.items()
+        for name in names
+    }

@@ -8,19 +8,20 @@ ends with 1 where a gradient is wrong.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import InputError, exit_code
+from ..files import taken_for_flag
 
 NAMES = (
     "train",
     "evaluate",
     "predict",
+    "features",
     "prepare",
     "strokes",
     "sweep",
@@ -46,11 +47,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m emop3
     Returns:
         The exit code.
     """
-    try:
-        return exit_code(program, lambda: _run(arguments, program))
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return exit_code(program, lambda: _run(arguments, program))
 
 
 def emop3d() -> int:
@@ -60,11 +57,14 @@ def emop3d() -> int:
 
 def _run(arguments: Sequence[str] | None, program: str) -> int | None:
     parser = _parser(program)
-    given, flags = parser.parse_known_args(arguments)
-    if given.name in TAKE_FLAGS:
-        given.flags = flags
-    elif flags:
-        parser.error(f"unrecognized arguments: {' '.join(flags)}")
+    try:
+        given, flags = parser.parse_known_args(arguments)
+        if given.name in TAKE_FLAGS:
+            given.flags = flags
+        elif flags:
+            parser.error(f"unrecognized arguments: {' '.join(flags)}")
+    except InputError as error:
+        raise InputError(f"{error}{taken_for_flag(sys.argv[1:] if arguments is None else arguments)}") from None
     code: int | None = import_module(f"{__name__}.{given.name}").run(given)
     return code
 
@@ -90,6 +90,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are InputErrors."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.color = False  # which Python 3.14 would write as escapes; see screen.py
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; {self.prog} --help says more")

@@ -30,11 +30,13 @@ def run(given: argparse.Namespace) -> None:
     import numpy as np
 
     from ..datasets import Augmentation, open_clips
+    from ..files import require_apart
     from ..report import draw_augmented
 
     augmentation = Augmentation.of(settings)
     if not augmentation:
         raise InputError("no flag changes the clips; give some, for example --rotate 10 --shift 0,0.04,0.04 --flip w")
+    require_apart({"picture": given.picture}, [given.data])
     clips = open_clips(given.data)
     chosen = np.unique(np.linspace(0, len(clips) - 1, SHOWN).round().astype(int))
     shown = np.stack([clips[number] for number in chosen])

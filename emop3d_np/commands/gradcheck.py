@@ -44,6 +44,9 @@ def run(given: argparse.Namespace) -> int:
     wanted = {"network": 0, "function": 1, "export": 1, "compare": 2}
     if action not in wanted or len(files) != wanted[action]:
         raise InputError(f"gradcheck {' '.join([action, *files])}: it must be one of: {ACTIONS}")
+    from ..files import require_apart
+
+    require_apart({"--json": given.json, "--picture": given.picture}, files if action == "function" else [])
     if action == "export":
         return _export(given, *files)
     if action == "compare":
@@ -124,7 +127,8 @@ def _export(given: argparse.Namespace, path: str) -> int:
 
 
 def _write_json(path: str, reports: dict[str, "Report"]) -> None:
-    from ..files import writing
+    from ..files import output
 
-    with writing(path):
-        Path(path).write_text(json.dumps({name: report.as_dict() for name, report in reports.items()}, indent=2) + "\n")
+    text = json.dumps({name: report.as_dict() for name, report in reports.items()}, indent=2) + "\n"
+    with output(path) as file:
+        file.write_text(text)

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 from ..errors import InputError
-from .shared_arguments import add_faces, add_overlap
+from .shared_arguments import add_answering, add_faces, add_overlap
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 
@@ -13,43 +15,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The video, the network, what is written, how faces are found."""
     add = parser.add_argument
     add("source", help="video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME")
-    add("--checkpoint", required=True, help="folder of a run, or its checkpoint")
-    add_overlap(parser)
+    add(
+        "--checkpoint",
+        required=True,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, or its checkpoint; of several, probabilities are averaged (the video stands before)",
+    )
+    add_answering(parser)
+    add_overlap(parser, "as the training clips do, else half a clip")
     add("--json", action="store_true", help="print a line of JSON per clip instead of a table")
     add("--picture", help="file to draw the timeline to, .png for example")
     add("--annotated", help="video to write, with the face's square and the answer drawn in, .mp4 for example")
-    add_faces(parser)
+    add_faces(parser, recorded=True)
 
 
 def run(given: argparse.Namespace) -> None:
     """Answer as the video goes, then write what was asked for."""
+    from ..files import require_apart
     from ..training.building import use_threads
     from ..video import predict as videos
+    from ..video.annotated import Annotated
+    from ..video.cutting import FLAGS
 
+    require_apart({"--picture": given.picture, "--annotated": given.annotated}, _inputs(given))
     use_threads(1)  # one clip at a time is too little work to share out
-    predictor = videos.Predictor(given.checkpoint)
+    predictor = videos.Predictor(given.checkpoint, given.moved, given.temperature or 1.0)
+    for note in predictor.notes:
+        print(f"note: {note}", file=sys.stderr)
     names, moments = predictor.class_names, videos.Moments()
-    track: list[tuple[int, tuple[float, float, float]]] | None = [] if given.annotated else None
-    found = videos.predict(
-        given.source, predictor, given.overlap, moments, track,
-        rate=given.fps, prefer=given.face, every=given.detect_every, min_face=given.min_face,
-        patience=given.patience, margin=given.margin,
-    )  # fmt: skip
-    if not given.json:
-        print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
-    answers = _answers(found, names, given.json)
-    if not answers:
-        depth = predictor.net.input_shape[0]
-        raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
+    options, notes = predictor.cutting(**{name: getattr(given, flag) for name, flag in FLAGS.items()})
+    if not given.source.endswith(".npy"):
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+    depth = predictor.net.input_shape[0]
+    if given.annotated and given.source.endswith(".npy"):
+        raise InputError(f"--annotated {given.annotated}: {given.source} holds no video to draw in; leave it out")
+    with Annotated(given.annotated, names, depth) if given.annotated else nullcontext() as annotated:
+        found = videos.predict(given.source, predictor, given.overlap, moments, annotated, **options)
+        if not given.json:
+            print(f"{'clip':>5} {'frames':>13} {'seconds':>15}  answer  probabilities of {', '.join(names)}")
+        answers = _answers(found, names, given.json)
+        if not answers:
+            raise InputError(f"{given.source}: no clip: {depth} frames with a face in a row are needed")
     _print_summary(answers, names)
     if given.picture:
         from ..report import draw_timeline
 
         draw_timeline(answers, moments.evenly(), names, given.picture)
         print(f"drawn: {given.picture}", file=sys.stderr)
-    if track is not None:
-        videos.annotate(given.source, given.annotated, track, answers, names, given.fps)
+    if given.annotated:
         print(f"written: {given.annotated}", file=sys.stderr)
+
+
+def _inputs(given):
+    """The files and folders that are read, with the pictures of a folder of pictures."""
+    from ..video.decode import pictures_of
+
+    pictures = pictures_of(given.source) if Path(given.source).is_dir() else []
+    return [given.source, *given.checkpoint, *pictures]
 
 
 def _answers(found, names, as_json):

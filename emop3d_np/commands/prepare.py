@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Prepare the folder and say how to train on it."""
+    from ..datasets.classes import read_names
     from ..training.flags import defaults
     from ..video.prepare import FaceSettings, prepare
     from ..video.prepare_messages import summary
@@ -39,7 +40,7 @@ def run(given: argparse.Namespace) -> None:
         print("\nwhat is finished is kept: the same command goes on from here", file=sys.stderr)
         raise
     print(summary(rows, given.out))
-    classes = len((Path(given.out) / "classes.txt").read_text().splitlines())
+    classes = len(read_names(Path(given.out) / "classes.txt"))
     if classes == 1:
         print("all clips have one label: to learn, a network needs two")
         return

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Draw it."""
+    from ..files import require_apart
     from ..report import draw_run
 
+    require_apart({"picture": given.picture}, [given.run_folder])
     draw_run(given.run_folder, given.picture)
     print(f"drawn: {given.picture}")

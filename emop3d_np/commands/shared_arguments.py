@@ -30,6 +30,14 @@ def share(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
 def rate(text: str) -> float:
     """A number of frames per second."""
     value = float(text)
@@ -38,29 +46,55 @@ def rate(text: str) -> float:
     return value
 
 
-def add_overlap(parser: argparse.ArgumentParser) -> None:
-    """How clips are cut out of a video."""
+def add_answering(parser: argparse.ArgumentParser) -> None:
+    """How runs answer: with how many moved copies, at which temperature."""
     parser.add_argument(
-        "--overlap", type=at_least(0), help="frames that neighbouring clips share (half a clip: 8 of 16)"
+        "--moved",
+        type=at_least(1),
+        default=1,
+        metavar="K",
+        help="average the answers to K copies of every clip (1): the clip itself, and copies moved by fixed maps, in "
+        "opposite pairs, within what the run was trained with (--shift, --flip, --rotate, --scale, --shear), or where "
+        "it was trained without, within 4 %% of the rows and columns, 5 degrees and 5 %% in size",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=positive,
+        metavar="T",
+        help="divide logits by T before they become probabilities, of several answers the logarithm of their mean "
+        "probabilities (1); evaluate --fit_temperature finds it",
     )
 
 
-def add_faces(parser: argparse.ArgumentParser) -> None:
-    """How faces are found and cut out; the defaults are those of ``emop3d_np.video.prepare.FaceSettings``."""
-    add: Callable[..., Any] = parser.add_argument
-    add("--face", choices=["largest", "central"], default="largest", help="of several, begin with (largest)")
-    add("--detect_every", type=at_least(1), default=5, help="frames between two searches of the whole frame (5)")
+def add_overlap(parser: argparse.ArgumentParser, default: str = "half a clip: 8 of 16") -> None:
+    """How clips are cut out of a video; ``default`` says in words what happens without the flag."""
+    parser.add_argument("--overlap", type=at_least(0), help=f"frames that neighbouring clips share ({default})")
+
+
+def add_faces(parser: argparse.ArgumentParser, recorded: bool = False) -> None:
+    """How faces are found and cut out; the defaults are those of ``emop3d_np.video.prepare.FaceSettings``.
+
+    Args:
+        parser: gets the flags.
+        recorded: True for a network's user: what is not given is None, and then as the record of the training clips
+            says; default False.
+    """
+
+    def add(flag: str, default: Any, words: str, shown: str = "", **more: Any) -> None:
+        shown = shown or str(default)
+        shown = f"as of the training clips, else {shown}" if recorded else shown
+        parser.add_argument(flag, default=None if recorded else default, help=f"{words} ({shown})", **more)
+
+    add("--face", "largest", "of several, begin with", choices=["largest", "central"])
+    add("--detect_every", 5, "frames between two searches of the whole frame", type=at_least(1))
+    add("--min_face", 0.1, "smallest face searched for, share of the frame's shorter side", type=share)
+    add("--patience", 5, "frames without a face that are bridged", type=at_least(0))
+    words = "share of a clip's side beyond the face's box, both borders together"
+    add("--margin", 44 / 182, words, "FaceNet's 44 of 182", type=share)
     add(
-        "--min_face",
-        type=share,
-        default=0.1,
-        help="smallest face searched for, share of the frame's shorter side (0.1)",
+        "--fps",
+        None,
+        "frames per second to take, by their time stamps; one stays for 10 s at most",
+        "every frame, as it comes",
+        type=rate,
     )
-    add("--patience", type=at_least(0), default=5, help="frames without a face that are bridged (5)")
-    add(
-        "--margin",
-        type=share,
-        default=44 / 182,
-        help="share of a clip's side beyond the face's box, both borders together (FaceNet's 44 of 182)",
-    )
-    add("--fps", type=rate, help="frames per second to take, by their time stamps (every frame, as it comes)")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from .arrays import load_npy
 from .augmentation import Augmentation
-from .clips import ClipSet, batch_indices, normalize, shrink, shrunk_shape
+from .clips import ClipSet, batch_indices, normalize, require_finite, shrink, shrunk_shape
 from .folds import group_folds, linked_groups
+from .identity import describe, require_same
 from .medmnist import load_medmnist
 from .prepared import load_prepared
+from .record import differences
 from .sets import clip_shape, load_all, load_sets, open_clips, open_set, split
 from .windows import windows
 
@@ -24,6 +26,8 @@ __all__ = [
     "ClipSet",
     "batch_indices",
     "clip_shape",
+    "describe",
+    "differences",
     "faces",
     "group_folds",
     "linked_groups",
@@ -35,6 +39,8 @@ __all__ = [
     "normalize",
     "open_clips",
     "open_set",
+    "require_finite",
+    "require_same",
     "shrink",
     "shrunk_shape",
     "split",

@@ -1,6 +1,6 @@
 """Clips and labels from .npy files, memory-mapped, with every mistake in them named."""
 
-import os
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +9,8 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
+from ..reading import file_size, npy_header, reading
+from .classes import numbered
 from .clips import ClipSet
 
 
@@ -47,13 +49,13 @@ def load_npy(
         f"{flags[0]} {clips_path}",
         clips,
         _labels(labels_path, flags[1], len(clips), num_classes),
-        tuple(map(str, range(num_classes))),
+        numbered(num_classes),
     )
 
 
 def open_npy(path: str | Path, flag: str = "clips") -> AnyArray:
     """Open clips alone, of any shape; arguments and errors as of :func:`load_npy`."""
-    clips = _open(path, flag)
+    clips = open_array(path, f"{flag} {path}")
     if clips.ndim != 5:
         raise InputError(f"{flag} {path}: has shape {clips.shape}, {clips.ndim} axes; clips have 5: (n, d, h, w, c)")
     return clips
@@ -61,12 +63,12 @@ def open_npy(path: str | Path, flag: str = "clips") -> AnyArray:
 
 def _labels(path: str | Path, flag: str, count: int, num_classes: int) -> IntArray:
     """The labels of ``count`` clips, int64 of shape (count,)."""
-    labels = _open(path, flag)
     where = f"{flag} {path}"
+    labels = open_array(path, where)
     if labels.shape not in ((count,), (count, 1)):
         raise InputError(f"{where}: has shape {labels.shape}; {count} clips need ({count},)")
     labels = np.array(labels).reshape(count)
-    whole = labels.astype(np.int64) if labels.dtype.kind in "iu" else _whole(labels, where)
+    whole = whole_labels(labels, where)
     outside = (whole < 0) | (whole >= num_classes)
     if outside.any():
         first = int(outside.argmax())
@@ -77,8 +79,20 @@ def _labels(path: str | Path, flag: str, count: int, num_classes: int) -> IntArr
     return whole
 
 
-def _whole(labels: AnyArray, where: str) -> IntArray:
-    """Float labels as int64; refuses those that are not whole."""
+def whole_labels(labels: AnyArray, where: str) -> IntArray:
+    """Labels as int64.
+
+    Args:
+        labels: array of shape (n,), integers, or floats that are whole.
+        where: what it is called in messages.
+
+    Raises:
+        InputError: a label is not a whole number, or the array is of another kind.
+    """
+    if labels.dtype.kind in "iu":
+        return labels.astype(np.int64)
+    if labels.dtype.kind != "f":
+        raise InputError(f"{where}: has dtype {labels.dtype}; labels are whole numbers")
     with np.errstate(invalid="ignore"):
         wrong = ~(labels == np.floor(labels)) | (np.abs(labels) > 2**31)
     if wrong.any():
@@ -87,32 +101,34 @@ def _whole(labels: AnyArray, where: str) -> IntArray:
     return labels.astype(np.int64)
 
 
-def _open(path: str | Path, flag: str) -> AnyArray:
-    """The array in an .npy file, memory-mapped."""
-    where = f"{flag} {path}"
-    if os.path.isdir(path):
-        raise InputError(f"{where}: is a folder; an .npy file is needed")
-    try:
+def open_array(path: str | Path, where: str) -> AnyArray:
+    """The array in an .npy file, memory-mapped.
+
+    Args:
+        path: the file.
+        where: what it is called in messages.
+
+    Raises:
+        InputError: the file is missing, not an .npy, damaged or cut short, or holds anything but integers or floats of
+            up to 64 bits.
+    """
+    with reading(where):
+        size = file_size(path, where)
         with open(path, "rb") as file:
             magic = file.read(6)
             if magic != b"\x93NUMPY":
                 found = "an .npz archive" if magic[:2] == b"PK" else "no .npy file" if magic else "an empty file"
-                raise InputError(f"{where}: is {found}; save the array with numpy.save")
+                raise InputError(f"{where}: cannot be read as .npy: it is {found}; save the array with numpy.save")
             file.seek(0)
-            version = np.lib.format.read_magic(file)
-            reader = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
-            shape, _, dtype = reader(file)
+            shape, dtype = npy_header(file)
+            needed = file.tell() + math.prod(shape) * dtype.itemsize
         if dtype.hasobject:
             raise InputError(f"{where}: holds Python objects (pickle), which are refused; save a plain number array")
         if dtype.kind not in "fiu":
             raise InputError(f"{where}: has dtype {dtype}; it must hold integers or floats")
+        if dtype.itemsize > 8:
+            raise InputError(f"{where}: has dtype {dtype}; floats of up to 64 bits are read, save it as float64")
+        if needed != size:
+            raise InputError(f"{where}: is damaged or cut short: its header says {needed:,} bytes, it has {size:,}")
         # An empty file cannot be mapped, and needs no reading either.
         return np.load(path, mmap_mode="r", allow_pickle=False) if 0 not in shape else np.empty(shape, dtype)
-    except FileNotFoundError:
-        raise InputError(f"{where}: there is no such file") from None
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{where}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{where}: is damaged or cut short ({error})") from None

@@ -1,7 +1,7 @@
 """Random changes of training clips that leave what they show as it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,10 @@ from kernels.arrays import AnyArray, FloatArray
 
 PLANES = {"hw": ((1, 2),), "dhw": ((1, 2), (0, 2), (0, 1))}
 """The pairs of axes that clips are turned and slanted in: of frames, or of volumes."""
+
+MOVES: dict[str, Any] = {"shift": (0, 0.04, 0.04), "rotate": 5.0, "scale": 0.05}
+"""Moves of the copies that :meth:`Augmentation.copy` makes for a run that was trained without any: up to 4 % of the
+rows and columns, 5 degrees, 5 % in size."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,17 @@ class Augmentation:
         given = {name: getattr(settings, name) for name in names}
         return cls(**given, flip=settings.flip or "", within=settings.augment_in)
 
+    @classmethod
+    def of_copies(cls, settings: Any) -> "Augmentation":
+        """What the moved copies of a clip are drawn from when a run answers.
+
+        The moves that the run was trained with (``--shift``, ``--flip``, ``--rotate``, ``--scale``, ``--shear``), or
+        :data:`MOVES` where it was trained with none.  Brightness and contrast stay, and the seed is 0, whatever the
+        run's, so all runs of the same moves are shown the same copies.
+        """
+        trained = replace(cls.of(settings), brightness=0.0, contrast=0.0, seed=0)
+        return trained or cls(**MOVES, within=settings.augment_in)
+
     def __bool__(self) -> bool:
         amounts = *self.shift, self.brightness, self.rotate, self.scale, self.shear, self.contrast
         return bool(any(amounts) or self.flip)
@@ -65,6 +80,31 @@ class Augmentation:
         from kernels import cpu  # brings Numba along
 
         cpu.affine(clips, *self.draw(len(clips), clips.shape[1:4], step), out=clips, beside=True)
+
+    def copy(self, clips: AnyArray, number: int, out: AnyArray | None = None) -> AnyArray:
+        """Moved copies of clips, which follow from ``number`` alone: every clip is moved by the same map.
+
+        Copy 0 is the clips themselves.  Copies 1 and 2 are moved by the map that step 1 draws for its first clip and
+        by its inverse, copies 3 and 4 by that of step 2 and its inverse, and so on: moves in opposite pairs favour
+        no side.
+
+        Args:
+            clips: array of shape (n, d, h, w, c).
+            number: of the copy, from 0.
+            out: array to write to, which may be ``clips``; default a new one.  Copy 0 is not written.
+
+        Returns:
+            Array of the shape and dtype of ``clips``; for copy 0 ``clips``.
+        """
+        if number == 0:
+            return clips
+        from kernels import cpu  # brings Numba along
+
+        (drawn,), _ = self.draw(1, clips.shape[1:4], (number + 1) // 2)
+        if number % 2 == 0:
+            drawn = np.linalg.inv(np.vstack([drawn, [0, 0, 0, 1]]))[:3]
+        moved: AnyArray = cpu.affine(clips, np.tile(drawn, (len(clips), 1, 1)), out=out, beside=True)
+        return moved
 
     def draw(self, count: int, sides: Sequence[int], step: int) -> tuple[FloatArray, FloatArray]:
         """The changes that step ``step`` makes to its clips.

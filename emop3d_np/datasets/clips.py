@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..errors import InputError
+from .record import Record
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ClipSet:
         rows: int64 ndarray of shape (n,): the row of ``clips`` where each clip of the set stands; default None, where
             m = n and every row is taken in order.
         shrink: batches are of means of ``shrink x shrink`` pixels, as of :func:`shrink`; default 1, of the pixels.
+        record: how the clips came to be; default None, which is not known.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ClipSet:
     index: dict[str, AnyArray] | None = None
     rows: IntArray | None = None
     shrink: int = 1
+    record: Record | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -166,14 +169,22 @@ class ClipSet:
         return raw, small, upload(small, placed)
 
     def _require_finite(self, row: int, clip: AnyArray) -> None:
-        # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(clip.sum()) or np.isfinite(clip).all():
-                return
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(clip))[0])
-        raise InputError(
-            f"{self.name}: clip {row} holds {clip[where]} at (d, h, w, c) = {where}; take it out, or replace the value"
-        )
+        require_finite(clip, f"{self.name}: clip {row}")
+
+
+def require_finite(values: AnyArray, what: str) -> None:
+    """Refuse a clip (d, h, w, c), or a frame (h, w, c), that holds a value that is NaN or infinite.
+
+    Raises:
+        InputError: the value and its place are named; ``what`` says whose it is.
+    """
+    # One NaN or infinity makes the sum so too, and a sum is much cheaper than a look at every value.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()) or np.isfinite(values).all():
+            return
+    where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+    axes = ", ".join("dhwc"[-values.ndim :])
+    raise InputError(f"{what} holds {values[where]} at ({axes}) = {where}; take it out, or replace the value")
 
 
 def shrink(clips: AnyArray, side: int, out: FloatArray | None = None) -> AnyArray:
@@ -191,7 +202,8 @@ def shrink(clips: AnyArray, side: int, out: FloatArray | None = None) -> AnyArra
         return clips
     from kernels import cpu  # brings Numba along
 
-    return cpu.block_means(clips, side, out)
+    smaller: FloatArray = cpu.block_means(clips, side, out)
+    return smaller
 
 
 def shrunk_shape(shape: Sequence[int], side: int) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
 """Volumes of MedMNIST v2 (Yang et al., Scientific Data 2023), read from its .npz files as they are."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,9 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
+from ..reading import MOST_OF_DEFLATE, read_npz, reading
+from .arrays import whole_labels
+from .classes import numbered
 from .clips import ClipSet
 
 PARTS = ("train", "val", "test")
@@ -45,11 +47,13 @@ def load_medmnist(
             f"{where}: volumes have (d, h, w) = {(d, h, w)}, the flags say {tuple(shape)}: "
             f"give --depth_frames {d} --height {h} --width {w} --in_channels 1"
         )
-    labels = labels[:, 0].astype(np.int64)
+    if images.shape[-1] == 3 and images.shape[1] == images.shape[2] > 3:
+        raise InputError(f"{where}: {part}_images have shape {images.shape}: a 2D set, in colour; take a 3D one")
+    labels = whole_labels(labels[:, 0], f"{where}: {part}_labels")
     if labels.size == 0 or labels.min() < 0 or labels.max() >= num_classes:
         seen = f"labels run from {labels.min()} to {labels.max()}" if labels.size else "there are no volumes"
         raise InputError(f"{where}: {part}: {seen}, --num_classes is {num_classes}")
-    return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, tuple(map(str, range(num_classes))))
+    return ClipSet(f"{part} of {path}", images[..., np.newaxis], labels, numbered(num_classes))
 
 
 def open_volumes(path: str | Path, part: str = "train", flag: str = "clips") -> AnyArray:
@@ -66,18 +70,6 @@ def open_volumes(path: str | Path, part: str = "train", flag: str = "clips") -> 
 
 def _arrays(path: str | Path, where: str, names: Sequence[str]) -> list[AnyArray]:
     """The arrays called ``names`` in an .npz file."""
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InputError(f"{where}: is no .npz archive")
-        with archive:
-            missing = [name for name in names if name not in archive.files]
-            if missing:
-                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {', '.join(archive.files)}")
-            return [archive[name] for name in names]
-    except FileNotFoundError:
-        raise InputError(f"{where}: there is no such file") from None
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{where}: cannot be read as a set of MedMNIST ({error})") from None
+    with reading(where, damaged=f"{where}: cannot be read as a set of MedMNIST"):
+        arrays = read_npz(path, where, names, MOST_OF_DEFLATE)
+        return [arrays[name] for name in names]

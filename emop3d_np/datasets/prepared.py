@@ -1,7 +1,5 @@
-"""A folder of prepared clips: ``Training.npy``, ``labels.npy``, ``index.csv`` and ``classes.txt``."""
+"""A folder of prepared clips: ``Training.npy``, ``labels.npy``, ``index.csv``, ``classes.txt``, and ``record.json``."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,69 +9,84 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
+from ..reading import read_table, short
+from . import classes, record
 from .arrays import load_npy
 from .clips import ClipSet
+from .subjects import canonical, spelling_notes, tell
 
 COLUMNS = ("clip", "source", "first_frame", "subject", "label")
 """Columns that ``index.csv`` must have."""
 
 
-def load_prepared(folder: str | Path, shape: Sequence[int], num_classes: int, flag: str = "train_path") -> ClipSet:
+def load_prepared(
+    folder: str | Path,
+    shape: Sequence[int],
+    num_classes: int,
+    flag: str = "train_path",
+    class_names: Sequence[str] | None = None,
+) -> ClipSet:
     """Open a prepared folder.
 
     Args:
         folder: holds ``Training.npy`` (n, d, h, w, c), ``labels.npy`` (n,), ``classes.txt`` (one name per line, in the
             order of the labels) and ``index.csv`` (one row per clip: clip (0, 1, ...), source, first_frame, subject,
-            label; optionally video, whose clips vote together, by default those of one source).
+            label; optionally video, whose clips vote together, by default those of one source); optionally
+            ``record.json``, how they came to be.
         shape: ``(d, h, w, c)`` that a clip must have.
         num_classes: number of classes there must be.
         flag: what the folder is called in messages; default "train_path".
+        class_names: names that the network's classes have, in its order, which the labels are brought to; default
+            None, the folder's own names and order.
 
     Returns:
-        ClipSet with the names of its classes, and with its index.
+        ClipSet with the names of its classes, with its index, and with its record where there is one.
 
     Raises:
-        InputError: a file is missing or damaged, or the files do not fit each other or the settings.
+        InputError: a file is missing or damaged, or the files do not fit each other or the settings; or the folder's
+            classes are not called ``class_names``.
     """
     folder = Path(folder)
-    names = tuple(line for line in _text(folder / "classes.txt", flag).splitlines() if line)
-    where = f"{flag} {folder / 'classes.txt'}"
-    if len(set(names)) != len(names):
-        raise InputError(f"{where}: names a class twice: {', '.join(names)}")
+    where = f"{flag} {folder / classes.FILE}"
+    names = classes.read_names(folder / classes.FILE, where, _missing(folder / classes.FILE, flag))
+    places = classes.places(names, class_names, where, "the network's") if class_names else None
     if len(names) != num_classes:
         raise InputError(f"{where}: names {len(names)} classes, --num_classes is {num_classes}; set it to {len(names)}")
     flags = (flag, flag.replace("path", "labels_path"))
     clips = load_npy(folder / "Training.npy", folder / "labels.npy", shape, num_classes, flags)
-    return replace(clips, class_names=names, index=_index(folder / "index.csv", flag, clips.labels))
+    made = record.read(folder, f"{flag} {folder / record.FILE}")
+    if made:
+        record.require_fit(made, names, clips.clips.shape[1:], f"{flag} {folder / record.FILE}")
+    clips = replace(clips, class_names=names, index=_index(folder / "index.csv", flag, clips.labels), record=made)
+    if class_names is None or places is None:
+        return clips
+    return replace(clips, class_names=tuple(class_names), labels=places[clips.labels])
 
 
 def _index(path: Path, flag: str, labels: IntArray) -> dict[str, AnyArray]:
     """The columns that the index of a ClipSet has, each of shape (n,)."""
     where = f"{flag} {path}"
-    reader = csv.DictReader(io.StringIO(_text(path, flag), newline=""))
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    columns, rows = read_table(path, where, _missing(path, flag))
+    missing = [column for column in COLUMNS if column not in columns]
     if missing:
         raise InputError(f"{where}: has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-    rows = list(reader)
     if len(rows) != len(labels):
         raise InputError(f"{where}: has {len(rows)} rows, there are {len(labels)} clips; each needs one")
     for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
         if row["clip"] != str(number) or row["label"] != str(label):
             raise InputError(
-                f"{where}: row {number + 1} is of clip {row['clip']} with label {row['label']}; "
+                f"{where}: row {number + 1} is of clip {short(row['clip'])} with label {short(row['label'])}; "
                 f"by its place and labels.npy it must be clip {number} with label {label}"
             )
     index = {column: np.array([row[column] for row in rows]) for column in ("subject", "source", "first_frame")}
-    return index | {"video": np.array([row["video"] for row in rows]) if "video" in rows[0] else index["source"]}
+    tell(spelling_notes(set(index["subject"].tolist())))
+    index["subject"] = np.array([canonical(name) for name in index["subject"].tolist()])
+    return index | {"video": np.array([row["video"] for row in rows]) if "video" in columns else index["source"]}
 
 
-def _text(path: Path, flag: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            f"{flag} {path}: there is no such file; a prepared folder holds Training.npy, labels.npy, index.csv and "
-            f"classes.txt"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{flag} {path}: cannot be read: {error}") from None
+def _missing(path: Path, flag: str) -> str:
+    """What is said where a file of the folder is not there."""
+    return (
+        f"{flag} {path}: there is no such file; a prepared folder holds Training.npy, labels.npy, index.csv and "
+        f"classes.txt"
+    )

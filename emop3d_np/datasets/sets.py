@@ -1,5 +1,6 @@
 """The training and validation sets that the settings name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
 from .arrays import load_npy, open_npy
+from .classes import numbered
 from .clips import ClipSet
 from .folds import group_folds, linked_groups
 from .medmnist import load_medmnist, open_volumes
@@ -110,7 +112,14 @@ def _open_set(settings: SimpleNamespace, part: str) -> ClipSet:
     return open_set(clips, labels, settings, part, part)
 
 
-def open_set(clips: str | Path, labels: str | Path | None, settings: SimpleNamespace, flag: str, part: str) -> ClipSet:
+def open_set(
+    clips: str | Path,
+    labels: str | Path | None,
+    settings: SimpleNamespace,
+    flag: str,
+    part: str,
+    class_names: Sequence[str] | None = None,
+) -> ClipSet:
     """Open one set of clips.
 
     Args:
@@ -119,22 +128,28 @@ def open_set(clips: str | Path, labels: str | Path | None, settings: SimpleNames
         settings: the set must have their shape of clips and number of classes; its batches are shrunk as they say.
         flag: messages call the paths by this name with ``_path`` and ``_labels_path`` behind it.
         part: which split of a set of MedMNIST: "train", "val" or "test".
+        class_names: names of a trained network's classes: a prepared folder with the same names in another order gets
+            its labels by this one, and where the folder or the network has no names, labels stand for themselves.
+            Default None, the set's own.
 
     Raises:
-        InputError: a file does not fit, or labels are missing or given where none are needed.
+        InputError: a file does not fit, its classes have other names, or labels are missing or given where none are
+            needed.
     """
     flags = f"{flag}_path", f"{flag}_labels_path"
     shape, classes = clip_shape(settings), settings.num_classes
     if labels and (Path(clips).is_dir() or _is_medmnist(clips)):
         raise InputError(f"--{flags[1]} {labels}: leave it out, the labels are in {clips}")
     if Path(clips).is_dir():
-        found = load_prepared(clips, shape, classes, flags[0])
+        found = load_prepared(clips, shape, classes, flags[0], class_names)
     elif _is_medmnist(clips):
         found = load_medmnist(clips, part, shape, classes, flags[0])
     elif labels:
         found = load_npy(clips, labels, shape, classes, flags)
     else:
         raise InputError(f"{flags[0]} {clips}: an .npy of clips needs a second one with their labels; give both")
+    if class_names and found.class_names == numbered(classes):
+        found = replace(found, class_names=tuple(class_names))
     return replace(found, shrink=settings.shrink)
 
 
@@ -189,4 +204,5 @@ def _drawn_set(name: str, people: tuple[int, int, int], settings: SimpleNamespac
     )
     numbers = np.arange(len(labels))
     index = {"subject": identities, "source": numbers, "video": numbers, "first_frame": np.zeros_like(numbers)}
+    name = name if settings.faces == "default" else f"{name}, {settings.faces}"
     return ClipSet(name, clips, labels, faces.EMOTIONS, draw, index, shrink=settings.shrink)

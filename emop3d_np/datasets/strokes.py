@@ -33,7 +33,14 @@ from kernels.arrays import AnyArray, FloatArray
 from kernels.cpu.jit import parallel, serial
 
 from ..errors import InputError
+from ..files import put_in_place, sync
+from ..reading import require_inflation
+from . import record
+from .classes import require_names
 from .prepared import COLUMNS
+
+MOST_INFLATION = 100
+"""How many times its own size an archive of strokes may unpack to; text like this shrinks to a fifth or a tenth."""
 
 BOX = 105
 """Side of the square that was drawn in; it becomes the smaller side of a frame."""
@@ -151,6 +158,8 @@ def prepare_strokes(
     source, out, shape = Path(source).resolve(), Path(out), _checked_shape(shape)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: exists already; name a new folder, or remove it first")
+    if source.is_dir() and source in out.resolve().parents:
+        raise InputError(f"{out}: lies in {source}, and would be read with it the next time; name a folder elsewhere")
     drawings = read_strokes(source)
     folders = {".": drawings}
     if held_out is not None:
@@ -159,14 +168,16 @@ def prepare_strokes(
             "train": [drawing for drawing in drawings if drawing.drawer not in held_out],
             "val": [drawing for drawing in drawings if drawing.drawer in held_out],
         }
-    classes = sorted({drawing.alphabet for drawing in drawings})
+    classes = list(require_names(sorted({drawing.alphabet for drawing in drawings}), str(source)))
     unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
     try:
         with tqdm(total=len(drawings), desc="drawing", unit="clip", disable=not progress) as bar:
             for folder, chosen in folders.items():
                 (unfinished / folder).mkdir(parents=True)
                 _write_folder(unfinished / folder, chosen, classes, shape, bar)
-        unfinished.replace(out)
+        for written in unfinished.rglob("*.*"):
+            sync(written)
+        put_in_place(unfinished, out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     finally:
@@ -186,6 +197,9 @@ def _write_folder(folder: Path, drawings: list[Drawing], classes: list[str], sha
             name = f"{drawing.alphabet}/{drawing.character}/{drawing.drawer:02}"
             writer.writerow([clip, name, 0, drawing.drawer, label])
     _write_clips(folder / "Training.npy", drawings, shape, bar)
+    d, h, w, c = shape
+    made = record.Record(tuple(classes), d, h, w, c, grey=True, overlap=None, faces=None, made_by="strokes")
+    record.write(folder, made)
 
 
 def _texts_of_folder(path: Path) -> dict[str, bytes]:
@@ -202,6 +216,7 @@ def _texts_of_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".txt") and _is_visible(name)]
+            require_inflation(map(archive.getinfo, names), path.stat().st_size, str(path), MOST_INFLATION)
             return {name: archive.read(name) for name in names}
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError) as error:
         raise InputError(f"{path}: is no zip archive, or a damaged one ({error}); fetch it again") from None

@@ -21,7 +21,6 @@ be there too and are not looked at.
 import itertools
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +29,9 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
-from ..files import writing
+from ..files import output
 from ..network import EmoP3D, strict_pyramid
+from ..reading import MOST_OF_DEFLATE, json_object, read_npz, reading
 from . import tolerances as tol
 from .mistakes import MISTAKES, changed
 
@@ -77,7 +77,7 @@ def export(
     }
     arrays |= {f"parameters/{name}": values for name, values in net.parameters.items()}
     arrays |= _results(net, x, labels, weight_decay)
-    with writing(path), open(path, "wb") as file:
+    with output(path) as place, open(place, "wb") as file:
         np.savez(file, **arrays)
     return arrays
 
@@ -95,7 +95,8 @@ def compare(path: str | os.PathLike[str], theirs_path: str | os.PathLike[str]) -
     for needed in ("format", "settings", "input", "labels", "loss"):
         if needed not in ours:
             raise InputError(f"{path} has no {needed!r}; write it with: python -m emop3d_np gradcheck export {path}")
-    settings = json.loads(ours["settings"].item())
+    with reading(str(path), damaged=f"{path}: its settings are damaged"):
+        settings = json_object(ours["settings"].item())
     order = _order(ours)
     missing = [name for name in order if name not in theirs and _required(name)]
     unknown = [name for name in theirs if name not in ours]
@@ -172,14 +173,9 @@ def _required(name):
 
 
 def _read(path):
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError, KeyError) as error:
-        why = "it holds Python objects (pickles)" if "pickle" in str(error) else "it is no .npz archive of arrays"
-        raise InputError(f"{path} cannot be read: {why}") from None
+    missing = f"{path} cannot be read: No such file or directory"
+    with reading(str(path), missing=missing, damaged=f"{path} cannot be read"):
+        return read_npz(path, str(path), inflation=MOST_OF_DEFLATE)
 
 
 def _require_form(path, name, ours, theirs):

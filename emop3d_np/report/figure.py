@@ -1,9 +1,11 @@
 """What every picture needs: matplotlib, without a window, and a file to go to."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files import output
 
 
 def pyplot() -> Any:
@@ -28,7 +30,11 @@ def save(figure: Any, picture: str | Path) -> None:
     Raises:
         InputError: it cannot be written, or the ending is none that matplotlib knows.
     """
+    ending = Path(picture).suffix.removeprefix(".").lower() or None
+    drawn = io.BytesIO()
     try:
-        figure.savefig(picture, dpi=110)
-    except (OSError, ValueError) as error:
+        figure.savefig(drawn, format=ending, dpi=110)
+    except ValueError as error:
         raise InputError(f"{picture} cannot be written: {error}") from None
+    with output(picture) as path, open(path, "wb") as file:
+        file.write(drawn.getvalue())

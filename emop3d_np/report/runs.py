@@ -1,14 +1,16 @@
 """A run, a cross-validation or a sweep as a picture."""
 
-import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..reading import read_json, read_json_lines, reading
 from ..training import checkpoint
+from ..training.runs import read_settings
 from .figure import pyplot, save
 
 
@@ -27,15 +29,22 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
     """
     plt = pyplot()
     folder = Path(folder)
-    if (folder / "folds.json").exists():
-        return _draw_folds(plt, json.loads((folder / "folds.json").read_text()), picture)
-    if (folder / "sweep.json").exists():
-        return _draw_sweep(plt, json.loads((folder / "sweep.json").read_text()), picture)
+    for name, draw in (("folds.json", _draw_folds), ("sweep.json", _draw_sweep)):
+        if (folder / name).exists():
+            result = read_json(folder / name)
+            with _of_this_program(folder / name):
+                return draw(plt, result, picture)
+    with _of_this_program(folder):
+        _draw_training(plt, folder, picture)
+
+
+def _draw_training(plt: Any, folder: Path, picture: str | Path) -> None:
+    """Draw a run of its own."""
     history = _rows(folder / "history.jsonl")
     if not history:
         raise InputError(f"{folder}: holds no history.jsonl with an evaluation in it; give the folder of a run")
     tests = _rows(folder / "tests.jsonl")
-    name = json.loads((folder / "settings.json").read_text())["checkpoint_name"]
+    name = read_settings(folder)["checkpoint_name"]
     saved = checkpoint.load(folder / name) if (folder / name).exists() else None
     panels = ["loss", "accuracy", *(["confusion"] if tests else []), *(["weights"] if saved else [])]
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.8), layout="constrained")
@@ -50,7 +59,7 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
     if tests:
         test = tests[-1]
         title = f"epoch {test['epoch']:g}: {100 * test['accuracy']:.1f} % of {test['clips']}"
-        _draw_confusion(of["confusion"], test, title)
+        draw_confusion(of["confusion"], test, title)
     if saved:
         # A row per map: for the first channel, the weights of each frame of the window, side by side.
         weights = saved.answering["L1WS/weights"][..., 0, :]
@@ -74,8 +83,11 @@ def _draw_folds(plt: Any, result: Mapping[str, Any], picture: str | Path) -> Non
     title = "accuracy by fold; bands: 95 % interval of the mean"
     bars.set(xlabel="fold", xticks=folds, ylim=(0, 1), title=title)
     bars.legend()
-    _draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
-    recalls.barh(list(result["recall"]), [share or 0 for share in result["recall"].values()])
+    draw_confusion(matrix, result, f"all folds, {result['clips']} clips")
+    never = result.get("unseen", {})
+    recalls.barh(
+        list(result["recall"]), [0 if name in never else share or 0 for name, share in result["recall"].items()]
+    )
     recalls.set(xlim=(0, 1), title="recall per clip")
     recalls.invert_yaxis()
     figure.suptitle(
@@ -101,7 +113,7 @@ def _draw_sweep(plt: Any, result: Mapping[str, Any], picture: str | Path) -> Non
     save(figure, picture)
 
 
-def _draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
+def draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
     """Draw the ``confusion`` matrix (k, k) of a test: a row per class, in shares of the row."""
     counts = np.array(test["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -117,4 +129,9 @@ def _draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a .jsonl; none where the file does not exist."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return read_json_lines(path) if path.exists() else []
+
+
+def _of_this_program(path: Path) -> AbstractContextManager[None]:
+    """Around what draws a result: one that lacks what is to be drawn is refused in a line."""
+    return reading(str(path), damaged=f"{path}: is damaged, or of another version, and cannot be drawn")

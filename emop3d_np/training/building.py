@@ -1,17 +1,20 @@
 """What a run is built of before its first step: network and optimiser from the settings, threads, compiled kernels."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import kernels
+from kernels.arrays import FloatArray
+
 from .. import memory, optimizers
 from ..datasets import Augmentation, ClipSet, clip_shape, normalize, shrink, shrunk_shape
 from ..errors import InputError
-from ..network import EmoP3D
+from ..network import EmoP3D, strict_pyramid
 from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
 from . import checkpoint
 from .flags import Settings, merge
@@ -23,15 +26,8 @@ def build_network(settings: Settings) -> EmoP3D:
     Raises:
         InputError: the clips cannot be shrunk as the settings say, or the network cannot be built.
     """
-    common = math.gcd(settings.height, settings.width)
-    if common % settings.shrink:
-        divisors = ", ".join(str(side) for side in range(1, common + 1) if common % side == 0)
-        raise InputError(
-            f"--shrink {settings.shrink} does not divide frames of {settings.height} x {settings.width} pixels "
-            f"(--height, --width); what does: {divisors}"
-        )
     return EmoP3D(
-        input_shape=shrunk_shape(clip_shape(settings), settings.shrink),
+        input_shape=_input_shape(settings),
         feature_maps=settings.feature_maps,
         num_classes=settings.num_classes,
         dtype=settings.dtype,
@@ -44,14 +40,52 @@ def build_network(settings: Settings) -> EmoP3D:
     )
 
 
+def require_shapes(settings: Settings, arrays: Mapping[str, FloatArray]) -> None:
+    """Refuse arrays that are not those of the network that ``settings`` describe, before that takes any memory.
+
+    Args:
+        settings: of the network.
+        arrays: parameters, by name, as of a checkpoint.
+
+    Raises:
+        InputError: a name or a shape is another, or there can be no such network.
+    """
+    layers = strict_pyramid(
+        kernels.edition("reference"), _input_shape(settings), settings.feature_maps, settings.num_classes,
+        tuple(settings.receptive_field), tuple(settings.strides), tuple(settings.pool), settings.pooling,
+    )  # fmt: skip
+    shapes = {name: shape for layer in layers for name, shape in layer.parameter_shapes.items()}
+    for name in [*shapes, *arrays]:
+        own, found = shapes.get(name, "none"), arrays[name].shape if name in arrays else "none"
+        if own != found:
+            raise InputError(f"{name} has shape {found}, the network's is {own}")
+
+
+def _input_shape(settings: Settings) -> tuple[int, ...]:
+    """``(d, h, w, c)`` that the network sees; raises InputError if the clips cannot be shrunk to it."""
+    common = math.gcd(settings.height, settings.width)
+    if common % settings.shrink:
+        divisors = ", ".join(str(side) for side in range(1, common + 1) if common % side == 0)
+        raise InputError(
+            f"--shrink {settings.shrink} does not divide frames of {settings.height} x {settings.width} pixels "
+            f"(--height, --width); what does: {divisors}"
+        )
+    return shrunk_shape(clip_shape(settings), settings.shrink)
+
+
 def load_network(path: str | Path) -> tuple[EmoP3D, Settings]:
     """The trained network of a checkpoint, the averaged one where there is one, and the settings of its training.
 
     Raises:
         InputError: there is no checkpoint at ``path``, or it is damaged.
     """
-    state = checkpoint.load(path)
+    return network_of(checkpoint.load(path))
+
+
+def network_of(state: checkpoint.Checkpoint) -> tuple[EmoP3D, Settings]:
+    """The trained network of a loaded checkpoint, and the settings, as of :func:`load_network`."""
     settings = merge(state.settings)
+    require_shapes(settings, state.answering)
     net = build_network(settings)
     net.load_parameters(state.answering)
     return net, settings
@@ -158,15 +192,15 @@ def compile_kernels(
     """
     x = np.zeros((2, *net.input_shape), net.dtype)
     raw = np.zeros((2, *clips.clips.shape[1:]), clips.clips.dtype.newbyteorder("="))
-    kernels: list[Callable[[], Any]] = [
+    things: list[Callable[[], Any]] = [
         lambda: clips.draw and clips.draw(np.arange(1)),
         *([partial(augmentation.apply, raw, 0)] if augmentation else []),
         lambda: normalize(shrink(raw, clips.shrink), net.kernels, x),
         lambda: net.training_pass(x, [0, 0]),
         lambda: net.loss(net.forward(x), [0, 0]),
     ]
-    for kernel in progress(kernels):
-        kernel()
+    for thing in progress(things):
+        thing()
 
 
 def layer_table(net: EmoP3D) -> str:

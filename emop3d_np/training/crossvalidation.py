@@ -2,7 +2,8 @@
 
 The folder, ``SAVE_PATH/folds-10-subjects`` for example, holds ``fold-01``, ``fold-02`` ..., folders of runs with one
 file more, ``answers.csv``, the network's answer to every clip of the fold after the last step.  A fold that has it is
-finished.  When all have, ``folds.json`` and ``folds.md`` are written.
+finished.  When all have, ``folds.json`` and ``folds.md`` are written.  ``data.json`` tells the clips from others, so
+that folds of different data are not mixed.
 """
 
 import csv
@@ -10,6 +11,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,15 +21,20 @@ from scipy.stats import t as student
 
 from kernels.arrays import FloatArray, IntArray
 
-from .. import datasets, files
+from .. import datasets, files, reading
 from ..errors import InputError
+from ..locks import only_writer
 from . import baseline, building, flags
-from .evaluation import logits_in_parts
+from .answers import logits_in_parts
 from .metrics import Evaluation, figures
+from .runs import read_settings
 from .side_by_side import Task, require_all, side_by_side
 
 MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
 """Settings that need not be the same in all folds: they do not change the result."""
+
+DATA = "data.json"
+"""What the clips are that all folds are of, as of :func:`emop3d_np.datasets.describe`, in the folder of the folds."""
 
 VIDEO_FIGURES = ("accuracy", "uar", "f1")
 """What is said per video: votes have no scores, and so no AUC."""
@@ -70,11 +77,13 @@ class CrossValidation:
         _check(settings)
         building.use_threads(settings.threads)
         self.folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
-        self.paths = [self.folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
         self.clips = datasets.load_all(settings)
-        self.fold_of = datasets.split(self.clips, settings)
+        self.fold_of = datasets.split(self.clips, settings)  # which refuses more folds than there are clips
+        self.paths = [self.folder / f"fold-{fold:02}" for fold in range(1, settings.folds + 1)]
         for path in self.paths:
             _check_same(path, settings)
+        self._data = datasets.describe(self.clips)
+        self._check_data()
         largest = np.bincount(self.fold_of).argmax()
         self._fewest = self.clips.take(np.flatnonzero(self.fold_of != largest), f"{self.clips.name} without a fold")
         building.require_batch(settings, self._fewest)
@@ -84,6 +93,15 @@ class CrossValidation:
     def waiting(self) -> list[int]:
         """Numbers, from 1, of the folds that are not finished."""
         return [fold for fold, path in enumerate(self.paths, 1) if not (path / "answers.csv").exists()]
+
+    def _check_data(self) -> None:
+        """Raises InputError if the folds that are there are of other clips, labels or groups."""
+        path = self.folder / DATA
+        if path.exists():
+            where = f"{self.folder}, with the answers.csv of its folds"
+            datasets.require_same(reading.read_json(path), self._data, where, "give another --save_path")
+        elif len(self.waiting) < len(self.paths):
+            print(f"note: {self.folder} is of an older version; whether it was begun on the same clips is not known")
 
     def train_fold(self, train: Train, fold: int) -> int:
         """Train and test one fold, or go on with it.
@@ -96,11 +114,16 @@ class CrossValidation:
             Exit code: 0, or 130 when the user interrupted.
         """
         path = self.paths[fold - 1]
+        if not (self.folder / DATA).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write_text(self.folder / DATA, json.dumps(self._data, indent=2) + "\n")
         saved = path / self.settings.checkpoint_name
         own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
-        code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
-        if not code:
-            files.write_text(path / "answers.csv", _answer(saved, self.clips, np.flatnonzero(self.fold_of == fold - 1)))
+        with only_writer(path):
+            code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
+            if not code:
+                tested = np.flatnonzero(self.fold_of == fold - 1)
+                files.write_text(path / "answers.csv", _answer(saved, self.clips, tested))
         return code
 
     def compile_kernels(self) -> None:
@@ -131,7 +154,7 @@ class CrossValidation:
         probabilities = gather(self.paths, self.clips, self.fold_of)
         result = summarize(self.clips, self.fold_of, probabilities, self.settings.fold_protocol)
         result |= {"linear_baseline": linear} if linear else {}
-        files.write_text(self.folder / "folds.json", json.dumps(result, indent=2) + "\n")
+        files.write_text(self.folder / "folds.json", files.as_json(result, indent=2) + "\n")
         files.write_text(self.folder / "folds.md", as_markdown(result))
         return result
 
@@ -176,6 +199,16 @@ def cross_validate(train: Train, given: dict[str, Any]) -> int:
         InputError: as of :class:`CrossValidation`, or folds side by side failed.
     """
     folds = CrossValidation(given)
+    words = unseen_in_words(unseen(folds.clips, folds.fold_of))
+    if words:
+        print(f"warning: {words}")
+    # Several processes may train a fold each.
+    with nullcontext() if folds.settings.fold else only_writer(folds.folder):
+        return _cross_validate(train, folds)
+
+
+def _cross_validate(train: Train, folds: CrossValidation) -> int:
+    """As :func:`cross_validate`, of ``folds`` that nobody else trains."""
     settings = folds.settings
     if settings.fold_jobs > 1:
         require_all(train_side_by_side({"": folds}, settings.fold_jobs))
@@ -217,14 +250,17 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
     """
     probabilities = np.full((len(clips), len(clips.class_names)), np.nan)
     for fold, path in enumerate(paths):
+        where = f"{path / 'answers.csv'}"
         try:
-            with open(path / "answers.csv", newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            tested = np.array([int(row["clip"]) for row in rows])
-            labels = [row["label"] for row in rows]
-            values = [[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows]
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InputError(f"{path / 'answers.csv'} cannot be read ({error}); delete it to test again") from None
+            with reading.reading(where, damaged=f"{where} cannot be read"):
+                _, rows = reading.read_table(path / "answers.csv")
+                tested = np.array([int(row["clip"]) for row in rows])
+                labels = [row["label"] for row in rows]
+                values = np.array([[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows])
+                if not (np.abs(values.sum(axis=1) - 1) < 1e-3).all() or values.min() < 0:
+                    raise ValueError("its probabilities are none")
+        except InputError as error:
+            raise InputError(f"{error}; delete it to test again") from None
         own = np.flatnonzero(fold_of == fold)
         if not np.array_equal(tested, own) or labels != [clips.class_names[label] for label in clips.labels[own]]:
             raise InputError(
@@ -248,7 +284,8 @@ def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatAr
         Plain values, as ``folds.json`` holds them.  A mean's interval is Student's, of 95 %, over folds.  For what is
         said per video, the clips of a video that one fold tests and that have one label vote on the answer; a tie
         goes to the larger sum of probabilities.  The AUC is that of clips; the mean over folds is None where a fold
-        has clips of one class only.
+        has clips of one class only.  ``unseen`` names the classes whose clips all lie in one fold, with its number:
+        the network that answered to them had never seen the class.
     """
     labels, answers = clips.labels, probabilities.argmax(axis=1)
     video_folds, video_labels, video_answers = _votes(clips, fold_of, probabilities)
@@ -271,7 +308,7 @@ def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatAr
         )
     leaks = {what: _leak(clips, fold_of, what) for what in ("subject", "source")} if clips.index else {}
     result = {"data": clips.name, "folds": count, "protocol": protocol, "warning": _warning(protocol, leaks)}
-    result["leaks"] = leaks
+    result |= {"leaks": leaks, "unseen": unseen(clips, fold_of)}
     for figure in (*(f"clip_{each}" for each in of_clips), *(f"video_{each}" for each in VIDEO_FIGURES)):
         result[figure] = _mean([row[figure] for row in per_fold])
     everything = _evaluation(clips.class_names, labels, answers).as_dict()
@@ -283,6 +320,26 @@ def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatAr
         "video_recall": by_video["recall"],
     }
     return result | {"per_fold": per_fold}
+
+
+def unseen(clips: datasets.ClipSet, fold_of: IntArray) -> dict[str, int]:
+    """The classes whose clips all lie in one fold, as where one person alone shows them: that fold's number, from 1.
+
+    Arguments are those of :func:`summarize`.
+    """
+    folds = [np.unique(fold_of[clips.labels == label]) for label in range(len(clips.class_names))]
+    return {name: int(own[0]) + 1 for name, own in zip(clips.class_names, folds, strict=True) if len(own) == 1}
+
+
+def unseen_in_words(found: Mapping[str, int]) -> str:
+    """What a reader must know of classes that :func:`unseen` found; nothing where there are none."""
+    if not found:
+        return ""
+    which = ", ".join(f"{name} (fold {fold})" for name, fold in found.items())
+    return (
+        f"all clips of a class lie in one fold, so the network that is tested on them has never seen the class: "
+        f"{which}; its recall is not shown, and its clips count against accuracy, UAR and F1"
+    )
 
 
 def mean_interval(values: Sequence[float] | FloatArray, level: float = 0.95) -> dict[str, Any]:
@@ -305,6 +362,9 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     lines = [f"# {result['folds']} folds by {result['protocol']}: {result['data']}", ""]
     if result["warning"]:
         lines += [f"**Warning:** {result['warning']}", ""]
+    never = result.get("unseen", {})
+    if never:
+        lines += [f"**Warning:** {unseen_in_words(never)}", ""]
     lines += ["| fold | clips | " + " | ".join(TABLE.values()) + " | videos |", "|---" * (len(TABLE) + 3) + "|"]
     for row in result["per_fold"]:
         cells = ["-" if row[figure] is None else f"{100 * row[figure]:.1f} %" for figure in TABLE]
@@ -314,7 +374,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     lines += ["", "| truth \\ answer | " + " | ".join(result["class_names"]) + " | recall | recall per video |"]
     lines.append("|---" * (len(result["class_names"]) + 3) + "|")
     for name, counts in zip(result["class_names"], result["confusion"], strict=True):
-        recalls = (result["recall"][name], result["video_recall"][name])
+        recalls = (None, None) if name in never else (result["recall"][name], result["video_recall"][name])
         shares = ["-" if share is None else f"{100 * share:.1f} %" for share in recalls]
         lines.append(f"| {name} | " + " | ".join([*map(str, counts), *shares]) + " |")
     return "\n".join(lines + _linear_lines(result.get("linear_baseline"))) + "\n"
@@ -366,9 +426,9 @@ def _check_same(path: Path, settings: flags.Settings) -> None:
     if not (path / "settings.json").exists():
         return
     try:
-        before = json.loads((path / "settings.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path / 'settings.json'} cannot be read ({error}); delete {path}") from None
+        before = read_settings(path)
+    except InputError as error:
+        raise InputError(f"{error}; delete {path} to train it again") from None
     for name, value in vars(settings).items():
         if name not in MAY_DIFFER and before.get(name) != value:
             raise InputError(

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
+from ..files import taken_for_flag
+from ..reading import short
 
 
 class Settings(SimpleNamespace):
@@ -100,10 +102,22 @@ DEGREES = Kind(_checked(float, lambda value: 0 <= value <= 180), "degrees from 0
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
 OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
+RUN_FILES = (".json", ".jsonl", ".txt")
+"""How the names of a run's own files end."""
+
 FILE_NAME = Kind(
-    _checked(str, lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\\"}), "a file name, no folders"
+    _checked(
+        str,
+        lambda name: (
+            name not in ("", ".", "..")
+            and not set(name) & {"/", "\\"}
+            and name.isprintable()
+            and not name.lower().endswith(RUN_FILES)
+        ),
+    ),
+    f"a file name, no folders, that does not end in {', '.join(RUN_FILES)}",
 )
-PATH = Kind(_optional(_checked(str, bool)), "a path")
+PATH = Kind(_optional(_checked(str, lambda text: text and "\0" not in text)), "a path")
 
 RECIPES = {
     "original": "",
@@ -309,7 +323,10 @@ def _texts(arguments):
                 help=f"{setting.help} (default {show(setting.default)})".replace("%", "%%"),
                 **optional_value,
             )
-    given, unknown = parser.parse_known_args(arguments)
+    try:
+        given, unknown = parser.parse_known_args(arguments)
+    except InputError as error:
+        raise InputError(f"{error}{taken_for_flag(arguments)}") from None
     if unknown:
         close = difflib.get_close_matches(unknown[0].split("=")[0].lstrip("-"), defaults(), 1)
         hint = f"did you mean --{close[0]}? " if close else ""
@@ -329,6 +346,29 @@ def merge(*layers: Mapping[str, Any]) -> Settings:
     for layer in layers:
         values |= {name: value for name, value in layer.items() if name in values}
     return Settings(**values)
+
+
+def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings that were read from a file, each as the command line would have it.
+
+    Args:
+        values: settings by name; names that are no settings stay as they are.
+        where: what the file is called in messages.
+
+    Raises:
+        InputError: a value is none that the flag takes.
+    """
+    kinds = {setting.name: setting.kind for section in SETTINGS.values() for setting in section}
+    checked = dict(values)
+    for name in [name for name in values if name in kinds]:
+        try:
+            checked[name] = kinds[name].read(show(values[name]))
+            fits = bool(checked[name] == values[name])
+        except (ValueError, KeyError, OverflowError):
+            fits = False
+        if not fits:
+            raise InputError(f"{where}: --{name} is {short(show(values[name]))}; it must be {kinds[name].words}")
+    return checked
 
 
 def table(settings: Settings) -> str:
@@ -369,6 +409,10 @@ def _read(name: str, text: str) -> Any:
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are InputErrors."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.color = False  # which Python 3.14 would write as escapes; see screen.py
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; python run.py --help lists all flags")

@@ -1,4 +1,4 @@
-"""What is said of a network's answers: loss, accuracy, UAR, macro F1, AUC, confusion matrix, recall."""
+"""What is said of a network's answers: loss, accuracy, UAR, macro F1, AUC, calibration, confusion matrix, recall."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,10 @@ from numpy.typing import ArrayLike
 
 import kernels
 from kernels.arrays import AnyArray, FloatArray, IntArray
+from kernels.contracts import checked_labels
+
+from ..errors import InputError
+from .calibration import Reliability
 
 
 def uar(confusion: IntArray) -> float:
@@ -19,7 +23,11 @@ def uar(confusion: IntArray) -> float:
 
     Returns:
         0 to 1; a class without clips is left out of the mean.
+
+    Raises:
+        InputError: it is no confusion matrix, or of no clip.
     """
+    _require_confusion(confusion)
     totals = confusion.sum(axis=1)
     present = totals > 0
     return float(np.mean(confusion.diagonal()[present] / totals[present]))
@@ -34,7 +42,11 @@ def macro_f1(confusion: IntArray) -> float:
     Returns:
         0 to 1; a class without clips is left out of the mean, although answers that named it lower the others' recall;
         a class with clips that no answer named counts as 0.
+
+    Raises:
+        InputError: as of :func:`uar`.
     """
+    _require_confusion(confusion)
     totals, answers = confusion.sum(axis=1), confusion.sum(axis=0)
     present = totals > 0
     return float(np.mean(2 * confusion.diagonal()[present] / (totals + answers)[present]))
@@ -51,9 +63,12 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
         Of two classes the area of the second; of more the mean over classes, as MedMNIST has it.  A class that no clip
         has, or every clip, does not count; NaN where that leaves none.
 
+    Raises:
+        InputError: scores that are no numbers, or labels that are no classes of theirs.
+
     Source: the rank sum of Mann and Whitney, ties counted half.
     """
-    scores, labels = np.asarray(scores), np.asarray(labels)
+    scores, labels = _checked(scores, labels)
     areas = []
     for k in range(scores.shape[1]) if scores.shape[1] > 2 else (1,):
         own = labels == k
@@ -73,7 +88,11 @@ def figures(scores: FloatArray, labels: IntArray) -> dict[str, float | None]:
 
     Returns:
         ``accuracy``, ``uar``, ``f1`` (:func:`macro_f1`) and ``auc``, which is None where all labels are the same.
+
+    Raises:
+        InputError: as of :func:`auc`.
     """
+    scores, labels = _checked(scores, labels)
     confusion = np.zeros((scores.shape[1],) * 2, np.int64)
     np.add.at(confusion, (labels, scores.argmax(axis=1)), 1)
     accuracy = float(confusion.trace() / len(labels))
@@ -140,7 +159,14 @@ class Evaluation(Tally):
         self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
 
     def add(self, loss: float, logits: FloatArray, labels: IntArray) -> None:
-        """Count a batch, as :meth:`Tally.add` does."""
+        """Count a batch, as :meth:`Tally.add` does.
+
+        Raises:
+            InputError: the logits or the labels are not of these classes; nothing is counted then.
+        """
+        if np.ndim(logits) != 2 or np.shape(logits)[1] != len(self.class_names):
+            raise InputError(f"logits have shape {np.shape(logits)}; there are {len(self.class_names)} classes")
+        labels = checked_labels(labels, len(logits), len(self.class_names))
         super().add(loss, logits, labels)
         np.add.at(self.confusion, (labels, logits.argmax(axis=1)), 1)
         self.scores.append(kernels.edition("reference").softmax(np.asarray(logits, np.float64)))
@@ -161,6 +187,16 @@ class Evaluation(Tally):
         """As of :func:`auc`; None where all clips are of one class."""
         return _known(auc(np.concatenate(self.scores), np.concatenate(self.labels)))
 
+    @property
+    def reliability(self) -> Reliability:
+        """How often answers were right, by how sure they were."""
+        return Reliability.of(np.concatenate(self.scores), np.concatenate(self.labels))
+
+    @property
+    def calibration_error(self) -> float | None:
+        """As of :attr:`Reliability.error`; None where a probability is not finite."""
+        return _known(self.reliability.error)
+
     def recall(self) -> dict[str, float | None]:
         """Share of each class's clips that were recognised, by name; None for a class without clips."""
         totals = self.confusion.sum(axis=1)
@@ -178,6 +214,7 @@ class Evaluation(Tally):
             "uar": self.uar,
             "f1": self.f1,
             "auc": self.auc,
+            "ece": self.calibration_error,
             "recall": recall,
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
@@ -199,6 +236,27 @@ class Evaluation(Tally):
 def _known(value: float) -> float | None:
     """A value as JSON has it, which knows no NaN."""
     return None if np.isnan(value) else value
+
+
+def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[FloatArray, IntArray]:
+    """Scores (n, k) and labels (n,), looked at."""
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or not scores.size or scores.dtype.kind not in "fiu":
+        raise InputError(f"scores have shape {scores.shape} and dtype {scores.dtype}; give real numbers (n, k), n >= 1")
+    if np.isnan(scores).any():
+        raise InputError(f"scores hold NaN, the first in row {int(np.argwhere(np.isnan(scores))[0, 0])}")
+    return scores, checked_labels(labels, len(scores), scores.shape[1])
+
+
+def _require_confusion(confusion: IntArray) -> None:
+    """Refuse what is no matrix of counts, or of none."""
+    shape = np.shape(confusion)
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise InputError(f"confusion has shape {shape}; it must be (k, k)")
+    if confusion.min() < 0:
+        raise InputError(f"confusion holds the negative count {confusion.min()}")
+    if not confusion.any():
+        raise InputError("confusion is of no clip")
 
 
 def _ranks(values: AnyArray) -> FloatArray:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..datasets import require_same
 from ..errors import InputError
 from ..network import EmoP3D
 from ..optimizers import Optimizer
+from .building import require_shapes
 from .checkpoint import Checkpoint
 from .flags import Settings, defaults, merge
 from .metrics import Tally
@@ -16,7 +18,8 @@ def merge_resumed(state: Checkpoint, given: Mapping[str, Any]) -> Settings:
     """The settings of a resumed run: those it had, and over them the flags ``given``, by name.
 
     Raises:
-        InputError: another recipe is given; what it stands for would be nothing beside the settings of the run.
+        InputError: another recipe is given; what it stands for would be nothing beside the settings of the run.  Or
+            the checkpoint is of another network than they describe.
     """
     recipe = state.settings.get("recipe", defaults()["recipe"])
     if given.get("recipe", recipe) != recipe:
@@ -24,7 +27,12 @@ def merge_resumed(state: Checkpoint, given: Mapping[str, Any]) -> Settings:
             f"--recipe {given['recipe']}: the run was begun with --recipe {recipe}; leave it out, and give the flags "
             f"that are to change"
         )
-    return merge(state.settings, given)
+    settings = merge(state.settings, given)
+    try:
+        require_shapes(settings, state.parameters)
+    except InputError as error:
+        raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    return settings
 
 
 def snapshot(
@@ -33,20 +41,20 @@ def snapshot(
     optimizer: Optimizer,
     tally: Tally,
     patience: Patience,
-    clip_count: int,
+    data: dict[str, Any],
     steps_per_epoch: int,
     averaged: EmoP3D | None,
 ) -> Checkpoint:
-    """The run as it stands, to be saved; ``clip_count`` is the size of its training set."""
+    """The run as it stands, to be saved; ``data`` is of its clips, as of ``datasets.identity.describe``."""
     epoch, batch = divmod(optimizer.step, steps_per_epoch)
     progress = {
         "tally": vars(tally),
         "patience": {"lowest": patience.lowest, "waited": patience.waited},
-        "training_clips": clip_count,
+        "training_clips": data["training"]["count"],
         "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
     }
     average = averaged.parameters if averaged else {}
-    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress, average)
+    return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress, average, data)
 
 
 def restore(
@@ -55,15 +63,18 @@ def restore(
     optimizer: Optimizer,
     tally: Tally,
     patience: Patience,
-    clip_count: int,
+    data: Mapping[str, Any],
     averaged: EmoP3D | None,
 ) -> None:
     """Put what :func:`snapshot` took back into the networks, the optimiser, the tally and the patience.
 
+    ``data`` is of the clips that the run goes on with, as of ``datasets.identity.describe``.
+
     An average that the checkpoint does not have begins with the network of the checkpoint.
 
     Raises:
-        InputError: it was written by a network of another shape, another optimiser, or on another training set.
+        InputError: it was written by a network of another shape, another optimiser, or on other clips, labels or groups
+            of clips.
     """
     try:
         net.load_parameters(state.parameters)
@@ -71,11 +82,16 @@ def restore(
             averaged.load_parameters(state.answering)
     except InputError as error:
         raise InputError(f"the checkpoint does not fit these settings: {error}") from None
+    missing = [name for name in ("tally", "training_clips") if name not in state.progress]
+    if missing:
+        raise InputError(f"the checkpoint says nothing of {', '.join(missing)}: it is of no training, and cannot go on")
+    clip_count = data["training"]["count"]
     if state.progress["training_clips"] != clip_count:
         raise InputError(
             f"the checkpoint's training set had {state.progress['training_clips']} clips, this one has {clip_count}: "
             f"give the same --train_path"
         )
+    require_same(state.data, data, "the checkpoint's data", "give the same, or begin a new run")
     try:
         optimizer.load_slots(state.slots, state.step, net.parameters)
     except InputError as error:

@@ -4,13 +4,18 @@ import json
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import files, reading
+from ..datasets import record
 from ..errors import InputError
 from . import checkpoint
-from .flags import Settings, defaults
+from .flags import Settings, defaults, validated
+
+OWN_FILES = ("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "output.txt", record.FILE)
+"""Names in a run's folder that no checkpoint may have."""
 
 
 def best_checkpoint(path: str | Path) -> Path:
@@ -26,14 +31,24 @@ def best_checkpoint(path: str | Path) -> Path:
     if not path.is_dir():
         return path
     try:
-        name = json.loads((path / "settings.json").read_text())["checkpoint_name"]
-    except (OSError, ValueError, KeyError):
+        name = read_settings(path)["checkpoint_name"]
+    except (InputError, KeyError):
         name = defaults()["checkpoint_name"]
     run = RunFolder(path, name)
     for found in (run.best, run.checkpoint):
         if found.exists():
             return found
     raise InputError(f"checkpoint: the folder {path} holds no {name}; train with --save_checkpoint True")
+
+
+def read_settings(folder: str | Path) -> dict[str, Any]:
+    """What ``settings.json`` of a run says, by name.
+
+    Raises:
+        InputError: there is none, it is damaged, or a value is none that its flag takes.
+    """
+    path = Path(folder) / "settings.json"
+    return validated(reading.read_json(path), str(path))
 
 
 class RunFolder:
@@ -60,8 +75,8 @@ class RunFolder:
         Args:
             save_path: where it is made.
             checkpoint_name: file name of the checkpoint.
-            name: of the folder, which may be there already: an unfinished run in it is begun again; default None,
-                the folder is named by the time.
+            name: of the folder, which may be there already: whoever goes on in it rewinds it; default None, the
+                folder is named by the time.
 
         Raises:
             InputError: nothing can be written there.
@@ -72,40 +87,55 @@ class RunFolder:
             if name:
                 run = cls(Path(save_path) / name, checkpoint_name)
                 run.path.mkdir(exist_ok=True)
-                run.rewind(0)
                 return run
             for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 1000))):
                 path = Path(save_path) / name
-                if not path.exists():
+                with suppress(FileExistsError):  # another run's, of this second
                     path.mkdir()
                     return cls(path, checkpoint_name)
         except OSError as error:
             raise InputError(f"--save_path {save_path}: cannot be written: {error.strerror}") from None
         raise InputError(f"--save_path {save_path}: holds a thousand runs of this second")
 
-    def write_settings(self, settings: Settings) -> None:
-        """Write ``settings.json``."""
+    def require_apart(self, settings: Settings) -> None:
+        """Raises InputError if two files of the run have one name, or one of them is a file of the clips."""
+        outputs = {f"{name} of the run": self.path / name for name in OWN_FILES}
+        outputs |= {"--checkpoint_name": self.checkpoint, "the best network": self.best}
+        paths = ("train_path", "train_labels_path", "val_path", "val_labels_path")
+        files.require_apart(outputs, [getattr(settings, name) for name in paths])
+
+    def write_settings(self, settings: Settings, made: record.Record | None = None) -> None:
+        """Write ``settings.json`` and, where the training clips have a record, that: ``record.json``."""
         files.write_text(self.path / "settings.json", json.dumps(vars(settings), indent=2) + "\n")
+        if made:
+            record.write(self.path, made)
 
     def append(self, file_name: str, row: dict[str, Any]) -> None:
-        """Add ``row`` to a file as one line of JSON."""
+        """Add ``row`` to a file as one line of JSON.
+
+        Raises:
+            InputError: it cannot be written.
+        """
         path = self.path / file_name
         try:
             with open(path, "a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(files.as_json(row) + "\n")
+                file.flush()
+                with suppress(OSError):  # a file that is none on disk
+                    os.fsync(file.fileno())
         except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}; {self.words_to_resume()}") from None
+            raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
     def rewind(self, step: int) -> None:
         """Drop what was logged after ``step``, so that a resumed run logs it once."""
         for name in ("history.jsonl", "tests.jsonl"):
             path = self.path / name
             if path.exists():
-                rows = [line for line in path.read_text().splitlines() if line and _step_of(line) <= step]
-                files.write_text(path, "".join(line + "\n" for line in rows))
+                lines = reading.read_text(path).split("\n")
+                files.write_text(path, "".join(f"{line}\n" for line in lines if line and _step_of(line) <= step))
 
     def save(self, state: checkpoint.Checkpoint, path: Path | None = None) -> None:
-        """Write a checkpoint; where the disk is full, to the system's temporary folder, and say so.
+        """Write a checkpoint; where it cannot be, to a new folder among the system's temporary ones, and say so.
 
         Args:
             state: the run as it stands.
@@ -118,8 +148,8 @@ class RunFolder:
         try:
             checkpoint.save(path, state)
         except OSError as error:
-            rescue = Path(tempfile.gettempdir()) / f"{self.path.name}-{path.name}"
             try:
+                rescue = Path(tempfile.mkdtemp(prefix=f"{self.path.name}-")) / path.name
                 checkpoint.save(rescue, state)
                 where = f"this step's is in {rescue}; python run.py --resume {rescue} goes on"
             except OSError:
@@ -136,6 +166,6 @@ class RunFolder:
 def _step_of(line: str) -> float:
     """The step of a logged line."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return float(reading.json_object(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")  # a line that a crash cut short

@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..children import WITH_STDIN
 from ..errors import InputError
 from . import flags
 from .building import most_threads
@@ -63,7 +64,7 @@ def side_by_side(tasks: Sequence[Task], jobs: int, finished: int = 0) -> dict[st
     print(
         f"{jobs} at a time, threads of each: {threads}; what a fold prints goes to {OUTPUT} in its folder", flush=True
     )
-    waiting, told = list(reversed(tasks)), False
+    waiting, told, shown = list(reversed(tasks)), False, ""
     running: dict[Task, subprocess.Popen[bytes]] = {}
     failures: dict[str, str] = {}
     with (
@@ -76,7 +77,7 @@ def side_by_side(tasks: Sequence[Task], jobs: int, finished: int = 0) -> dict[st
                     task = waiting.pop()
                     running[task] = _start(task, threads)
                 for task in [task for task, process in running.items() if process.poll() is not None]:
-                    code = running.pop(task).returncode
+                    code = _let_go(running.pop(task))
                     if code and not interrupt.requested:
                         failures[task.name] = _show_failure(task, code)
                     bar.update(not code)
@@ -85,15 +86,15 @@ def side_by_side(tasks: Sequence[Task], jobs: int, finished: int = 0) -> dict[st
                     for process in running.values():
                         process.terminate()
                 seen = ", ".join(map(_progress, running))
-                if seen != bar.postfix:
-                    bar.set_postfix_str(seen)
+                if seen != shown:
+                    bar.set_postfix_str(shown := seen)
                 time.sleep(0.1)
         finally:
             for process in running.values():
                 process.kill()
-                process.wait()
+                _let_go(process)
     if interrupt.requested:
-        print("the same command goes on from here; finished folds are kept")
+        interrupt.say("the same command goes on from here; finished folds are kept")
         raise KeyboardInterrupt
     return failures
 
@@ -106,19 +107,27 @@ def require_all(failures: Iterable[str]) -> None:
         )
 
 
+def _let_go(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a fold's process; returns its exit code."""
+    code = process.wait()
+    if process.stdin:
+        process.stdin.close()
+    return code
+
+
 def _start(task: Task, threads: int) -> "subprocess.Popen[bytes]":
-    """Start a fold's process, whose output goes to a file in the fold's folder."""
+    """Start a fold's process, whose output goes to a file in the fold's folder, and which ends when this one does."""
     command = ["run.py", *flags.arguments(task.given | {"threads": threads, "fold_jobs": 1})]
     log = task.path / OUTPUT
     # Bars are for terminals; lines are to be seen as they come.
-    environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1", WITH_STDIN: "1"}
     try:
         task.path.mkdir(parents=True, exist_ok=True)
         with open(log, "a", encoding="utf-8") as output:
             print(f"$ python {shlex.join(command)}", file=output, flush=True)
             return subprocess.Popen(
                 [sys.executable, str(RUN), *command[1:]],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # which is closed when this process ends, however it ends
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -142,5 +151,5 @@ def _progress(task: Task) -> str:
     try:
         last = (task.path / "history.jsonl").read_text().splitlines()[-1]
         return f"{task.name} epoch {json.loads(last)['epoch']:g}"
-    except (OSError, IndexError, ValueError, KeyError):
+    except (OSError, IndexError, ValueError, KeyError, TypeError, OverflowError):
         return task.name

@@ -1,7 +1,9 @@
 """What ends a run before its last step: Ctrl-C, a validation loss that no longer falls, a value that is not finite."""
 
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from tqdm import tqdm
 
 from kernels.arrays import FloatArray
 
-from ..errors import InputError
+from ..errors import InputError, Lasting
 from ..network import EmoP3D
 from .runs import RunFolder
 
@@ -18,7 +20,9 @@ LOOKED_AT_TOGETHER = 4
 
 
 class Interrupt:
-    """Turns Ctrl-C (and SIGTERM) into a wish, ``requested``, that the loop grants between two steps.
+    """Turns Ctrl-C, SIGTERM, a terminal that is closed, and an output that nobody reads any more into a wish.
+
+    The wish is ``requested``; the loop grants it between two steps.  Until then printing never fails.
 
     Args:
         what: the work that is finished before, in words; default "this step".
@@ -27,20 +31,36 @@ class Interrupt:
     after the terminal's Ctrl-C.
 
     Attributes:
-        requested: the signals that came, a set of their numbers; empty as long as none did.
+        requested: the signals that came, a set of their numbers, with "output" if it failed; empty as long as all is
+            well.
     """
 
     def __init__(self, what: str = "this step") -> None:
-        self.requested: set[int] = set()
+        self.requested: set[int | str] = set()
         self.words = f"stopping after {what} (Ctrl-C again: at once)"
 
     def __enter__(self) -> "Interrupt":
-        self._before = {each: signal.signal(each, self._request) for each in (signal.SIGINT, signal.SIGTERM)}
+        signals = [signal.SIGINT, signal.SIGTERM]
+        # A closed terminal says so by SIGHUP, which nohup has ignored.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signals.append(signal.SIGHUP)
+        self._before = {each: signal.signal(each, self._request) for each in signals}
+        self._stdout = sys.stdout
+        sys.stdout = self._lasting = Lasting(self._stdout, lambda: self.requested.add("output"))
         return self
 
     def __exit__(self, *_: object) -> None:
+        sys.stdout = self._stdout
         for each, handler in self._before.items():
             signal.signal(each, handler)
+
+    def say(self, words: str) -> None:
+        """Print how the work ended; where the output failed, on the error output, with the reason."""
+        if self._lasting.failed:
+            reason = getattr(self._lasting.failed, "strerror", None) or self._lasting.failed
+            print(f"the output cannot be written: {reason}; {words}", file=sys.stderr)
+        else:
+            print(words)
 
     def _request(self, number, _):
         if number in self.requested:
@@ -48,6 +68,29 @@ class Interrupt:
         if not self.requested:
             tqdm.write(self.words)
         self.requested.add(number)
+
+
+@contextmanager
+def training_kept(save: Callable[[], None], run: RunFolder) -> Iterator[None]:
+    """Around what may fail for want of data, disk or memory: it ends the run, but not without saving what was trained.
+
+    Args:
+        save: saves the run; it raises InputError, with what became of it, where it cannot.
+        run: its folder.
+
+    Raises:
+        InputError: what failed, and where the training is kept.
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError) as error:
+        try:
+            save()
+            where = run.words_to_resume()
+        except InputError as second:
+            where = str(second)
+        what = "not enough memory; lower --batch_size" if isinstance(error, MemoryError) else error
+        raise InputError(f"{what}; {where}") from None
 
 
 class Patience:

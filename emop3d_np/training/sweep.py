@@ -5,7 +5,6 @@ with its cross-validation as ``run.py --folds`` leaves it; all combinations have
 ``sweep.md`` compare them.
 """
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -16,6 +15,7 @@ import numpy as np
 
 from .. import files
 from ..errors import InputError
+from ..locks import only_writer
 from . import flags
 from .crossvalidation import CrossValidation, as_percent, mean_interval, train_side_by_side
 from .side_by_side import require_all
@@ -62,11 +62,19 @@ def sweep(arguments: Sequence[str]) -> None:
             raise InputError(f"{error} (seen with {name})") from None
 
     print(f"{len(combinations)} combinations, each in {shared.folds} folds")
-    failures = train_side_by_side(combinations, shared.fold_jobs)
+    with only_writer(folder):
+        _train_and_compare(combinations, varied, folder, shared.fold_jobs)
+
+
+def _train_and_compare(
+    combinations: Mapping[str, CrossValidation], varied: Sequence[str], folder: Path, jobs: int
+) -> None:
+    """Train what is not finished of all combinations, by name, and write to ``folder`` what they say of ``varied``."""
+    failures = train_side_by_side(combinations, jobs)
     finished = {name: folds for name, folds in combinations.items() if not folds.waiting}
     if finished:
         result = compare(finished, varied, len(combinations), failures)
-        files.write_text(folder / "sweep.json", json.dumps(result, indent=2) + "\n")
+        files.write_text(folder / "sweep.json", files.as_json(result, indent=2) + "\n")
         text = as_markdown(result)
         files.write_text(folder / "sweep.md", text)
         print(f"\n{text}\nresults are in {folder}; a picture: python -m emop3d_np report {folder} sweep.png")

@@ -15,10 +15,18 @@ from ..errors import InputError
 from .decode import PICTURES, natural
 
 VIDEOS = set(
-    ".3gp .asf .avi .divx .dv .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv "
-    ".y4m".split()
+    ".264 .265 .3g2 .3gp .amv .asf .av1 .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2t .m2ts .m2v "
+    ".m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .swf .tod .trp "
+    ".ts .vob .vp8 .vp9 .webm .wmv .wtv .y4m".split()
 )
-"""Endings that name a video."""
+"""Endings that name a video; files without any are tried, too."""
+
+NO_VIDEOS = set(
+    ".7z .aac .aif .aiff .ass .bz2 .cfg .conf .csv .db .doc .docx .eaf .flac .gz .htm .html .ini .json .jsonl .lnk "
+    ".log .m4a .mat .md .mid .mp3 .npy .npz .ods .odt .oga .ogg .opus .pdf .pickle .pkl .ppt .pptx .py .rar .rst .rtf "
+    ".sh .srt .sub .tar .textgrid .tgz .toml .tsv .txt .url .vtt .wav .wma .xls .xlsx .xml .yaml .yml .zip".split()
+)
+"""Endings of what lies beside videos: texts, tables, sound, archives.  Files of yet others are skipped with a word."""
 
 SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 ENTERFACE_CODES = dict(zip(("an", "di", "fe", "ha", "sa", "su"), SIX_EMOTIONS, strict=True))
@@ -254,18 +262,33 @@ def _take_row(listing: Listing, where: str, row: dict[str, str], seen: dict[str,
 def _found(listing: Listing) -> list[Path]:
     """Paths below the root that are videos or folders of pictures, in natural order.
 
-    Folders that cannot be read are noted in the listing.
+    Links to folders are followed, after all that is there without them; no folder is looked into twice.  Folders that
+    cannot be read, and files that may be videos and are not taken, are noted in the listing.
     """
     found: list[Path] = []
-
-    def unreadable(error: OSError) -> None:
-        listing.skip(os.path.relpath(error.filename, listing.root), f"cannot be read: {error.strerror}")
-
-    for folder, names, files in os.walk(listing.root, onerror=unreadable):
-        names[:] = [name for name in names if not name.startswith(".")]
-        here = Path(folder).relative_to(listing.root)
-        endings = {name: Path(name).suffix.lower() for name in files if not name.startswith(".")}
-        found += [here / name for name, ending in endings.items() if ending in VIDEOS]
+    seen: dict[tuple[int, int], Path] = {}
+    waiting, links = [Path()], list[Path]()
+    while waiting or links:
+        here = waiting.pop() if waiting else links.pop(0)
+        try:
+            state = (listing.root / here).stat()
+            if (state.st_dev, state.st_ino) in seen:
+                listing.skip(here, f"is the folder {seen[state.st_dev, state.st_ino]} once more")
+                continue
+            seen[state.st_dev, state.st_ino] = here
+            entries = [entry for entry in os.scandir(listing.root / here) if not entry.name.startswith(".")]
+        except OSError as error:
+            listing.skip(here, f"cannot be read: {error.strerror}")
+            continue
+        # From the end of the list, so that folders come in the order of their names.
+        folders = sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name, reverse=True)
+        waiting += [here / entry.name for entry in folders if not entry.is_symlink()]
+        links += [here / entry.name for entry in reversed(folders) if entry.is_symlink()]
+        endings = {entry.name: Path(entry.name).suffix.lower() for entry in entries if not entry.is_dir()}
+        found += [here / name for name, ending in endings.items() if ending in VIDEOS or not ending]
+        for name, ending in endings.items():
+            if ending and ending not in VIDEOS | PICTURES | NO_VIDEOS:
+                listing.skip(here / name, f"its ending {ending} names no video")
         if here.parts and PICTURES & set(endings.values()):
             found.append(here)
     return sorted(found, key=lambda path: [natural(part) for part in path.parts])

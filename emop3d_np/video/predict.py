@@ -3,24 +3,27 @@
 import json
 import re
 import sys
-from collections import deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
-from ..datasets import clip_shape, normalize, shrink
+from ..datasets import classes, clip_shape, differences, require_finite
+from ..datasets.arrays import open_array
 from ..errors import InputError
-from ..training.building import load_network
-from ..training.runs import best_checkpoint
-from .decode import CAMERAS, Video, pyav
+from ..training.ensemble import Ensemble
+from .cutting import as_trained
+from .decode import CAMERAS, Video
+from .prepare import FaceSettings
 from .track import FaceTracker, Sighting
+
+if TYPE_CHECKING:
+    from .annotated import Annotated
 
 MOMENTS = 12
 """Faces in the picture of a timeline."""
@@ -48,31 +51,67 @@ class Answer:
 
 
 class Predictor:
-    """A trained network with the names of its classes.
+    """A trained network with the names of its classes, or several that answer together.
 
     Args:
-        path: a checkpoint, or the folder of a run.  A run with ``--patience`` has a best network, which is taken.
+        paths, moved, temperature: as of :class:`~emop3d_np.training.ensemble.Ensemble`: a checkpoint, or the folder of
+            a run, of which the best network is taken where there is one (``--patience``); or a list of them.
 
     Raises:
-        InputError: there is no checkpoint, or it is damaged.
+        InputError: there is no checkpoint, it is damaged, or the runs cannot be averaged.
 
     Attributes:
-        net: the network, an EmoP3D.
-        settings: the run's settings.
-        class_names: names of the classes, in the order of their labels.
+        ensemble: the runs.
+        net: the network, an EmoP3D; of several runs the first one's.
+        settings: the settings of that run.
+        class_names: names of the classes, in the order of their labels, as the checkpoints have them.
+        record: how the training clips came to be, those of the first run; None where that is not known.
+        notes: what its user should know, a line each.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        file = best_checkpoint(path)
-        self.net, self.settings = load_network(file)
-        self.class_names = class_names(self.settings, file.parent)
+    def __init__(self, paths: str | Path | Sequence[str | Path], moved: int = 1, temperature: float = 1.0) -> None:
+        self.ensemble = Ensemble(paths, moved, temperature)
+        first = self.ensemble.first
+        self.net, self.settings, self.record = first.net, first.settings, first.record
+        self.notes: list[str] = []
+        self.class_names = self.ensemble.stored_names or self._older_names(first.path)
+        for member in self.ensemble.members[1:]:
+            if unlike := differences(member.record, self.record):
+                self.notes.append(
+                    f"the training clips of {member.path} were cut out unlike those of {first.path}, which are "
+                    f"followed: {', '.join(unlike)}"
+                )
+
+    def _older_names(self, file: Path) -> tuple[str, ...]:
+        """As of :func:`older_names`, with a note that says so."""
+        names, where = older_names(self.settings, file.parent)
+        self.notes.append(f"{file} is of an older version and holds no names of classes; they are those of {where}")
+        return names
 
     def probabilities(self, clips: AnyArray) -> FloatArray:
-        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training."""
-        clips = shrink(clips, self.settings.shrink)
-        if self.settings.normalize:
-            clips = normalize(np.ascontiguousarray(clips), self.net.kernels)
-        return np.asarray(self.net.predict_proba(clips))
+        """Probabilities (n, k) of raw clips (n, d, h, w, c), which are shrunk and standardised as in training.
+
+        Raises:
+            InputError: a value is NaN or infinite, or an answer is.
+        """
+        if clips.dtype.kind == "f":
+            for number, clip in enumerate(clips):
+                require_finite(clip, f"clip {number}")
+        found = self.ensemble.probabilities(clips)
+        if not np.isfinite(found).all():
+            raise InputError("the answer is not finite: values or parameters are too large for the network's numbers")
+        return found
+
+    def cutting(self, **given: Any) -> tuple[dict[str, Any], list[str]]:
+        """How faces are cut out: as those of the training clips were, but for what is ``given``.
+
+        Args:
+            given: ``rate`` of Video, and FaceTracker's options; None stands for what is not given.
+
+        Returns:
+            As of :func:`emop3d_np.video.cutting.as_trained`.
+        """
+        return as_trained(self.record, given, FaceSettings())
 
     def tracker(self, **options: Any) -> FaceTracker:
         """FaceTracker for clips of the network's size, with its other ``options``.
@@ -86,7 +125,7 @@ class Predictor:
             raise InputError(
                 f"the network takes frames of (h, w, c) = {(h, w, c)}; faces of a video are square, of one channel"
             )
-        if not self.settings.normalize:
+        if not all(member.settings.normalize for member in self.ensemble.members):
             raise InputError("the network was trained with --normalize False, on values that a video does not tell")
         return FaceTracker(h, **options)
 
@@ -95,7 +134,7 @@ class Predictor:
 
         Args:
             sightings: one per frame, None where the frame is lost; no clip reaches over a lost frame.
-            overlap: frames that neighbouring clips share; default half a clip.
+            overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         """
         depth, overlap = self._checked(overlap)
         buffer: list[Sighting] = []
@@ -119,26 +158,22 @@ class Predictor:
 
         Args:
             path: the .npy.
-            overlap: frames that neighbouring clips share where they are cut; default half a clip.
+            overlap: frames that neighbouring clips share where they are cut; default as of the training clips, else
+                half a clip.
 
         Raises:
-            InputError: the file does not fit the network.
+            InputError: the file does not fit the network, or holds a value that is NaN or infinite.
         """
         depth, overlap = self._checked(overlap)
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be read as .npy: {error}") from None
+        array = open_array(path, str(path))
         shape = clip_shape(self.settings)
-        if not isinstance(array, np.ndarray) or array.shape[1:] not in (shape, shape[1:]) or not len(array):
+        if array.shape[1:] not in (shape, shape[1:]) or not len(array):
             raise InputError(
-                f"{path}: has shape {getattr(array, 'shape', 'of an archive')}; this network takes clips (n, *{shape}) "
-                f"or frames (t, *{shape[1:]})"
+                f"{path}: has shape {array.shape}; this network takes clips (n, *{shape}) or frames (t, *{shape[1:]})"
             )
-        if array.dtype.kind not in "fiu":
-            raise InputError(f"{path}: has dtype {array.dtype}; it must hold integers or floats")
+        if array.dtype.kind == "f":  # all are looked at before the first is answered
+            for number, values in enumerate(array):
+                require_finite(values, f"{path}: {'clip' if array.ndim == 5 else 'frame'} {number}")
         if array.ndim == 5:
             starts = range(0, len(array) * depth, depth)
             array = array.reshape(-1, *shape[1:])
@@ -152,14 +187,16 @@ class Predictor:
     def _checked(self, overlap: int | None) -> tuple[int, int]:
         """Frames per clip, and how many of them neighbours share."""
         depth = self.net.input_shape[0]
-        overlap = depth // 2 if overlap is None else overlap
+        recorded = self.record.overlap if self.record else None
+        default = depth // 2 if recorded is None else recorded
+        overlap = default if overlap is None else overlap
         if not 0 <= overlap < depth:
             raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
         return depth, overlap
 
 
-def class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str, ...]:
-    """Names of a run's classes, in the order of their labels.
+def older_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[tuple[str, ...], str]:
+    """Names of the classes of a run whose checkpoint, being of an older version, holds none, and where they are from.
 
     They are read from ``classes.txt`` in the run's folder, or in or beside its training clips; where there is none,
     classes are named by their numbers.
@@ -167,15 +204,16 @@ def class_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[str,
     if not settings.train_path:
         from ..datasets.faces import EMOTIONS
 
-        return EMOTIONS
+        return EMOTIONS, "the drawn faces"
     for folder in (run_folder, settings.train_path, Path(settings.train_path).parent):
+        path = Path(folder) / classes.FILE
         try:
-            names = tuple((Path(folder) / "classes.txt").read_text().splitlines())
-        except (OSError, UnicodeDecodeError):
+            names = classes.read_names(path)
+        except InputError:
             continue
         if len(names) == settings.num_classes:
-            return names
-    return tuple(map(str, range(settings.num_classes)))
+            return names, str(path)
+    return classes.numbered(settings.num_classes), "their numbers"
 
 
 def open_source(source: str | Path, rate: float | None = None) -> Video:
@@ -223,7 +261,7 @@ def predict(
     predictor: Predictor,
     overlap: int | None = None,
     moments: Moments | None = None,
-    track: list[tuple[int, tuple[float, float, float]]] | None = None,
+    annotated: "Annotated | None" = None,
     **options: Any,
 ) -> Generator[Answer, None, tuple[int, int, list[str]] | None]:
     """Answers for a source, each as soon as it is known.
@@ -231,10 +269,10 @@ def predict(
     Args:
         source: as of :func:`open_source`, or an .npy as of :meth:`Predictor.clips_timeline`.
         predictor: the network.
-        overlap: frames that neighbouring clips share; default half a clip.
+        overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         moments: gets the faces, for a picture; default None.
-        track: list that gets ``(frame, box)`` of each face, for :func:`annotate`; default None.
-        options: ``rate`` of Video, and FaceTracker's.
+        annotated: video that gets the frames, the faces' places and the answers; default None.
+        options: as of :meth:`Predictor.cutting`.
 
     Returns:
         After the last answer, ``frames, lost, notes``: how many frames there were, how many without a face, and what
@@ -243,21 +281,24 @@ def predict(
     if str(source).endswith(".npy"):
         yield from predictor.clips_timeline(source, overlap)
         return None
-    rate = options.pop("rate", None)
+    options, _ = predictor.cutting(**options)
+    rate = options.pop("rate")
     tracker = predictor.tracker(**options)
 
     def sightings(video: Video) -> Iterator[Sighting | None]:
         for frame in video:
             seen = tracker(frame)
-            if seen is not None:
-                if moments is not None:
-                    moments.add(seen)
-                if track is not None:
-                    track.append((seen.frame, seen.box))
+            if seen is not None and moments is not None:
+                moments.add(seen)
+            if annotated is not None:
+                annotated.add(frame, None if seen is None else seen.box, rate or video.rate)
             yield seen
 
     with open_source(source, rate) as video:
-        yield from predictor.timeline(sightings(video), overlap)
+        for answer in predictor.timeline(sightings(video), overlap):
+            if annotated is not None:
+                annotated.answer(answer)
+            yield answer
     return tracker.frames, tracker.lost, video.notes
 
 
@@ -280,79 +321,3 @@ def as_json(answer: Answer, names: Sequence[str]) -> str:
     row |= {"label": names[int(answer.probabilities.argmax())]}
     row |= {"probabilities": {name: float(p) for name, p in zip(names, answer.probabilities, strict=True)}}
     return json.dumps(row)
-
-
-def annotate(
-    source: str | Path,
-    out: str | Path,
-    track: Iterable[tuple[int, tuple[float, float, float]]],
-    answers: Iterable[Answer],
-    names: Sequence[str],
-    rate: float | None = None,
-) -> None:
-    """Write the video once more, with the square that was cut out and the answer drawn in; sound is left out.
-
-    The answer shown in a frame is the mean of those for the clips that it belongs to.
-
-    Args:
-        source: what was given to :func:`predict`; it is decoded a second time.
-        out: file to write; its ending gives the container.
-        track: ``(frame, box)`` of each face, as :func:`predict` found them.
-        answers: in order.
-        names: of the classes.
-        rate: frames per second that were taken in :func:`predict`; default: every frame.
-
-    Raises:
-        InputError: the extra ``plots`` (for its letters) is missing, or the file cannot be written.
-    """
-    av = pyav()
-    boxes, coming = dict(track), deque(answers)
-    covering: deque[Answer] = deque()
-    with open_source(source, rate) as video:
-        exact_rate = Fraction(rate or video.rate or 25).limit_denominator(1000)
-        try:
-            with av.open(str(out), "w") as container:
-                stream: Any = None
-                for number, frame in enumerate(video):
-                    picture = frame.colour()
-                    # Colours are stored once per 2 x 2 pixels, so both sides must be even.
-                    picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2].copy()
-                    if stream is None:
-                        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-                        stream = container.add_stream(codec, exact_rate)
-                        stream.height, stream.width = picture.shape[:2]
-                        stream.pix_fmt = "yuv420p"
-                    while coming and coming[0].first_frame <= frame.index:
-                        covering.append(coming.popleft())
-                    while covering and covering[0].last_frame < frame.index:
-                        covering.popleft()
-                    _draw(picture, boxes.get(frame.index), covering, names)
-                    drawn = av.VideoFrame.from_ndarray(picture, "rgb24")
-                    drawn.pts, drawn.time_base = number, 1 / exact_rate
-                    container.mux(stream.encode(drawn))
-                container.mux(stream.encode(None))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _draw(
-    picture: AnyArray, box: tuple[float, float, float] | None, covering: Collection[Answer], names: Sequence[str]
-) -> None:
-    """Draw the square, and the mean of the answers ``covering`` it, into a picture (h, w, 3)."""
-    if box is None:
-        return
-    try:
-        from PIL import Image, ImageDraw, ImageFont
-    except ImportError:
-        raise InputError("drawing needs Pillow, which comes with matplotlib: pip install 'emop3d-np[plots]'") from None
-    x, y, side = box
-    canvas = Image.fromarray(picture)
-    pen = ImageDraw.Draw(canvas)
-    size = max(picture.shape[0] // 24, 10)
-    pen.rectangle((x, y, x + side, y + side), outline=(0, 255, 0), width=max(size // 8, 1))
-    if covering:
-        mean = np.mean([answer.probabilities for answer in covering], axis=0)
-        text = f"{names[mean.argmax()]} {100 * mean.max():.0f} %"
-        place = max(x, 0), max(y - 1.3 * size, 0)
-        pen.text(place, text, (0, 255, 0), ImageFont.load_default(size), stroke_width=1, stroke_fill=(0, 0, 0))
-    picture[...] = np.asarray(canvas)

@@ -8,6 +8,7 @@ that a run goes on from them if it was interrupted, or is repeated with other cl
 ``labels.npy``      (n,) int64
 ``classes.txt``     names of the classes, one per line, in the order of the labels
 ``index.csv``       a row per clip: clip, source, first_frame (of the source, from 0), subject, label, label_name, video
+``record.json``     how the clips came to be, as of ``emop3d_np.datasets.record``
 ``report.csv``      a row per recording: frames, lost ones and their share, clips, notes; or why it was skipped
 =================== ===========================================================================================
 """
@@ -20,6 +21,7 @@ import json
 import multiprocessing
 import os
 import signal
+import stat
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -32,17 +34,24 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from kernels.arrays import FloatArray
+from kernels.arrays import FloatArray, IntArray
 
+from ..children import end_with_parent
+from ..datasets import classes, record
 from ..errors import InputError
-from ..files import write_atomically
+from ..files import beside, remove_unfinished, require_apart, write_atomically
+from ..locks import only_writer
+from .cutting import as_flags
 from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
 from .prepare_messages import Row, cannot_be_written, no_clip_at_all, require_clips, why_no_clip
 from .track import MARGIN, FaceTracker
 
-FORMAT = 1
+FORMAT = 2
 """Number of the form of the files in ``OUT/faces``; it counts up when they change."""
+
+WRITTEN = ("Training.npy", "labels.npy", "index.csv", "classes.txt", "report.csv", record.FILE)
+"""Names of the files in ``OUT``."""
 
 Job: TypeAlias = tuple[Path, Recording, Path, "FaceSettings"]
 """The arguments of :func:`_cut_out`."""
@@ -95,18 +104,23 @@ def prepare(
         The rows of ``report.csv``.
 
     Raises:
-        InputError: a setting or the source does not fit, an extra is missing, no recording gave a clip, or ``out``
-            cannot be written.
+        InputError: a setting or the source does not fit, an extra is missing, no recording gave a clip, another
+            process prepares into ``out``, or it cannot be written.
     """
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
     listing = list_recordings(source, layout)
+    classes.require_names(listing.classes, str(source))
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
+    read = [*([] if Path(source).is_dir() else [source]), *(listing.root / each.source for each in listing.recordings)]
+    require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
     try:
-        (out / "faces").mkdir(parents=True, exist_ok=True)
-        found = _all_faces(listing, out, faces, processes, progress)
-        return _write_clips(listing, found, out, depth_frames, overlap, dtype, faces)
+        with only_writer(out):
+            (out / "faces").mkdir(exist_ok=True)
+            remove_unfinished(out / "faces")
+            found = _all_faces(listing, out, faces, processes, progress)
+            return _write_clips(listing, found, out, depth_frames, overlap, dtype, faces)
     except OSError as error:
         raise cannot_be_written(out, error) from None
 
@@ -173,9 +187,10 @@ def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recordi
 
 
 def _begin(stop: Event) -> None:
-    """What each process does first: it leaves Ctrl-C to its parent, which sets ``stop``."""
+    """What each process does first: it leaves Ctrl-C to its parent, which sets ``stop``, and sees to end with it."""
     global _stop  # noqa: PLW0603
     _stop = stop
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -184,44 +199,60 @@ _stop: Event | None = None
 
 def _stem(out: Path, recording: Recording) -> Path:
     """Path of a recording's files in ``out``, without their endings."""
-    return out / "faces" / hashlib.sha256(recording.name.encode()).hexdigest()[:20]
+    return out / "faces" / hashlib.sha256(recording.name.encode(errors="surrogateescape")).hexdigest()[:20]
 
 
 def _identity(path: Path, recording: Recording, faces: FaceSettings) -> Any:
     """All that faces on disk depend on; they are used again where it is the same."""
-    stat = path.stat()
-    state = [stat.st_size, stat.st_mtime_ns]
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise InputError(f"{path}: is no file but a pipe, a socket or a device")
+    state = [status.st_size, status.st_mtime_ns]
     return json.loads(json.dumps([FORMAT, asdict(recording), asdict(faces), state]))
 
 
 def _kept(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row | None:
     """The result of :func:`_cut_out` in an earlier run, or None."""
     try:
-        result: Row = json.loads(stem.with_suffix(".json").read_text())
-        return result if result["identity"] == _identity(path, recording, faces) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        result: Row = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        same = result["identity"] == _identity(path, recording, faces) and result["digest"] == _digest(stem)
+        return result if same else None
+    except (OSError, ValueError, KeyError, TypeError, InputError):
         return None
+
+
+def _digest(stem: Path) -> str:
+    """Digest of a recording's faces and their places.  It ties the two files to the description that has it.
+
+    A kill between them, and then other settings, would otherwise leave a description of other faces.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for ending in (".npy", ".track.npy"):
+        with open(stem.with_suffix(ending), "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row:
     """Write the faces of a recording to ``stem.npy``, their places to ``stem.track.npy``, the result to ``stem.json``.
 
     Returns:
-        The result: ``identity``, ``frames``, ``lost``, ``runs`` (first row and length of each run of frames) and
-        ``notes``; or, for a recording that cannot be used, only ``why``.
+        The result: ``identity``, ``digest`` of the two files, ``frames``, ``lost``, ``runs`` (first row and length of
+        each run of frames) and ``notes``; or, for a recording that cannot be used, only ``why``.
     """
-    unfinished = stem.with_suffix(".unfinished")
     try:
         identity = _identity(path, recording, faces)
         tracker, track = faces.tracker(), array("d")
         with (
             Video(path, recording.start, recording.end, faces.rate, threads=1) as video,
+            beside(stem.with_suffix(".npy")) as unfinished,
             open(unfinished, "wb") as file,
         ):
             _write_header(file, 0, faces.size)
             for frame in video:
                 if _stop is not None and _stop.is_set():
-                    return {"why": "stopped"}
+                    raise _Stopped
                 seen = tracker(frame)
                 if seen:
                     file.write(seen.pixels.data)
@@ -229,10 +260,10 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
             sightings = np.array(track).reshape(-1, len(TRACK))
             file.seek(0)
             _write_header(file, len(sightings), faces.size)
-        os.replace(unfinished, stem.with_suffix(".npy"))
         write_atomically(stem.with_suffix(".track.npy"), lambda file: np.save(file, sightings))
         result = {
             "identity": identity,
+            "digest": _digest(stem),
             "frames": tracker.frames,
             "lost": tracker.lost,
             "runs": [[int(start), int(count)] for start, count in _runs(sightings[:, 0])],
@@ -241,6 +272,8 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
         text = json.dumps(result).encode()
         write_atomically(stem.with_suffix(".json"), lambda file: file.write(text))
         return result
+    except _Stopped:
+        return {"why": "stopped"}
     except InputError as error:
         return {"why": str(error).removeprefix(f"{path}: ")}
     except OSError as error:
@@ -250,8 +283,10 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
     except Exception as error:
         # Whatever a damaged file brings about, the others go on; the report says what it was.
         return {"why": f"{type(error).__name__}: {error}"}
-    finally:
-        unfinished.unlink(missing_ok=True)
+
+
+class _Stopped(Exception):
+    """The parent wants no more."""
 
 
 TRACK = ("run", "frame", "time", "x", "y", "side", "found")
@@ -315,8 +350,7 @@ def _write_clips(
     shape = (total, depth, faces.size, faces.size, 1)
     labels = np.empty(total, np.int64)
     index: list[Row] = []
-    unfinished = out / "Training.npy.unfinished"
-    with open(unfinished, "wb") as file:
+    with beside(out / "Training.npy") as unfinished, open(unfinished, "wb") as file:
         description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, description)
         for recording, starts in plan:
@@ -329,11 +363,26 @@ def _write_clips(
                 labels[len(index)] = label
                 values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
                 index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))
-    os.replace(unfinished, out / "Training.npy")
-    write_atomically(out / "labels.npy", lambda file: np.save(file, labels))
-    _write_table(out / "index.csv", INDEX, index)
-    _write_text(out / "classes.txt", "".join(f"{name}\n" for name in listing.classes))
+        _forget(out)
+    made = record.Record(
+        tuple(listing.classes), *shape[1:], grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare"
+    )
+    _describe(out, made, labels, index)
     return rows
+
+
+def _forget(out: Path) -> None:
+    """Remove what stands beside the clips of before: new clips never stand with old labels, which would be taken."""
+    for name in (record.FILE, "index.csv", "labels.npy", "classes.txt"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _describe(out: Path, made: record.Record, labels: IntArray, index: Iterable[Row]) -> None:
+    """Write what stands beside the clips; the record last, since it says that the folder is whole."""
+    write_atomically(out / "labels.npy", lambda file: np.save(file, labels))
+    _write_text(out / "classes.txt", "".join(f"{name}\n" for name in made.class_names))
+    _write_table(out / "index.csv", INDEX, index)
+    record.write(out, made)
 
 
 INDEX = ("clip", "source", "first_frame", "subject", "label", "label_name", "video")
@@ -352,7 +401,8 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Non
 
 
 def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))
+    # A file's name need not be UTF-8.
+    write_atomically(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def _cores() -> int:

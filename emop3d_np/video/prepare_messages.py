@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ..datasets.subjects import canonical, spelling_notes
 from ..errors import InputError
 
 Row: TypeAlias = dict[str, Any]
@@ -61,7 +62,7 @@ def summary(rows: Sequence[Row], out: str | Path) -> str:
     frames, lost = (sum(row[name] for row in used) for name in ("frames", "lost"))
     lines = [
         f"{sum(row['clips'] for row in used)} clips of {len(used)} recordings, "
-        f"{len({row['subject'] for row in used})} subjects, in {out}",
+        f"{len({canonical(row['subject']) for row in used})} subjects, in {out}",
         f"frames without a face: {lost} of {frames}, {100 * lost / frames:.1f} %",
     ]
     width = max(len(row["label"]) for row in used)
@@ -70,6 +71,7 @@ def summary(rows: Sequence[Row], out: str | Path) -> str:
         lines.append(
             f"  {label:<{width}}  {sum(row['clips'] for row in of_label):>6} clips, {len(of_label)} recordings"
         )
+    lines += [f"note: {note}" for note in spelling_notes({row["subject"] for row in used})]
     worst = sorted((row for row in used if row["lost"]), key=lambda row: -float(row["lost_share"]))
     lines += [f"lost {100 * float(row['lost_share']):.1f} %: {row['video']}" for row in worst[:5]]
     lines += [f"note: {row['video']}: {row['notes']}" for row in noted]

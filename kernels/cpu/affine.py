@@ -7,10 +7,11 @@ the four pixels around a place then serves them all, and one instruction compute
 from functools import cache
 
 import numpy as np
-from numba import from_dtype, get_num_threads, prange, types
+from numba import from_dtype, prange, types
 
 from ..arrays import AnyArray, FloatArray
 from ..reference.affine import computed_in, in_range
+from . import threads
 from .jit import alone, borrowing, by_address, loop, parallel, serial
 
 BYTES, FLOATS = 16, 8
@@ -42,7 +43,7 @@ def affine(
     levels = np.ones((len(x), 2), dtype) if levels is None else np.asarray(levels, dtype)
     planes, target = _as_planes(x).view(), _as_planes(out)
     planes.flags.writeable = False  # as it may be: one compiled kernel for either
-    parts = 1 if beside else min(len(x), 4 * get_num_threads())
+    parts = 1 if beside else min(len(x), 4 * threads.count())
     run = _in_one_part if parts == 1 else _in_parts
     run(_resampler(x.dtype), parts, planes, np.ascontiguousarray(maps, np.float64), levels, target)
     if not np.shares_memory(target, out):

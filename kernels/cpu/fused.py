@@ -29,10 +29,11 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import from_dtype, get_num_threads, get_thread_id, prange, types
+from numba import from_dtype, get_thread_id, prange, types
 from numpy.typing import DTypeLike
 
 from ..arrays import BoolArray, FloatArray, IntArray
+from . import threads
 from .fused_clip import (
     backward_clip,
     cross_entropy,
@@ -100,7 +101,7 @@ class Batch(NamedTuple):
 
 
 class Fused:
-    """The fused passes for one network.
+    """The fused passes for one network; several threads may call them, and take turns.
 
     Args:
         input_shape: ``(d, h, w, c)`` of a clip.
@@ -128,7 +129,6 @@ class Fused:
 
     def forward(self, x: FloatArray, parameters: Iterable[FloatArray]) -> tuple[FloatArray, BoolArray]:
         """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
-        self._prepare(parameters, unless_seen=True)
         single = len(x) == 1
         batch = Batch(
             x,
@@ -137,7 +137,9 @@ class Fused:
             logits=np.empty((len(x), self.classes), self.dtype),
             finite=np.ones(self.flags if single else len(x), np.bool_),
         )
-        self.run(self.one_clip if single else [(Job.FORWARD, 0, len(x))], self.buffers, batch)
+        with threads.turn():  # all passes of a network share its memory
+            self._prepare(parameters, unless_seen=True)
+            self.run(self.one_clip if single else [(Job.FORWARD, 0, len(x))], self.buffers, batch)
         return batch.logits, np.array([batch.finite.all()]) if single else batch.finite
 
     def training_pass(
@@ -155,11 +157,7 @@ class Fused:
             ``losses, logits, finite``: ndarrays of shape (n,), (n, k) and (n,); the last says for which clips all maps
             of the first layer were finite.
         """
-        self._prepare(parameters)
         chunks = _chunks(len(x))
-        if len(self.buffers.gradients) < chunks:
-            self.buffers = self.buffers._replace(gradients=aligned(self.plan.parameters, self.dtype, chunks))
-        buffers = self.buffers._replace(gradients=self.buffers.gradients[:chunks])
         batch = Batch(
             x,
             labels,
@@ -167,9 +165,14 @@ class Fused:
             logits=np.empty((len(x), self.classes), self.dtype),
             finite=np.ones(len(x), np.bool_),
         )
-        self.run([(Job.TRAIN, 0, chunks)], buffers, batch)
-        add_up(buffers.gradients)
-        unpack(buffers.gradients[0], self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
+        with threads.turn():
+            self._prepare(parameters)
+            if len(self.buffers.gradients) < chunks:
+                self.buffers = self.buffers._replace(gradients=aligned(self.plan.parameters, self.dtype, chunks))
+            buffers = self.buffers._replace(gradients=self.buffers.gradients[:chunks])
+            self.run([(Job.TRAIN, 0, chunks)], buffers, batch)
+            add_up(buffers.gradients)
+            unpack(buffers.gradients[0], self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
         return batch.losses, batch.logits, batch.finite
 
     def run(self, tasks: Sequence[tuple[Job, int, int]], buffers: Buffers, batch: Batch) -> None:
@@ -184,13 +187,13 @@ class Fused:
         flat = tuple(values.reshape(-1) for values in parameters)
         if not (unless_seen and self.seen and same(flat, self.seen)):
             planes = self._as_planes(parameters)
+            self.seen = None  # whatever ends what follows
             pack(planes, self.plan.parameters, self.plane_widths, self.ends, self.buffers.parameters)
             self.seen = tuple(values.copy() for values in flat) if unless_seen else None
-        threads = get_num_threads()
-        if len(self.buffers.kept) < threads:
+        if len(self.buffers.kept) < threads.count():
             self.buffers = self.buffers._replace(
-                kept=aligned(self.plan.kept, self.dtype, threads),
-                scratch=aligned(self.plan.scratch, self.dtype, threads),
+                kept=aligned(self.plan.kept, self.dtype, threads.count()),
+                scratch=aligned(self.plan.scratch, self.dtype, threads.count()),
             )
 
     def _as_planes(self, arrays):

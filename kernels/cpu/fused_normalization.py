@@ -31,6 +31,26 @@ def mean_and_scale(a: FloatArray, width: int, rest: int) -> tuple[Real, Real]:
     variance = (squares - total * (total / count)) / count
     if np.isfinite(variance):
         return near + total / count, one(1 / np.sqrt(max(variance, one(0)) + EPSILON))
+    return _mean_and_scale_of_large(a, width, rest)
+
+
+@borrowing
+def _mean_and_scale_of_large(a, width, rest):
+    """The same with sums in float64: the squares of values beyond 1e19 are too large for float32."""
+    one, row = a.dtype.type, width - rest
+    near = 0.0
+    for q in range(row):
+        near += np.float64(a[q]) / row
+    fill_rest(a, width, rest, one(near))
+    total, squares = 0.0, 0.0
+    for q in range(a.size):
+        difference = np.float64(a[q]) - np.float64(one(near))
+        total += difference
+        squares += difference * difference
+    count = np.float64(outputs(a, width, rest))
+    variance = (squares - total * (total / count)) / count
+    if np.isfinite(variance):
+        return one(one(near) + total / count), one(1 / np.sqrt(max(variance, 0.0) + EPSILON))
     return one(0), one(0)
 
 

@@ -1,48 +1,34 @@
 """How the kernels of this edition are compiled: said once, used as decorators.
 
-A kernel is a thin ``@parallel`` driver, a ``prange`` over tasks, that calls a ``@serial`` worker for each.
-
-Compiled kernels are kept on disk.  Numba looks for edits in a kernel's own file only, not in what that file imports, so
-the folder is named by a digest of all kernels' sources: an edit to any of them is never missed.
+A kernel is a thin ``@parallel`` driver, a ``prange`` over tasks, that calls a ``@serial`` worker for each.  What is
+compiled is kept on disk (``compiled_code.py``); what it runs on, one caller has at a time (``threads.py``).
 """
 
-import hashlib
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from typing import Any
 
 import numba
 from llvmlite.binding import Linkage
+from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.typing.templates import Signature
+
+from .compiled_code import cache_of
+from .interrupts import whole
+from .threads import launched
 
 FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 """Allows sums in another order, so that they vectorise; NaN and infinities keep their meaning."""
 
 
-def _cache_folder():
-    """Under NUMBA_CACHE_DIR where it is set, else beside the sources; where that is read-only, Numba goes elsewhere."""
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
-        digest.update(str(source.relative_to(package)).encode() + source.read_bytes())
-    root = numba.config.CACHE_DIR or package / "__pycache__"
-    return str(Path(root) / f"emop3d-{digest.hexdigest()[:16]}")
-
-
-CACHE_FOLDER = _cache_folder()
-
-
-def _cached(decorator, **options):
+def _cached(**options):
     def decorate(function):
-        # Numba takes the folder from its configuration, when a function is decorated; other packages keep theirs.
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = CACHE_FOLDER
-        try:
-            return decorator(cache=True, **options)(function)
-        finally:
-            numba.config.CACHE_DIR = before
+        kernel = numba.njit(**options)(function)
+        if not numba.config.DISABLE_JIT:
+            kernel._cache = cache_of(function)
+            kernel.compile = whole(kernel.compile)
+        return kernel
 
     return decorate
 
@@ -73,12 +59,20 @@ class _Complete(Compiler):
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
 
 
-parallel = _cached(numba.njit, pipeline_class=_Complete, nogil=True, parallel=True)
-alone = _cached(numba.njit, pipeline_class=_Complete, nogil=True)
+_on_all_cores = _cached(pipeline_class=_Complete, nogil=True, parallel=True)
+
+
+def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A driver, which is called from Python, and waits for its turn with the threads."""
+    kernel = _on_all_cores(function)
+    return kernel if numba.config.DISABLE_JIT else launched(kernel)
+
+
+alone = _cached(pipeline_class=_Complete, nogil=True)
 """A driver like those, but in the caller's thread alone."""
 
 SERIAL = {"nogil": True, "fastmath": set(FASTMATH), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-serial = _cached(numba.njit, **SERIAL)
+serial = _cached(**SERIAL)
 
 pasted = numba.njit(inline="always")
 """A worker that is not compiled by itself, but within the one function that calls it."""
@@ -100,10 +94,10 @@ class _Apart(_Borrowing):
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
 
 
-borrowing = _cached(numba.njit, pipeline_class=_Borrowing, **SERIAL)
+borrowing = _cached(pipeline_class=_Borrowing, **SERIAL)
 """A ``serial`` worker that makes no arrays, nor do those it calls: it spares two atomic operations for each slice."""
 
-loop = _cached(numba.njit, pipeline_class=_Apart, **SERIAL)
+loop = _cached(pipeline_class=_Apart, **SERIAL)
 """A ``serial`` kernel whose arrays do not overlap.  Only so does a loop over many arrays, or one that writes two,
 vectorise: else each write might change what is read next, and the compiler gives up on more than a few such pairs."""
 
@@ -116,4 +110,11 @@ def by_address(signature: Signature) -> Callable[[Callable[..., None]], Callable
     """
     if numba.config.DISABLE_JIT:
         return lambda function: function
-    return _cached(partial(numba.cfunc, signature), pipeline_class=_Complete, fastmath=set(FASTMATH))
+
+    def decorate(function):
+        worker = CFunc(function, (signature.args, signature.return_type), {}, {"fastmath": set(FASTMATH)}, _Complete)
+        worker._cache = cache_of(function)
+        whole(worker.compile)()
+        return worker
+
+    return decorate

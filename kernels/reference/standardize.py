@@ -18,7 +18,8 @@ def standardize(x: AnyArray, epsilon: float = EPSILON, out: FloatArray | None = 
 
     Returns:
         ndarray ``y`` of the shape of ``x``.  A result that is not finite becomes 0: a map that holds a NaN
-        or an infinity, or (``epsilon = 0``) a constant map.
+        or an infinity, or (``epsilon = 0``) a constant map; and a map whose squares float64 cannot hold, as those of
+        values from 1e155 on.  Around 1e154 it depends on the order of the sums, and so on the edition.
 
     Source: ``normalization_layer`` of the original; with ``epsilon=0`` its ``input_data.normalize``.  Departure: the
     moments are taken in float64, in two passes, so that a large offset or a constant map leaves no float32 noise.

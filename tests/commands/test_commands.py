@@ -33,6 +33,16 @@ def test_wrong_commands(capsys, tmp_path):
     failing(capsys, "absent.zip", "strokes", tmp_path / "absent.zip", tmp_path / "out")
 
 
+def test_names_that_begin_like_flags(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.mp4").touch()
+    failing(capsys, "the file -x.mp4 is taken for a flag: write ./-x.mp4", "predict", "-x.mp4", "--checkpoint", "run")
+    assert run.main(["--train_path", "-x.mp4"]) == 2
+    words = "argument --train_path: expected one argument; python run.py --help lists all flags; the file -x.mp4 is"
+    assert words in capsys.readouterr().err
+    failing(capsys, "there is no checkpoint run", "predict", "./-x.mp4", "--checkpoint", "run")
+
+
 def test_every_command_has_help_with_an_example(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--help"])
@@ -84,6 +94,29 @@ def test_every_command_ends_alike(capsys, monkeypatch, trouble, code, words):
         monkeypatch.setattr(module, "add_arguments", lambda parser: None)
         assert main([name]) == code
         assert capsys.readouterr().err == f"python -m emop3d_np: {words}"
+
+
+def test_no_command_writes_over_what_it_reads(capsys, tmp_path, monkeypatch):
+    """Whatever its name, and before anything is read: what stands here could not be."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "shots").mkdir()
+    for name in ("own.mp4", "x.npy", "y.npy", "f.py", "run/history.jsonl", "run/3dpyranet.ckpt", "shots/1.png"):
+        (tmp_path / name).write_text("not to be lost")
+    (tmp_path / "link.mp4").symlink_to("own.mp4")
+    predict, read = ["predict", "own.mp4", "--checkpoint", "run"], "is a file that is read, and would be overwritten"
+    failing(capsys, f"--annotated own.mp4: {read}", *predict, "--annotated", "own.mp4")
+    failing(capsys, f"--annotated link.mp4: {read}", *predict, "--annotated", "link.mp4")
+    failing(capsys, f"--picture ./own.mp4: {read}", *predict, "--picture", "./own.mp4")
+    failing(capsys, f"--picture run/3dpyranet.ckpt: {read}", *predict, "--picture", "run/3dpyranet.ckpt")
+    failing(capsys, "--annotated x: is the file of --picture", *predict, "--picture", "x", "--annotated", "x")
+    failing(capsys, read, "predict", "shots", "--checkpoint", "run", "--picture", "shots/1.png")
+    for path in ("x.npy", "y.npy", "run/3dpyranet.ckpt"):
+        failing(capsys, f"--json {path}: {read}", "evaluate", "run", "x.npy", "--labels", "y.npy", "--json", path)
+    failing(capsys, f"picture run/history.jsonl: {read}", "report", "run", "run/history.jsonl")
+    failing(capsys, f"picture x.npy: {read}", "augmented", "x.npy", "x.npy", "--flip", "w")
+    failing(capsys, f"--json f.py: {read}", "gradcheck", "function", "f.py", "--json", "f.py")
+    assert all(path.read_text() == "not to be lost" for path in tmp_path.rglob("*.*") if path.is_file())
 
 
 def test_pictures(capsys, tmp_path):

@@ -248,3 +248,33 @@ def test_flags():
         shift = flags.parse(["--shift", text])
         assert flags.parse(flags.arguments(shift)) == shift
         assert list(map(type, flags.parse(flags.arguments(shift))["shift"])) == list(map(type, shift["shift"]))
+
+
+@pytest.mark.parametrize("within", ["hw", "dhw"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_moved_copies(within, dtype):
+    """The first is the clip, to the bit; the others are moved by one map for all, and in pairs by opposite maps."""
+    moves = Augmentation((0, 0.1, 0.1), "", 0.0, 0, 20, 0.2, 0.1, 0.0, within)
+    clips = batch(3, dtype)
+    before = clips.copy()
+    assert moves.copy(clips, 0) is clips
+    copies = [moves.copy(clips, number) for number in range(1, 5)]
+    assert clips.tobytes() == before.tobytes()
+    for number, copied in enumerate(copies, 1):
+        (drawn_map,), _ = moves.draw(1, SHAPE[:3], (number + 1) // 2)
+        square = np.vstack([drawn_map, [0, 0, 0, 1]])
+        expected = (square if number % 2 else np.linalg.inv(square))[:3]
+        assert np.allclose(copied, reference.affine(clips, np.tile(expected, (3, 1, 1))), atol=1e-3)
+        assert moves.copy(clips[1:2], number).tobytes() == copied[1:2].tobytes()
+        inside = clips.copy()
+        moves.copy(inside, number, out=inside)
+        assert inside.tobytes() == copied.tobytes()
+    assert len({copied.tobytes() for copied in copies}) == 4
+
+
+def test_what_copies_are_drawn_from():
+    """The moves of the training without its levels of brightness, or small ones; whatever the seed."""
+    trained = flags.merge({"shift": [0, 2, 0.1], "flip": "w", "brightness": 0.3, "contrast": 0.2, "seed": 7})
+    assert Augmentation.of_copies(trained) == Augmentation([0, 2, 0.1], "w")
+    untrained = flags.merge({"brightness": 0.3, "seed": 7, "augment_in": "dhw"})
+    assert Augmentation.of_copies(untrained) == Augmentation((0, 0.04, 0.04), rotate=5.0, scale=0.05, within="dhw")

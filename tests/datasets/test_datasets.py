@@ -117,6 +117,7 @@ def good_labels(count=7):
         (np.zeros((7, 4, 6, 6, 1), "u1"), good_labels(), r"\(4, 6, 6, 1\), the flags say \(4, 6, 5, 1\)"),
         (np.zeros((0, *SHAPE), "u1"), good_labels(0), "is empty"),
         (np.zeros((7, *SHAPE), complex), good_labels(), "dtype complex128; it must hold integers or floats"),
+        (np.zeros((7, *SHAPE), np.longdouble), good_labels(), r"dtype float\d+; floats of up to 64 bits are read"),
         (np.zeros((7, *SHAPE), object), good_labels(), "Python objects .pickle., which are refused"),
         (np.zeros((7, *SHAPE), "u1"), good_labels(6), r"labels\.npy: has shape \(6,\); 7 clips need \(7,\)"),
         (np.zeros((7, *SHAPE), "u1"), good_labels() + 1, "label 3 of clip 2 is out of range; 3 classes"),
@@ -143,6 +144,9 @@ def test_files_that_are_no_arrays_are_refused(files, tmp_path, rng):
         "is an .npz archive": b"PK\x03\x04 and so on",
         "is damaged or cut short": whole[: len(whole) // 2],
         "damaged or cut short ": whole[:20],
+        "is damaged or cut short: its header says": whole + b"more",
+        "is damaged or cut short.*negative": whole.replace(b"(7, ", b"(-7,", 1),
+        "is no file but a pipe, a socket or a device": Path("/dev/zero"),
     }
     for words, content in cases.items():
         path = content

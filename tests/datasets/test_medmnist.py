@@ -59,6 +59,9 @@ def test_train_and_test(tmp_path, capsys):
     assert [result[figure] for figure in ("accuracy", "auc", "uar", "f1")] == [1, 1, 1, 1]
     assert commands.main(["evaluate", str(of_run), str(path), "--json", str(tmp_path / "nowhere" / "x.json")]) == 2
     assert "x.json cannot be written: No such file or directory\n" in capsys.readouterr().err
+    # A temperature is fitted on the validation split.
+    assert commands.main(["evaluate", str(of_run), str(path), "--fit_temperature", str(path)]) == 2
+    assert "cannot be fitted to 6 clips that are all answered rightly" in capsys.readouterr().err
     # The same by hand, from arrays of one's own.
     np.save(tmp_path / "x.npy", volumes()["test_images"][..., None])
     np.save(tmp_path / "y.npy", volumes()["test_labels"])

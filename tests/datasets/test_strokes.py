@@ -263,6 +263,9 @@ def test_places_that_cannot_be_written(archive, tmp_path):
     source = archive(LETTERS)
     with pytest.raises(InputError, match=one_line(tmp_path, "exists already; name a new folder, or remove it first")):
         strokes.prepare_strokes(source, tmp_path, (1,), SHAPE)
+    below = tmp_path / "below" / "pens"
+    with pytest.raises(InputError, match=one_line(below, f"lies in {tmp_path}, and would be read with it")):
+        strokes.prepare_strokes(tmp_path, below, (1,), SHAPE)
     with pytest.raises(InputError, match=one_line(source, "exists already")):
         strokes.prepare_strokes(source, source, (1,), SHAPE)
     with pytest.raises(InputError, match=one_line(source / "out", "cannot be written: Not a directory")):

@@ -298,6 +298,27 @@ def test_wrong_folds(task, capsys, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_one_person_by_several_spellings(task, capsys):
+    """Composed and decomposed letters and blanks are seen through, and said; capitals are only said."""
+    names = ["Jos\u00e9", "Jose\u0301", "s1 ", "s1", "S1", "anna"]
+    rows = [(*row[:3], names[int(row[1].split("/")[0])], *row[4:]) for row in index_of(6)]
+    write_index(task["train_path"], rows)
+    clips = datasets.load_prepared(task["train_path"], SHAPE, 3)
+    assert set(clips.index["subject"].tolist()) == {"Jos\u00e9", "s1", "S1", "anna"}
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        "note: subjects 'Jose\\u0301', 'Jos\\xe9' are taken for one person",
+        "note: subjects 'S1', 's1' differ in capitals alone, and are taken for different people",
+        "note: subjects 's1', 's1 ' are taken for one person",
+    ]
+    datasets.load_prepared(task["train_path"], SHAPE, 3)
+    assert capsys.readouterr().err == ""
+    for seed in range(5):
+        settings = SimpleNamespace(folds=4, fold_protocol="subjects", seed=seed)
+        fold_of = datasets.split(clips, settings)
+        for pair in (names[:2], names[2:4]):
+            assert len({fold for fold, row in zip(fold_of, rows, strict=True) if row[3] in pair}) == 1
+
+
 def test_wrong_prepared_folders(task, capsys):
     folder = task["train_path"]
     failing(capsys, "names 3 classes, --num_classes is 4; set it to 3", task | {"num_classes": 4})

@@ -410,6 +410,11 @@ def failing(capsys, words, *more):
         (["--brightness", "1"], "--brightness is '1'; it must be a number from 0 to below 1"),
         (["--folds", "2", "--patience", "3"], "--patience 3 cannot be used with --folds"),
         (["--checkpoint_name", "a/b"], "--checkpoint_name is 'a/b'; it must be a file name, no folders"),
+        (["--checkpoint_name", "settings.json"], "--checkpoint_name is 'settings.json'; it must be a file name, no"),
+        (["--checkpoint_name", "History.JSONL"], "that does not end in .json, .jsonl, .txt"),
+        (["--checkpoint_name", "tests.jsonl"], "--checkpoint_name is 'tests.jsonl'"),
+        (["--checkpoint_name", "output.txt"], "--checkpoint_name is 'output.txt'"),
+        (["--checkpoint_name", "a\x1b[2J"], "--checkpoint_name is 'a\\x1b[2J'"),
     ],
 )
 def test_wrong_flags(capsys, given, words, tmp_path, monkeypatch):
@@ -458,7 +463,7 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(files, "write_atomically", full)
     failing(capsys, ["No space left on device", "python run.py --resume"], *arguments(task), "--save_checkpoint")
     assert len(calls) == 1
-    (rescued,) = (tmp_path / "rescue").iterdir()
+    (rescued,) = (tmp_path / "rescue").glob("*/3dpyranet.ckpt")
     assert checkpoint.load(rescued).step == 4
 
     def fuller(path, fill):
@@ -472,7 +477,7 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
 def test_history_on_a_full_disk(task):
     folder = runs.RunFolder.create(task["save_path"], "x.ckpt")
     (folder.path / "history.jsonl").symlink_to("/dev/full")
-    with pytest.raises(InputError, match="cannot be written: No space left on device; no checkpoint was written"):
+    with pytest.raises(InputError, match=r"history\.jsonl cannot be written: No space left on device"):
         folder.append("history.jsonl", {"step": 1})
 
 

@@ -122,6 +122,35 @@ def test_folders(collection):
     }
 
 
+def test_links_are_followed_once(tmp_path, collection):
+    """A subject's folder by a link, a loop, and a folder that stands there anyway."""
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    (elsewhere / "take").mkdir(parents=True)
+    (elsewhere / "take/x.mp4").touch()
+    (tmp_path / "joy/bert").mkdir(parents=True)
+    (tmp_path / "joy/anna").symlink_to(elsewhere)
+    (tmp_path / "joy/bert/up").symlink_to(tmp_path)
+    (tmp_path / "anger").mkdir()
+    (tmp_path / "anger/bert").symlink_to(tmp_path / "joy/bert")
+    (elsewhere / "take/round").symlink_to(tmp_path / "joy")
+    listing = collection("folders", "joy/bert/y.mp4")
+    assert short(listing) == [("joy/anna/take/x.mp4", "joy", "anna"), ("joy/bert/y.mp4", "joy", "bert")]
+    assert dict(listing.skipped) == {
+        "joy/bert/up": "is the folder . once more",
+        "anger/bert": "is the folder joy/bert once more",
+        "joy/anna/take/round": "is the folder joy once more",
+    }
+
+
+def test_endings(collection):
+    """Files that may be videos are tried; whatever else there is is said."""
+    taken = ["x.gif", "x.3g2", "x.h264", "x.MKV", "without"]
+    beside = ["notes.txt", "x.wav", "x.csv", "frame.npy", ".hidden.xyz", "Thumbs.db"]
+    listing = collection("folders", *(f"A/s/{name}" for name in [*taken, *beside, "x.mp4.part", "x²/²"]))
+    assert {each.source for each in listing.recordings} == {f"A/s/{name}" for name in [*taken, "x²/²"]}
+    assert listing.skipped == [("A/s/x.mp4.part", "its ending .part names no video")]
+
+
 @pytest.mark.parametrize("layout", ["csv", "ict-youtube", None])
 def test_csv(tmp_path, layout):
     path = tmp_path / "list.csv"

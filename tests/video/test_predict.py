@@ -10,7 +10,9 @@ import run
 from emop3d_np.__main__ import main
 from emop3d_np.errors import InputError
 from emop3d_np.training import building, checkpoint, flags
+from emop3d_np.video import annotated
 from emop3d_np.video import predict as module
+from emop3d_np.video.decode import Video
 from emop3d_np.video.prepare import FaceSettings, prepare
 
 pytestmark = needs_faces
@@ -105,6 +107,30 @@ def test_npy(tmp_path, trained, rng, capsys):
     assert np.allclose([list(row["probabilities"].values()) for row in found[::2]], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_never_answered(tmp_path, trained, rng, capsys, value):
+    """Standardising would hide them.  All clips are looked at before the first is answered."""
+    clips = rng.random((3, 8, 16, 16, 1), np.float32)
+    clips[2, 1, 3, 4, 0] = value
+    files = {"clips.npy": clips, "frames.npy": clips.reshape(24, 16, 16, 1)}
+    places = (
+        f"clip 2 holds {value} at (d, h, w, c) = (1, 3, 4, 0)",
+        f"frame 17 holds {value} at (h, w, c) = (3, 4, 0)",
+    )
+    for (name, array), place in zip(files.items(), places, strict=True):
+        np.save(tmp_path / name, array)
+        assert main(["predict", str(tmp_path / name), "--checkpoint", str(trained), "--json"]) == 2
+        out, error = capsys.readouterr()
+        assert out == ""
+        assert error.splitlines()[-1].endswith(f"{name}: {place}; take it out, or replace the value")
+    np.save(tmp_path / "labels.npy", np.zeros(3, int))
+    given = ["evaluate", trained, tmp_path / "clips.npy", "--labels", tmp_path / "labels.npy"]
+    assert main(list(map(str, given))) == 2
+    assert places[0] in capsys.readouterr().err
+    with pytest.raises(InputError, match="clip 2 holds"):
+        module.Predictor(trained).probabilities(clips)
+
+
 def test_a_run_on_shrunk_clips(tmp_path, rng, capsys):
     """Clips, frames and faces are taken as they are stored, and shrunk then."""
     net = network(tmp_path / "run", tmp_path, height=32, width=32, shrink=2)
@@ -128,6 +154,40 @@ def test_cameras(tmp_path, trained, monkeypatch, capsys):
     monkeypatch.setattr(module, "CAMERAS", {})
     with pytest.raises(InputError, match="cameras are known for"):
         module.open_source("camera:1")
+
+
+def test_ctrl_c_at_a_camera_leaves_a_video(tmp_path, trained, monkeypatch, capsys):
+    """A camera shows nothing twice: what was seen is in the file, and plays."""
+    pytest.importorskip("PIL")
+    path = write(tmp_path / "x.mp4", moving_face(40), "libx264")
+    monkeypatch.setattr(module, "CAMERAS", {module.sys.platform: ("lavfi", f"movie={path}:loop=0,setpts=N/25/TB")})
+    seen, original = [], module.Predictor.probabilities
+
+    def pressed(predictor, clips):
+        seen.append(clips)
+        if len(seen) == 12:  # the camera has begun its film anew
+            raise KeyboardInterrupt
+        return original(predictor, clips)
+
+    monkeypatch.setattr(module.Predictor, "probabilities", pressed)
+    arguments = ["predict", "camera", "--checkpoint", trained, "--json", "--annotated", tmp_path / "drawn.mp4"]
+    assert main(list(map(str, arguments))) == 0
+    assert "stopped; what was seen so far counts" in capsys.readouterr().err
+    with Video(tmp_path / "drawn.mp4") as video:
+        assert len(list(video)) == 8 + 11 * 4
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "drawn.mp4", "run", "x.mp4"]
+
+
+def test_an_annotated_video_that_fails_leaves_what_was_there(tmp_path, trained, monkeypatch, capsys):
+    pytest.importorskip("PIL")
+    path = write(tmp_path / "x.mp4", moving_face(12), "libx264")
+    (tmp_path / "drawn.mp4").write_text("from before")
+    monkeypatch.setattr(annotated, "_draw", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    arguments = ["predict", path, "--checkpoint", trained, "--json", "--annotated", tmp_path / "drawn.mp4"]
+    assert main(list(map(str, arguments))) == 2
+    assert "drawn.mp4 cannot be written: No space left on device" in capsys.readouterr().err
+    assert (tmp_path / "drawn.mp4").read_text() == "from before"
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_class_names(tmp_path, trained, capsys):
@@ -171,6 +231,8 @@ def test_mistakes_are_named(tmp_path, trained, capsys, rng):
     failing(f"the folder {tmp_path} holds no 3dpyranet.ckpt; train with --save_checkpoint True", good, tmp_path)
     failing("there is no checkpoint", good, tmp_path / "absent.ckpt")
     failing("cannot be written", good, trained, "--annotated", tmp_path / "nowhere" / "x.mp4")
+    failing("cannot be written", good, trained, "--annotated", tmp_path / "x.unknown")
+    failing("holds no video to draw in", tmp_path / "x.npy", trained, "--annotated", tmp_path / "y.mp4")
     network(tmp_path / "wide", tmp_path, width=20)
     failing("faces of a video are square, of one channel", good, tmp_path / "wide")
     network(tmp_path / "raw", tmp_path, normalize=False)

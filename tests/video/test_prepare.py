@@ -15,6 +15,7 @@ import pytest
 from videos import blank, moving_face, needs_faces, write, write_sound
 
 from emop3d_np.__main__ import main
+from emop3d_np.datasets import load_prepared
 from emop3d_np.errors import InputError
 from emop3d_np.video import prepare as module
 from emop3d_np.video.layouts import list_recordings
@@ -129,6 +130,8 @@ def damaged_collection(root):
     write(root / "B/nolabel.avi", moving_face(1))
     (root / "A/bert").mkdir()
     (root / "A/bert/linked.avi").symlink_to(root / "gone.avi")
+    os.mkfifo(root / "A/bert/pipe.avi")
+    (root / "B/bert" / os.fsdecode(b"caf\xe9.avi")).write_bytes(whole)
     return {
         "A/anna/zero.avi": "is empty, 0 bytes",
         "A/anna/text.avi": "cannot be opened as a video",
@@ -138,6 +141,7 @@ def damaged_collection(root):
         "A/anna/nobody.avi": "no face in any of its 30 frames",
         "A/anna/one.avi": "too short: a clip needs 16 frames, the longest run with a face has 1",
         "A/bert/linked.avi": "No such file",
+        "A/bert/pipe.avi": "is no file but a pipe, a socket or a device",
         "B/nolabel.avi": "has no subject",
     }
 
@@ -150,7 +154,7 @@ def test_bad_files_never_stop_the_others(tmp_path, capsys):
     index = check(tmp_path / "out")
     counts = {name: sum(row["source"] == name for row in index) for name in {row["source"] for row in index}}
     assert counts.pop("A/anna/half.avi") >= 1
-    assert counts == {"A/anna/good.avi": 4, "B/bert/good.avi": 2}
+    assert counts == {"A/anna/good.avi": 4, "B/bert/good.avi": 2, "B/bert/caf\\udce9.avi": 4}
     report = {row["video"]: row for row in rows_of(tmp_path / "out" / "report.csv")}
     for name, words in expected.items():
         assert words in report[name]["skipped"]
@@ -216,29 +220,164 @@ def test_settings_that_do_not_fit(tmp_path, words, more):
         prepare(**given, progress=False)
 
 
+def children(process):
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    except OSError:
+        return True
+
+
 def test_goes_on_where_it_was(tmp_path):
-    """Ctrl-C keeps what is finished; the same command then does the rest, to the same bits."""
-    for number in range(5):
-        write(tmp_path / f"in/A/{number}/x.mp4", moving_face(60, seed=number), "libx264")
+    """A kill, and Ctrl-C, keep what is finished; the same command at once does the rest, to the same bits."""
+    for number in range(4):
+        write(tmp_path / f"in/A/{number}/x.mp4", moving_face(40, seed=number), "libx264")
     command = [sys.executable, "-m", "emop3d_np", "prepare", tmp_path / "in", tmp_path / "out", "--size", "32"]
+    if sys.platform == "linux":
+        killed = subprocess.Popen([*command, "--processes", "2"], cwd=ROOT, stderr=subprocess.DEVNULL)
+        while killed.poll() is None and not list((tmp_path / "out" / "faces").glob(".*.unfinished.npy")):
+            time.sleep(0.01)
+        workers = children(killed)
+        killed.kill()
+        killed.wait()
+        assert len(workers) >= 2
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
     first = subprocess.Popen([*command, "--processes", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
     faces, deadline = tmp_path / "out" / "faces", time.monotonic() + 60
     while time.monotonic() < deadline and not list(faces.glob("*.json")):
         time.sleep(0.01)
+    assert sys.platform != "linux" or all(map(ended, workers))
     first.send_signal(signal.SIGINT)
     _, error = first.communicate(timeout=60)
     assert first.returncode == 130, error
     assert "the same command goes on from here" in error
     kept = {path: path.stat().st_mtime_ns for path in faces.glob("*.json")}
-    assert 1 <= len(kept) < 5
+    assert 1 <= len(kept) < 4
     assert not (tmp_path / "out" / "Training.npy").exists()
     assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
     assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
     prepare(tmp_path / "in", tmp_path / "whole", faces=SMALL, processes=1, progress=False)
     for name in ("Training.npy", "labels.npy", "index.csv", "classes.txt", "report.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def cut_out(tmp_path, faces):
+    """Cut out the faces of the one recording below ``tmp_path``; returns the job and its result."""
+    listing = list_recordings(tmp_path / "in")
+    (recording,) = listing.recordings
+    job = listing.root / recording.source, recording, module._stem(tmp_path / "out", recording), faces
+    return job, module._cut_out(*job)
+
+
+def killed_at(monkeypatch, call):
+    """From now on the ``call``-th renaming is the moment at which the process is killed: nothing happens any more."""
+    replace, calls = os.replace, []
+
+    def replaced(*paths):
+        calls.append(paths)
+        if len(calls) >= call:
+            raise SystemExit
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", replaced)
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_killed_between_the_files_of_a_recording(tmp_path, monkeypatch, call):
+    """Whatever is there, what is used again is what these settings make; and nothing else is cut anew."""
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(4), "libx264")
+    (tmp_path / "out/faces").mkdir(parents=True)
+    first, result = cut_out(tmp_path, SMALL)
+    assert module._kept(*first) == result
+    killed_at(monkeypatch, call)
+    with pytest.raises(SystemExit):
+        cut_out(tmp_path, FaceSettings(size=32, margin=0.6))
+    monkeypatch.undo()
+    other = (*first[:3], FaceSettings(size=32, margin=0.6))
+    assert module._kept(*other) is None
+    assert module._kept(*first) == (result if call == 1 else None)
+    assert not list((tmp_path / "out/faces").glob("*.unfinished*"))
+
+
+def test_faces_that_were_damaged_are_cut_anew(tmp_path):
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(2), "libx264")
+    (tmp_path / "out/faces").mkdir(parents=True)
+    job, _ = cut_out(tmp_path, SMALL)
+    path = job[2].with_suffix(".npy")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert module._kept(*job) is None
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_killed_between_the_files_of_the_folder(tmp_path, monkeypatch, call):
+    """What is there is the old clips, or the new ones, or refused; then the same command ends with the new ones."""
+    for label in "AB":
+        write(tmp_path / f"in/{label}/1/x.mp4", moving_face(1), "libx264")
+    found = {}
+    for number, label in enumerate("AB"):
+        recording = list_recordings(tmp_path / "in").recordings[number]
+        pixels = np.full((40, 8, 8), 10 * number + np.arange(40)[:, None, None], np.uint8)
+        (tmp_path / "out/faces").mkdir(parents=True, exist_ok=True)
+        stem = module._stem(tmp_path / "out", recording)
+        np.save(stem.with_suffix(".npy"), pixels)
+        np.save(stem.with_suffix(".track.npy"), np.arange(40 * 7.0).reshape(40, 7))
+        found[f"{label}/1/x.mp4"] = {"frames": 40, "lost": 0, "runs": [[0, 40 - 16 * number]], "notes": []}
+    monkeypatch.setattr(module, "_all_faces", lambda *_: found)
+    faces = FaceSettings(size=8)
+
+    def state(folder):
+        try:
+            clips = load_prepared(folder, (16, 8, 8, 1), 2)
+        except InputError:
+            return None
+        return clips.clips.tobytes(), clips.labels.tolist(), clips.index["first_frame"].tolist()
+
+    def again(out, overlap, count=None):
+        if count is not None:
+            found["A/1/x.mp4"]["runs"] = [[0, count]]
+        prepare(tmp_path / "in", out, None, 16, overlap, faces=faces, progress=False)
+        return state(out)
+
+    old = again(tmp_path / "out", 8, 40)
+    killed_at(monkeypatch, call)
+    with pytest.raises(SystemExit):
+        again(tmp_path / "out", 12, 24)  # as many clips as before
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "_all_faces", lambda *_: found)
+    assert state(tmp_path / "out") == (old if call == 1 else None)  # the first is of report.csv
+    new = again(tmp_path / "out", 12)
+    assert len(new[1]) == len(old[1])
+    assert new[0] != old[0]
+
+
+def test_two_at_once(tmp_path, capsys):
+    """The second says who the first is; nothing of the first's is touched."""
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(1), "libx264")
+    code = "import sys; from emop3d_np import locks\nwith locks.only_writer(sys.argv[1]): print(flush=True), input()"
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        first.stdout.readline()
+        assert main(["prepare", str(tmp_path / "in"), str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert f"out: is being written by process {first.pid} on " in error
+        assert error.count("\n") == 1
+        first.communicate(b"\n")
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_what_is_written_is_never_what_is_read(tmp_path):
+    """A list of recordings called index.csv, in the very folder."""
+    write(tmp_path / "in/x.mp4", moving_face(1), "libx264")
+    (tmp_path / "in/index.csv").write_text("path,label,subject\nx.mp4,A,anna\n")
+    with pytest.raises(InputError, match=r"its index\.csv .*: is a file that is read, and would be overwritten"):
+        prepare(tmp_path / "in/index.csv", tmp_path / "in", progress=False)
+    assert sorted(os.listdir(tmp_path / "in")) == ["index.csv", "x.mp4"]
 
 
 def test_a_decoder_that_breaks_down(tmp_path, monkeypatch):

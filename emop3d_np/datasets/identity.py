@@ -1,0 +1,127 @@
+"""What a run's clips are, in a few letters: kept in its checkpoint, and compared when it goes on.
+
+A digest is SHA-256.  That of the clips is of their type, their shape, which of them the set takes, and their values:
+all of them up to :data:`WHOLE` bytes, of a larger array :data:`BLOCKS` blocks of :data:`BLOCK` bytes, evenly spaced,
+the first and the last among them.  So a set of any size is told in moments; a change of a few clips of a large set,
+between two blocks, is not seen.  Labels and groups (subject, source and video of every clip) go in whole.
+"""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from kernels.arrays import AnyArray
+
+from ..errors import InputError
+from .clips import ClipSet
+
+WHOLE = 1 << 26
+"""Bytes of clips up to which all of them go into the digest: 64 megabytes."""
+
+BLOCKS, BLOCK = 1024, 4096
+"""How many blocks of a larger array do, and of how many bytes each is."""
+
+GROUPS = ("subject", "source", "video")
+"""Columns of a set's index that say which clips belong together."""
+
+PARTS = {
+    "count": "the number of clips",
+    "labels": "the labels",
+    "groups": "the subjects, sources or videos",
+    "clips": "the clips",
+}
+"""What is compared of a set, and what it is called."""
+
+
+def describe(training: ClipSet, validation: ClipSet | None = None) -> dict[str, Any]:
+    """What a checkpoint keeps of the clips of its run.
+
+    Args:
+        training, validation: the sets; default of the second None, there is none.
+
+    Returns:
+        Plain values: ``class_names``, in the order of the labels; ``record``, as of ``datasets.record``, None where the
+        training set has none; and ``training`` and ``validation``, of each set how many clips it has, ``count``, and
+        the digests of its ``labels``, ``groups`` and ``clips``; None for a set that there is not.
+    """
+    record = training.record and training.record.as_dict()
+    sets = {"training": training, "validation": validation}
+    described = {part: clips and _digests(clips) for part, clips in sets.items()}
+    return {"class_names": list(training.class_names), "record": record, **described}
+
+
+def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, advice: str) -> None:
+    """Refuse to go on with other clips.
+
+    Args:
+        before: as of :func:`describe`, of the clips of a run; what it does not say is not compared.
+        now: of the clips that are there now.
+        where: what the run is called in the message.
+        advice: what its user can do.
+
+    Raises:
+        InputError: they are not the same; what differs is named.
+    """
+    differing = []
+    for part in ("training", "validation"):
+        then, found = before.get(part), now.get(part)
+        if then and found:
+            names = [words for name, words in PARTS.items() if name in then and then[name] != found[name]]
+            if PARTS["count"] in names:
+                names = [f"{PARTS['count']} ({then['count']}, now {found['count']})"]
+            differing += [f"{words} of the {part} set" for words in names]
+    names_then, names_now = before.get("class_names"), now["class_names"]
+    if names_then and names_then != names_now:
+        differing.append(f"the classes ({', '.join(names_then)}; now {', '.join(names_now)})")
+    if differing:
+        raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
+
+
+def _digests(clips: ClipSet) -> dict[str, Any]:
+    """What :func:`describe` says of a set."""
+    groups = {name: np.asarray(clips.index[name]).astype(str).tolist() for name in GROUPS} if clips.index else {}
+    return {
+        "count": len(clips),
+        "labels": _sha256(clips.labels.astype("<i8").tobytes()),
+        "groups": _sha256(json.dumps(groups).encode()),
+        "clips": _digest_of_values(clips),
+    }
+
+
+def _digest_of_values(clips: ClipSet) -> str:
+    """The digest of what a set's clips show; of those that are drawn when they are read, of the set's name."""
+    values = clips.clips
+    digest = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
+    if clips.rows is not None:
+        digest.update(clips.rows.astype("<i8").tobytes())
+    if clips.draw:
+        digest.update(clips.name.encode())
+    else:
+        for block in _blocks(values):
+            digest.update(block.data)
+    return digest.hexdigest()
+
+
+def _blocks(values: AnyArray) -> Iterator[AnyArray]:
+    """The bytes of an array that go into its digest, as they lie in memory; views of it, where it lies there whole."""
+    flat = values.ravel(order="K").view(np.uint8)
+    if flat.size <= WHOLE:
+        yield flat
+        return
+    # Of a file that is mapped, the system would read megabytes around each block.
+    base: Any = values.base
+    advise = getattr(base, "madvise", None) if isinstance(base, mmap.mmap) else None
+    if advise:
+        advise(mmap.MADV_RANDOM)
+    for start in np.linspace(0, flat.size - BLOCK, BLOCKS).astype(np.int64):
+        yield flat[start : start + BLOCK]
+    if advise:
+        advise(mmap.MADV_NORMAL)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

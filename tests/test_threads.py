@@ -1,0 +1,154 @@
+"""Several threads and processes: one network gives each the bits that it gives one alone, or says what cannot be."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import pytest
+from conftest import JIT
+
+import emop3d_np as emo
+import kernels
+from emop3d_np.errors import InputError
+
+SHAPE = (8, 20, 21, 1)
+UNUSUAL = {"receptive_field": (2, 3, 3)}
+"""A network that the fused passes do not cover."""
+
+
+def bits(net, x, labels):
+    """All that passes over a batch give, as bytes."""
+    loss, gradients = net.loss_and_gradients(x, labels, weight_decay=0.01)
+    passes = net.forward(x), net.forward(x[:1]), net.predict_proba(x), *gradients.values(), np.float64(loss)
+    return b"".join(np.asarray(values).tobytes() for values in passes)
+
+
+@pytest.mark.parametrize("settings", [{}, UNUSUAL, {"backend": "reference"}], ids=["fused", "layers", "reference"])
+def test_four_threads_share_a_network(settings):
+    """Batches of several sizes at once, for forward passes and for training."""
+    net, rng = emo.EmoP3D(SHAPE, 2, 3, **settings), np.random.default_rng(0)
+    batches = [(rng.standard_normal((n, *SHAPE), np.float32), np.arange(n) % 3) for n in (1, 3, 5, 9)]
+    alone = [bits(net, *each) for each in batches]
+
+    def often(which):
+        return [bits(net, *batches[which]) == alone[which] for _ in range(12 if JIT else 2)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(all(same) for same in pool.map(often, range(4)))
+
+
+COPIES = {
+    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("backend", kernels.EDITIONS)
+def test_copies_of_a_network(how, backend):
+    """The same bits, also after use, of another form, and with values that are not finite; and nothing is shared."""
+    net = emo.EmoP3D((8, 14, 14, 1), 2, 3, backend=backend, seed=5, **({} if backend == "cuda" else UNUSUAL))
+    x, labels = np.random.default_rng(0).standard_normal((2, 8, 14, 14, 1), np.float32), np.arange(2)
+    net.parameters["L3P/weights"][...] = 0.5
+    before = bits(net, x, labels)
+    other = COPIES[how](net)
+    assert bits(other, x, labels) == before
+    assert (other.input_shape, other.num_classes, other.dtype, other.backend) == ((8, 14, 14, 1), 3, "float32", backend)
+    other.parameters["L3P/weights"][...] = np.nan
+    assert bits(net, x, labels) == before
+    assert np.isnan(np.asarray(COPIES[how](other).parameters["L3P/weights"])).all()
+
+
+def python(code, **environment):
+    """What a fresh process prints to either stream."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+WORKQUEUE = """
+import numpy as np, numba, threading, kernels
+standardize, x = kernels.edition("cpu").standardize, np.random.default_rng(0).random((4, 5, 30, 30, 1))
+first, wrong = standardize(x), []
+def often():
+    for _ in range(200):
+        if not np.array_equal(standardize(x), first):
+            wrong.append(1)
+threads = [threading.Thread(target=often) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(numba.threading_layer(), len(wrong))
+"""
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_the_layer_that_allows_no_two_threads():
+    """Numba's ``workqueue`` would end the process."""
+    code, output, errors = python(WORKQUEUE, NUMBA_THREADING_LAYER="workqueue", NUMBA_NUM_THREADS="2")
+    assert (code, output, errors) == (0, "workqueue 0", "")
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_a_layer_that_is_missing():
+    code, output, errors = python(WORKQUEUE, NUMBA_THREADING_LAYER="no_such", NUMBA_NUM_THREADS="2")
+    assert code == 0
+    assert output.endswith(" 0")
+    assert errors.startswith("note: Numba's threading layer 'no_such': ")
+    assert errors.count("\n") == 0
+
+
+FORK = """
+import multiprocessing as mp, numpy as np, numba, kernels
+standardize, x = kernels.edition("cpu").standardize, np.ones((4, 5, 30, 30, 1))
+def work(_): return float(standardize(x).sum())
+def outcome():
+    with mp.get_context("fork").Pool(2) as pool:
+        try:
+            return pool.map_async(work, range(4)).get(60)
+        except Exception as error:
+            return type(error).__name__ + ": " + str(error)
+print(outcome())
+work(0)
+print(outcome())
+"""
+
+
+@pytest.mark.skipif(not JIT or not hasattr(os, "fork"), reason="nothing is compiled, or nothing can be forked")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_forks_before_and_after_use(layer):
+    """They work, or end at once with a line that says what to do."""
+    code, output, errors = python(FORK, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
+    assert (code, errors) == (0, "")
+    before, after = output.splitlines()
+    assert before == "[0.0, 0.0, 0.0, 0.0]"
+    if layer == "omp" and sys.platform.startswith("linux"):
+        assert after.startswith("InputError: this process was forked from one in which kernels had run")
+        assert "get_context('spawn')" in after
+    else:
+        assert after == before
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_no_layer_at_all(monkeypatch):
+    from kernels.cpu import threads
+
+    def missing():
+        raise ValueError("No threading layer could be loaded.\nHINT: ...")
+
+    monkeypatch.setattr(threads._State, "started", False)
+    monkeypatch.setattr(numba, "get_num_threads", missing)
+    monkeypatch.setattr(numba.config, "THREADING_LAYER", "tbb")
+    with pytest.raises(InputError, match=r"layer 'tbb': No threading layer could be loaded; install numba anew, or"):
+        kernels.edition("cpu").standardize(np.ones((1, 1, 2, 2, 1)))
