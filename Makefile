@@ -9,26 +9,36 @@ NUMBA_CUDA ?= .venv-numba-cuda
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-versions test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
+.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
 
-test: lint test-compiled  ## everything CI runs; what follows the compiled tests takes one core each
-	$(MAKE) --jobs=2 test-interpreted test-cuda test-ptx test-oldest
+test: lint  ## everything CI runs: the compiled tests on one core, the others after each other on a second
+	$(MAKE) --jobs=2 --output-sync=target test-compiled test-oldest test-ptx test-cuda test-interpreted
 
 test-compiled: $(VENV)/dev
-	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest; code=$$?; rm -r $$cache; exit $$code
+	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest -m "not ptx and not long"; \
+	    code=$$?; rm -r $$cache; exit $$code
 
 test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds reads and races of order show here
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m "not once and not long"
+
+SIMULATED = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
 test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on a simulator, which says what is computed, not how fast
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
+	$(SIMULATED) -m "not long"
 
 test-ptx: $(CUDA)/ready $(NUMBA_CUDA)/ready  ## its kernels, compiled for devices without a device, by either package
-	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
-	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
+	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -m "ptx and not long"
+	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -m "ptx and not long"
+
+test-long: $(VENV)/dev $(CUDA)/ready $(NUMBA_CUDA)/ready  ## all tests in all ways, with what `make test` leaves out
+	$(BIN)/python -m pytest -q
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
+	$(SIMULATED)
+	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py
+	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py
 
 test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
 	$(BIN)/python bench/versions.py --oldest $(VERSIONS)

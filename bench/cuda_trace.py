@@ -159,11 +159,12 @@ class _Array:
 
     def _cell(self, key):
         key = key if isinstance(key, tuple) else (key,)
-        if len(key) != len(self.shape) or not all(0 <= i < n for i, n in zip(key, self.shape, strict=True)):
-            raise IndexError(f"{self.running.launch.kernel.name}: {self.name}[{key}] is beyond {self.shape}")
-        cell = 0
-        for i, n in zip(key, self.shape, strict=True):
+        cell, inside = 0, len(key) == len(self.shape)
+        for i, n in zip(key, self.shape, strict=False):
+            inside = inside and 0 <= i < n
             cell = cell * n + i
+        if not inside:
+            raise IndexError(f"{self.running.launch.kernel.name}: {self.name}[{key}] is beyond {self.shape}")
         return cell
 
     def __getitem__(self, key):

@@ -21,6 +21,8 @@ settings.load_profile("emop3d")
 as_compiled = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+long_simulated = pytest.mark.long if SIMULATED else ()
+"""Marks a case that asks no more than a shorter one beside it, and takes the simulator many seconds."""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import JIT, SIMULATED, as_compiled
+from conftest import JIT, SIMULATED, as_compiled, long_simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,7 +200,9 @@ def test_batches_of_any_size(backend, count):
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
 @pytest.mark.parametrize(
-    ("shape", "classes"), [((10, 31, 28, 1), 3), ((8, 24, 41, 2), 3), ((15, 13, 14, 1), 20)], ids=str
+    ("shape", "classes"),
+    [pytest.param((10, 31, 28, 1), 3, marks=long_simulated), ((8, 24, 41, 2), 3), ((15, 13, 14, 1), 20)],
+    ids=str,
 )
 def test_larger_clips_in_both_editions(backend, shape, classes):
     """What is worked on in parts of a fixed size has more than one, and a rest; more frames than rows, many classes."""
@@ -220,7 +222,7 @@ def test_larger_clips_in_both_editions(backend, shape, classes):
 def test_the_clip_that_is_not_finite_is_named(backend, channels):
     """Wherever it stands: the first and last of a batch, in forward and in training, for one clip and for many."""
     net = emo.EmoP3D(**TINY | {"input_shape": (7, 11, 11, channels)}, backend=backend)
-    for count in (1, 4, 5, 19):
+    for count in (1, 5) if SIMULATED else (1, 4, 5, 19):
         x, labels = batch(net, count)
         for which in {0, count // 2, count - 1}:
             spoilt = x.copy()
@@ -235,8 +237,11 @@ def test_the_clip_that_is_not_finite_is_named(backend, channels):
 def test_nothing_is_left_over_from_the_last_call(backend, channels):
     """The same bits after other clips, more or fewer of them, and after clips whose maps are not finite."""
     net = emo.EmoP3D(**TINY | {"input_shape": (8, 13, 14, channels)}, backend=backend)
-    x, labels = batch(net, 9)
-    first = {count: (net.forward(x[:count]), net.loss_and_gradients(x[:count], labels[:count])) for count in (1, 3, 9)}
+    many = 5 if SIMULATED else 9
+    x, labels = batch(net, many)
+    first = {
+        count: (net.forward(x[:count]), net.loss_and_gradients(x[:count], labels[:count])) for count in (1, 3, many)
+    }
     net.loss_and_gradients(1e3 * x[::-1], labels)
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="not finite"):
         net.loss_and_gradients(np.full_like(x, np.nan), labels)
@@ -248,7 +253,7 @@ def test_nothing_is_left_over_from_the_last_call(backend, channels):
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=long_simulated)])
 def test_parameters_changed_in_place_are_seen(backend, count):
     """Forward passes remember the parameters' planes; a single value that differs must undo that."""
     net, x = emo.EmoP3D(**TINY, backend=backend), None

@@ -12,6 +12,8 @@ from emop3d_np import commands
 from emop3d_np.__main__ import main
 from emop3d_np.training import flags
 
+pytestmark = pytest.mark.once
+
 
 def failing(capsys, words, *arguments):
     assert main(list(map(str, arguments))) == 2

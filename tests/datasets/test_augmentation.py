@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from emop3d_np.datasets import Augmentation, ClipSet
@@ -31,13 +32,14 @@ def moved(clip, moves, turned):
     return out
 
 
+@hypothesis_settings(max_examples=20)
 @given(
     shift=st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)),
     flip=st.sampled_from(["", "w", "hw", "dhw"]),
     step=st.integers(0, 50),
 )
 def test_every_clip_is_moved_within_the_limits(shift, flip, step):
-    before, after = batch(), batch()
+    before, after = batch(3), batch(3)
     Augmentation(shift, flip, 0.0, 3).apply(after, step)
     for old, new in zip(before, after, strict=True):
         ways = [
@@ -99,6 +101,7 @@ def test_batches_are_changed_and_the_set_is_not():
     assert all(map(bool, (Augmentation((0, 1, 0)), Augmentation(flip="w"), Augmentation(brightness=0.1))))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("dtype", "digests"),
     [

@@ -43,6 +43,7 @@ def test_official_splits(tmp_path):
         assert clips.labels.dtype == np.int64
 
 
+@pytest.mark.once
 def test_train_and_test(tmp_path, capsys):
     path, folder = saved(tmp_path / "set.npz", **volumes()), tmp_path / "runs"
     flags = ["--max_steps", "12", "--learning_rate", "0.01", "--patience", "12", "--save_path", str(folder)]

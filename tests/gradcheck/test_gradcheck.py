@@ -17,6 +17,8 @@ from emop3d_np.gradcheck.network import check_network, network_pair
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 from gradient_cases import CASES
 
+pytestmark = pytest.mark.once
+
 LARGE = ("wrong only in large arrays", "100,000", "250,000")
 QUICK = [case for case in CASES if not any(words in case.name for words in LARGE)]
 SMALL_NETWORK = {"input_shape": (7, 15, 15, 1), "feature_maps": 2, "num_classes": 3}

@@ -9,6 +9,8 @@ from emop3d_np.gradcheck import vectors
 from emop3d_np.gradcheck.mistakes import MISTAKES, changed
 from emop3d_np.network import strict_pyramid
 
+pytestmark = pytest.mark.once
+
 SETTINGS = {"input_shape": (8, 16, 16, 1), "feature_maps": 2, "num_classes": 3}
 DECAY = 0.01
 

@@ -303,15 +303,14 @@ def test_a_gradient_on_the_host_for_parameters_on_the_device():
 def test_the_other_editions_read_what_is_on_the_device():
     """The other way round nothing is refused: whatever takes NumPy arrays gets a copy."""
     rng = np.random.default_rng(0)
-    x, dx = rng.standard_normal((2, 1, 2, 3, 2, 4))
-    on_device = kernels.edition("cuda").to_device(x)
+    z, dy = rng.standard_normal((2, 1, 2, 3, 2, 4))
+    on_device = kernels.edition("cuda").to_device(z)
     for name in ("reference", "cpu"):
         edition = kernels.edition(name)
-        # a read-only copy is compiled for anew, and may be rounded otherwise
-        assert np.allclose(edition.standardize_backward(dx, on_device), edition.standardize_backward(dx, x), rtol=1e-12)
-    w, twin = {"a": x.copy()}, {"a": x.copy()}
+        assert np.array_equal(edition.leaky_relu_backward(dy, on_device), edition.leaky_relu_backward(dy, z))
+    w, twin = {"a": z.copy()}, {"a": z.copy()}
     emo.optimizers.GradientDescent(0.5).update(w, {"a": on_device})
-    emo.optimizers.GradientDescent(0.5).update(twin, {"a": x})
+    emo.optimizers.GradientDescent(0.5).update(twin, {"a": z})
     assert isinstance(w["a"], np.ndarray)
     assert np.array_equal(w["a"], twin["a"])
 

@@ -14,6 +14,7 @@ from planting import planted
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import cuda_launches
 import cuda_model
+import cuda_ptx
 import cuda_trace
 
 from kernels.cuda import elements, target, update
@@ -36,7 +37,7 @@ def distinct(launches):
     }.values()
 
 
-LAUNCHES = distinct(cuda_launches.of_every_kernel(batch=2, shape=(7, 20, 40, 1)))
+LAUNCHES = distinct(cuda_launches.of_every_kernel(batch=2, shape=(7, 18, 36, 1)))
 """Planes of more than a tile across and down, and none that are whole tiles."""
 
 
@@ -188,29 +189,36 @@ def test_the_page_has_the_launches_and_bytes_of_a_step():
 @pytest.fixture(scope="module")
 def compiler():
     """The module that compiles, by whichever package is here."""
-    import cuda_ptx
-
     if not (target._compiler_found() and cuda_ptx.assembler()):
         pytest.skip("there is no compiler for devices here; make test-ptx has one")
     return cuda_ptx
 
 
+FIRST, *BETWEEN, LAST = cuda_ptx.ARCHITECTURES
+
+
+@pytest.mark.ptx
+@pytest.mark.parametrize(
+    "architecture",
+    [FIRST, *(pytest.param(each, marks=pytest.mark.long) for each in BETWEEN), LAST],
+    ids=lambda architecture: architecture.name,
+)
 @pytest.mark.parametrize("name", sorted(KERNELS))
-def test_machine_code(compiler, name):
+def test_machine_code(compiler, name, architecture):
     """No local memory, no float64, no atomics, nothing spilled, on any of the architectures."""
     for launch in compiler.launches_to_compile():
         if launch.kernel.name == name:
-            for architecture in compiler.ARCHITECTURES:
-                text = compiler.ptx(launch.kernel, launch.arguments, architecture.cc)
-                assert compiler.faults(text) == {}
-                code = compiler.assemble(text, architecture.cc)
-                assert code.spilled_bytes == code.stack_bytes == 0
-                assert 0 < code.registers <= 255
+            text = compiler.ptx(launch.kernel, launch.arguments, architecture.cc)
+            assert compiler.faults(text) == {}
+            code = compiler.assemble(text, architecture.cc)
+            assert code.spilled_bytes == code.stack_bytes == 0
+            assert 0 < code.registers <= 255
 
 
 LOCAL = "turned = cuda.local.array(9, 'f4'); turned[q % 9] = value; a[q] = turned[q % 7]"
 
 
+@pytest.mark.ptx
 @pytest.mark.parametrize(
     ("kernel", "old", "new", "fault"),
     [
@@ -228,6 +236,7 @@ def test_planted_code_is_found(compiler, kernel, old, new, fault):
     assert list(compiler.faults(text)) == [fault]
 
 
+@pytest.mark.ptx
 def test_occupancy(compiler):
     """By hand: 64 registers a thread, 256 threads, 4 blocks of 8 warps of 64; all of 32 on sm_75."""
     turing, ampere, *_ = compiler.ARCHITECTURES

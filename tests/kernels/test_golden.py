@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import SIMULATED, as_compiled
+from conftest import SIMULATED, as_compiled, long_simulated
 
 import emop3d_np as emo
 import kernels
@@ -139,7 +139,7 @@ def test_small_operations(golden, edition, dtype):
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", ["tiny", "small", "rgb"])
+@pytest.mark.parametrize("case", ["tiny", pytest.param("small", marks=long_simulated), "rgb"])
 def test_network(golden, case, dtype, backend):
     archive = golden(f"net_{case}_{dtype}.npz")
     gap = min(float(archive["tie_gap_space_min"]), float(archive["tie_gap_depth_min"]))

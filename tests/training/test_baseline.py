@@ -11,6 +11,8 @@ from emop3d_np import datasets
 from emop3d_np.errors import InputError
 from emop3d_np.training import baseline
 
+pytestmark = pytest.mark.once
+
 SHAPE = (3, 10, 14, 2)
 
 

@@ -17,6 +17,8 @@ from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
 from emop3d_np.training import crossvalidation, flags, stopping
 
+pytestmark = pytest.mark.once
+
 SHAPE = (8, 14, 14, 1)
 SIZES = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 3, "batch_size": 4}
 CLASSES = ("calm", "glad", "sad")

@@ -19,6 +19,8 @@ from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
 from emop3d_np.training import building, checkpoint, evaluation, flags, runs, stopping
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (8, 14, 14, 1)
 SIZES = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 3, "batch_size": 4}

@@ -22,6 +22,8 @@ from emop3d_np.errors import InputError
 from emop3d_np.training import checkpoint, flags, stopping
 from emop3d_np.training import sweep as sweeps
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

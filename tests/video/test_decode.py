@@ -17,7 +17,7 @@ from emop3d_np.video.pictures import UPRIGHT, tags_of
 from emop3d_np.video.resample import crop
 from emop3d_np.video.track import MARGIN, FaceTracker
 
-pytestmark = needs_faces
+pytestmark = [needs_faces, pytest.mark.once]
 
 CODECS = {
     "divx.avi": {"codec": "mpeg4", "tag": "DIVX"},

@@ -5,6 +5,8 @@ import pytest
 from emop3d_np.errors import InputError
 from emop3d_np.video.layouts import LAYOUTS, RAVDESS_EMOTIONS, SIX_EMOTIONS, Recording, list_recordings
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def collection(tmp_path):

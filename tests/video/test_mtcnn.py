@@ -10,6 +10,8 @@ from emop3d_np.errors import InputError
 from emop3d_np.video import mtcnn, weights
 from emop3d_np.video.resample import crop, sampling
 
+pytestmark = pytest.mark.once
+
 
 class Peer:
     """A network run by ONNX Runtime: takes and gives what mtcnn.Network does."""

@@ -15,7 +15,7 @@ from emop3d_np.video import predict as module
 from emop3d_np.video.decode import Video
 from emop3d_np.video.prepare import FaceSettings, prepare
 
-pytestmark = needs_faces
+pytestmark = [needs_faces, pytest.mark.once]
 NAMES = ("still", "moved")
 
 

@@ -22,7 +22,7 @@ from emop3d_np.video.layouts import list_recordings
 from emop3d_np.video.prepare import FaceSettings, prepare
 from emop3d_np.video.prepare_messages import summary
 
-pytestmark = needs_faces
+pytestmark = [needs_faces, pytest.mark.once]
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = FaceSettings(size=32)
 
