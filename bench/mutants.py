@@ -42,12 +42,10 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 
-MODULES = [
-    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "kernels/reference").glob("[a-z]*.py")),
-    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "kernels/cpu").glob("[a-z]*.py") if path.stem != "jit"),
-    "emop3d_np/layers.py",
-    "emop3d_np/optimizers.py",
-]
+HOW_THEY_RUN = {"compiled_code", "interrupts", "jit", "threads"}
+KERNELS = [path for edition in ("reference", "cpu") for path in sorted((ROOT / "kernels" / edition).glob("[a-z]*.py"))]
+MODULES = [str(path.relative_to(ROOT)) for path in KERNELS if path.stem not in HOW_THEY_RUN]
+MODULES += ["emop3d_np/layers.py", "emop3d_np/optimizers.py"]
 SAMPLES = {
     f"kernels/cpu/{name}.py": count
     for name, count in {

@@ -14,8 +14,8 @@ from typing import IO, Any
 from .errors import InputError
 
 READ_IN_FOLDERS = (
-    *("Training.npy", "labels.npy", "classes.txt", "index.csv"),
-    *("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "folds.json", "sweep.json"),
+    *("Training.npy", "labels.npy", "classes.txt", "index.csv", "record.json"),
+    *("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "data.json", "folds.json", "sweep.json"),
 )
 """Names of the files that commands read in the folder of a run, of folds, of a sweep, or of prepared clips."""
 

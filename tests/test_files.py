@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from emop3d_np import datasets, files, locks
+from emop3d_np.datasets import classes, record
 from emop3d_np.errors import InputError
+from emop3d_np.training import crossvalidation, runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -117,7 +119,8 @@ def test_outputs_that_are_not_there_yet(tmp_path):
 
 
 def test_an_input_folder_stands_for_what_is_read_in_it(tmp_path):
-    for name in ("history.jsonl", "index.csv", "3dpyranet.ckpt", "best-3dpyranet.ckpt", "report.png", "result.json"):
+    names = (*("history.jsonl", record.FILE, classes.FILE, crossvalidation.DATA), *set(runs.OWN_FILES) - {"output.txt"})
+    for name in (*names, "index.csv", "3dpyranet.ckpt", "best-3dpyranet.ckpt", "report.png", "result.json"):
         (tmp_path / name).touch()
         if name in ("report.png", "result.json"):
             files.require_apart({"picture": tmp_path / name}, [tmp_path])

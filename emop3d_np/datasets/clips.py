@@ -202,6 +202,7 @@ def shrink(clips: AnyArray, side: int, out: FloatArray | None = None) -> AnyArra
         return clips
     from kernels import cpu  # brings Numba along
 
+    clips = clips.astype(clips.dtype.newbyteorder("="), copy=False)  # kernels read what this machine writes
     smaller: FloatArray = cpu.block_means(clips, side, out)
     return smaller
 

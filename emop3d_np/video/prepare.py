@@ -44,7 +44,15 @@ from ..locks import only_writer
 from .cutting import as_flags
 from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
-from .prepare_messages import Row, cannot_be_written, no_clip_at_all, require_clips, why_no_clip
+from .prepare_messages import (
+    DECODER_BROKE_DOWN,
+    STOPPED,
+    Row,
+    cannot_be_written,
+    no_clip_at_all,
+    require_clips,
+    why_no_clip,
+)
 from .track import MARGIN, FaceTracker
 
 FORMAT = 2
@@ -178,7 +186,7 @@ def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recordi
         except BrokenProcessPool:
             if alone:
                 ((_, recording, *_),) = running.values()
-                yield recording, {"why": "the decoder broke down on it"}
+                yield recording, {"why": DECODER_BROKE_DOWN}
             else:
                 suspects += running.values()
         finally:
@@ -273,7 +281,7 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
         write_atomically(stem.with_suffix(".json"), lambda file: file.write(text))
         return result
     except _Stopped:
-        return {"why": "stopped"}
+        return {"why": STOPPED}
     except InputError as error:
         return {"why": str(error).removeprefix(f"{path}: ")}
     except OSError as error:

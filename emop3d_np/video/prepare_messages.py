@@ -10,6 +10,12 @@ from ..errors import InputError
 Row: TypeAlias = dict[str, Any]
 """A row of ``report.csv`` or ``index.csv``, by column."""
 
+DECODER_BROKE_DOWN = "the decoder broke down on it"
+"""Why a recording gave no clip: the process that read it died."""
+
+STOPPED = "stopped"
+"""The same: the user wanted no more."""
+
 
 def require_clips(depth_frames: int, overlap: int, dtype: str) -> None:
     """Refuse clips that cannot be cut.

@@ -183,11 +183,6 @@ def test_reference_takes_the_mean_of_a_clip_in_float64():
     assert np.all(reference.affine(x, identity(1), [[1, 0]]) == np.float32((2**24 + 3) / 4))
 
 
-def test_reference_refuses_one_map_for_several_clips(rng):
-    with pytest.raises(ValueError, match="zip"):
-        reference.affine(pixels(rng, (2, 1, 2, 2, 1)), identity(1))
-
-
 @both
 def test_bytes_are_rounded_to_even_at_the_middle(affine):
     x = np.array([1, 2, 4, 5], np.uint8).reshape(1, 1, 1, 4, 1)

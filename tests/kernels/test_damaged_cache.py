@@ -133,12 +133,20 @@ def test_the_next_folder_is_taken(monkeypatch, tmp_path):
     assert not compiled_code._folder().startswith(str(tmp_path))
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is answered as usual, also where the tests run in the background of a shell, which ignores it there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.01)  # Python answers between two instructions
 
 
-def test_ctrl_c_waits_for_the_compiler(capsys):
+def test_ctrl_c_waits_for_the_compiler(heard, capsys):
     done = []
 
     def compile_all():
@@ -154,7 +162,7 @@ def test_ctrl_c_waits_for_the_compiler(capsys):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_second_ctrl_c_does_not_wait():
+def test_a_second_ctrl_c_does_not_wait(heard):
     done = []
 
     def compile_all():
@@ -179,7 +187,7 @@ def test_signals_that_nobody_asked_for_are_left_alone():
     elsewhere.join()
 
 
-def test_kernels_are_compiled_so(monkeypatch):
+def test_kernels_are_compiled_so(heard, monkeypatch):
     """The first call with a dtype compiles, within what holds signals back."""
     kernel, compiling = jit.alone(doubled), []
 

@@ -101,6 +101,12 @@ def test_shrunk_drawn_faces():
     assert shrink(np.zeros((1, 16, 100, 100, 1), np.uint8), 5).shape == (1, *net.input_shape)
 
 
+@pytest.mark.parametrize("stored", [">f4", ">i2", "<f4"])
+def test_clips_of_another_machine(rng, stored):
+    clips = rng.integers(0, 256, (2, *SHAPE)).astype(stored)
+    assert np.array_equal(shrink(clips, 2), means(clips.astype(np.float32), 2))
+
+
 @pytest.mark.parametrize("shrink", [3, 4, 100])
 def test_a_shrink_that_does_not_divide_the_sides(task, capsys, shrink):
     assert run.main(arguments(task | {"shrink": shrink})) == 2

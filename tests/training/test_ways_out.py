@@ -18,8 +18,8 @@ import pytest
 
 import run
 from emop3d_np import children, locks
-from emop3d_np.errors import Lasting, exit_code
-from emop3d_np.training import checkpoint, runs, side_by_side, stopping
+from emop3d_np.errors import InputError, Lasting, exit_code
+from emop3d_np.training import checkpoint, flags, runs, side_by_side, stopping
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 12
@@ -248,7 +248,10 @@ def test_one_writer_to_a_run(clips, whole, monkeypatch, capsys):
 @pytest.mark.parametrize("name", runs.OWN_FILES)
 def test_a_checkpoint_never_has_the_name_of_another_file(clips, tmp_path, capsys, name):
     assert run.main(arguments(clips, tmp_path, checkpoint_name=name)) == 2
-    assert f"is the file of {name} of the run, too; give another name" in capsys.readouterr().err
+    assert f"--checkpoint_name is '{name}'; it must be a file name, no folders, that does" in capsys.readouterr().err
+    folder = runs.RunFolder(tmp_path, name)
+    with pytest.raises(InputError, match=f"is the file of {name} of the run, too; give another name"):
+        folder.require_apart(flags.merge({}))
 
 
 def test_a_run_never_writes_over_its_clips(clips, whole, tmp_path, capsys):
