@@ -13,6 +13,8 @@ from emop3d_np.datasets import classes, record
 from emop3d_np.errors import InputError
 from emop3d_np.training import crossvalidation, runs
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

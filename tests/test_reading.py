@@ -22,6 +22,8 @@ from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
 from emop3d_np.training import building, checkpoint, flags, resuming, runs
 
+pytestmark = pytest.mark.once
+
 SHAPE = (1, 2, 2, 1)
 MANY = settings(max_examples=100)
 

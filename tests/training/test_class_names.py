@@ -13,6 +13,8 @@ from emop3d_np.datasets import classes
 from emop3d_np.errors import InputError
 from emop3d_np.training import checkpoint, evaluation
 
+pytestmark = pytest.mark.once
+
 SHAPE = (8, 14, 14, 1)
 NAMES = ("calm", "glad", "sad")
 

@@ -16,6 +16,8 @@ from emop3d_np.training.metrics import Evaluation
 from emop3d_np.video.predict import Predictor
 from kernels import reference
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):

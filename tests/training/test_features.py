@@ -10,6 +10,8 @@ from emop3d_np.datasets import normalize
 from emop3d_np.training import building, features
 from emop3d_np.training.evaluation import evaluate_checkpoint
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -15,6 +15,8 @@ from emop3d_np.datasets import identity
 from emop3d_np.errors import InputError
 from emop3d_np.training import checkpoint
 
+pytestmark = pytest.mark.once
+
 SHAPE = (8, 14, 14, 1)
 SIZES = {"depth_frames": 8, "height": 14, "width": 14, "num_classes": 2, "batch_size": 4, "backend": "reference"}
 

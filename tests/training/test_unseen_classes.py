@@ -12,6 +12,8 @@ from emop3d_np import datasets, files
 from emop3d_np.__main__ import main
 from emop3d_np.training import crossvalidation
 
+pytestmark = pytest.mark.once
+
 
 def clip_set(labels, names):
     return datasets.ClipSet("clips", np.zeros((len(labels), 1, 1, 1, 1)), np.array(labels), names)

@@ -21,6 +21,8 @@ from emop3d_np import children, locks
 from emop3d_np.errors import InputError, Lasting, exit_code
 from emop3d_np.training import checkpoint, flags, runs, side_by_side, stopping
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 12
 

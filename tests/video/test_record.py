@@ -19,6 +19,8 @@ from emop3d_np.video import cutting, prepare
 from emop3d_np.video import predict as module
 from emop3d_np.video.prepare import FaceSettings
 
+pytestmark = pytest.mark.once
+
 OTHER = {"face": "central", "detect_every": 3, "min_face": 0.2, "patience": 2, "margin": 0.6, "fps": 12.5}
 """A value for each flag that is not its default."""
 
