@@ -82,6 +82,8 @@ def _start() -> None:
 def _after_fork() -> None:
     """In a new process: no thread is in its turn; and GNU's OpenMP, where it had started, is of no use any more."""
     _State.turn = threading.RLock()
+    if numba.config.DISABLE_JIT:  # plain Python runs in the caller's thread
+        return
     try:
         layer = numba.threading_layer()
     except ValueError:  # none has started
