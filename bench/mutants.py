@@ -56,7 +56,7 @@ SAMPLES = {
 """Of modules with too many mutants so many are drawn at random, the same ones every time: 400 of the fused passes."""
 NAMES_OF_TESTS = {
     "kernels/": ["test_operations", "test_affine", "test_block_means", "test_fused", "test_own_golden"],
-    "": ["test_network", "test_optimizers"],
+    "": ["test_network", "test_optimizers", "test_wrong_calls"],
 }
 TESTS = [f"tests/{folder}{name}.py" for folder, names in NAMES_OF_TESTS.items() for name in names]
 EQUIVALENT = ROOT / "bench/equivalent_mutants.txt"
