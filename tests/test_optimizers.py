@@ -94,6 +94,30 @@ def test_adamw_hands_its_constants_to_adam():
     assert (ours.beta1, ours.beta2, ours.epsilon) == (plain.beta1, plain.beta2, plain.epsilon)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "rule", "constants"),
+    [
+        (optimizers.GradientDescent(0.1), "gradient_descent", (0.1,)),
+        (optimizers.Momentum(0.1, 0.5, True), "momentum", (0.1, 0.5, True)),
+    ],
+)
+def test_arrays_elsewhere_update_themselves(optimizer, rule, constants):
+    """By the rule's name and its numbers, in the order of ``kernels.cuda.update``."""
+
+    class Elsewhere:
+        shape, dtype, seen = (3,), np.dtype("f4"), []
+
+        def update(self, *arguments):
+            self.seen.append(arguments)
+
+    w, g = Elsewhere(), np.ones(3, np.float32)
+    optimizer.slots = {slot: {"w": g} for slot in optimizer.slot_names}
+    optimizer.update({"w": w}, {"w": g})
+    ((name, numbers, *arrays),) = w.seen
+    assert (name, numbers) == (rule, constants)
+    assert len(arrays) == 1 + len(optimizer.slot_names)
+
+
 def test_decay_of_what_is_no_weights_is_refused():
     parameters = {"A/weights": np.ones(1), "A/bias": np.ones(1)}
     with pytest.raises(InputError, match=r"weight_decay names \['A/bias', 'B'\]; the weights are \['A/weights'\]"):

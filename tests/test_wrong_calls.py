@@ -361,9 +361,38 @@ def test_rates(rule):
     kind = type(RULES[rule]())
     for rate in (NAN, -1, INF, "0.1", None, True):
         refused(kind, rate, words=f"lr is {rate!r}")
-        parameters = {"w": W.copy()}
-        refused(kind(lambda step, rate=rate: rate).update, parameters, {"w": G}, words="the learning rate of step 0 is")
+        parameters, optimizer = {"w": W.copy()}, kind(lambda step, rate=rate: rate)
+        refused(optimizer.update, parameters, {"w": G}, words="the learning rate of step 0 is")
         assert np.array_equal(parameters["w"], W)
+        assert (optimizer.slots, optimizer.step) == ({}, 0)
+
+
+def test_the_least_that_is_allowed():
+    """A rate of 0, as after a schedule's end, changes nothing; a momentum of 0 is plain descent."""
+    plain, still = {"w": W.copy()}, {"w": W.copy()}
+    optimizers.GradientDescent(lambda step: 0).update(still, {"w": G})
+    assert np.array_equal(still["w"], W)
+    optimizers.Momentum(0.1, momentum=0).update(still, {"w": G})
+    optimizers.GradientDescent(0.1).update(plain, {"w": G})
+    assert np.array_equal(still["w"], plain["w"])
+
+
+@pytest.mark.parametrize("rule", list(RULES)[1:])
+def test_a_parameter_that_comes_later(rule):
+    optimizer, parameters = RULES[rule](), {"a/weights": W.copy()}
+    optimizer.update(parameters, {"a/weights": G})
+    parameters["b/weights"] = W.copy()
+    before = parameters["a/weights"].copy(), repr(optimizer.slots)
+    refused(optimizer.update, parameters, dict.fromkeys(parameters, G), words="the slot '.*' by 'b/weights'")
+    assert np.array_equal(parameters["a/weights"], before[0])
+    assert (repr(optimizer.slots), optimizer.step) == (before[1], 1)
+
+
+def test_parameters_that_cannot_be_changed():
+    fixed = W.copy()
+    fixed.flags.writeable = False
+    for wrong, words in ((fixed, "'w' is read-only"), (np.ones(3, np.int16), "'w' is int16")):
+        refused(optimizers.GradientDescent(0.1).update, {"w": wrong}, {"w": G}, words=words)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +400,7 @@ def test_rates(rule):
     [
         (lambda: optimizers.Momentum(0.1, momentum=1.0), "momentum is 1.0"),
         (lambda: optimizers.Momentum(0.1, momentum=NAN), "momentum is nan"),
+        (lambda: optimizers.Momentum(0.1, momentum=False), "momentum is False"),
         (lambda: optimizers.Adam(0.1, beta1=-0.1), "beta1 is -0.1"),
         (lambda: optimizers.Adam(0.1, beta2=1), "beta2 is 1"),
         (lambda: optimizers.Adam(0.1, epsilon=NAN), "epsilon is nan"),
@@ -378,8 +408,17 @@ def test_rates(rule):
         (lambda: optimizers.AdamW(0.1, {"w": NAN}), "w.* is nan"),
         (lambda: optimizers.MovingAverage({"w": W}, 1.5), "share is 1.5"),
         (lambda: optimizers.MovingAverage({"w": W.copy()}, 0.5).update({"w": W[:2]}, 1), "averaged are"),
+        (lambda: optimizers.MovingAverage({"w": W.copy()}, 0.5).update({"more": W}, 1), "averaged are"),
         (lambda: optimizers.MovingAverage({"w": W.copy()}, 0.5).update({"w": W}, 0), "step is 0"),
+        (lambda: optimizers.MovingAverage({"w": W.copy()}, 0.5).update({"w": W}, 1.5), "step is 1.5"),
+        (lambda: optimizers.decay_factors({"a/weights": W}, -1), "^weight_decay is -1"),
         (lambda: optimizers.constant(NAN), "lr is nan"),
+        (lambda: optimizers.exponential_decay(NAN, 1, 0.5), "lr is nan"),
+        (lambda: optimizers.cosine(NAN, 1), "lr is nan"),
+        (lambda: optimizers.cosine(0.1, NAN), "steps is nan"),
+        (lambda: optimizers.one_cycle(NAN, 10), "lr is nan"),
+        (lambda: optimizers.one_cycle(0.1, 0), "steps is 0"),
+        (lambda: optimizers.one_cycle(0.1, 10, rise=0), "rise is 0"),
         (lambda: optimizers.exponential_decay(0.1, 0, 0.5), "decay_steps is 0"),
         (lambda: optimizers.exponential_decay(0.1, 1, -1), "decay_rate is -1"),
         (lambda: optimizers.cosine(0.1, 0), "steps is 0"),
@@ -388,7 +427,10 @@ def test_rates(rule):
         (lambda: optimizers.warm_up(optimizers.constant(0.1), 0), "steps is 0"),
         (lambda: optimizers.Momentum(0.1).load_slots({"momentum": {"w": W}}, -1, {"w": W}), "step is -1"),
         (lambda: optimizers.Momentum(0.1).load_slots({"momentum": {"w": W.astype(str)}}, 1, {"w": W}), "no real"),
+        (lambda: optimizers.Momentum(0.1).load_slots({"momentum": {"w": W}}, 1.5, {"w": W}), "step is 1.5"),
         (lambda: layers.window_count(5, 2, 0), "stride is 0"),
+        (lambda: layers.window_count(5, 0, 0), "field is 0"),
+        (lambda: layers.window_count(5, 2.5), "field is 2.5"),
         (lambda: layers.window_count(5, 0), "field is 0"),
         (lambda: layers.glorot_limit(()), "shape is"),
         (lambda: layers.glorot_limit((0, 3)), "shape is"),
