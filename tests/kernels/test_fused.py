@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import JIT
+from conftest import JIT, as_compiled
 
+import emop3d_np as emo
+from kernels.cpu import fused
 from kernels.cpu import fused_layout as layout
 from kernels.cpu.fused_normalization import mean_and_scale
 
@@ -43,3 +45,47 @@ def test_the_rest_of_rows_is_not_in_the_moments(value, rng):
     assert np.isclose(mean, outputs.mean(), rtol=1e-14)
     assert np.isclose(scale, 1 / np.sqrt(outputs.var() + 1e-8), rtol=1e-12)
     assert np.abs(rows[:, 6:] - 100).max() < 10, "it is overwritten"
+
+
+@interpreted
+@as_compiled
+@pytest.mark.parametrize("noise", [1.0, 3e-7])
+def test_moments_of_large_values(noise, rng):
+    """Their squares, too large for float32, are summed in float64; an offset three million times the noise is no harm."""
+    rows = (1e30 * (1 + noise * rng.standard_normal((6, 9)))).astype(np.float32)
+    outputs = rows[:, :6].astype(np.float64)
+    rows[:, 6:] = np.nan
+    mean, scale = mean_and_scale(rows.reshape(-1), 9, 3)
+    assert mean.dtype == scale.dtype == np.float32
+    assert np.isclose(mean, outputs.mean(), rtol=1e-7)
+    assert np.isclose(scale, 1 / outputs.std(), rtol=1e-7, atol=0)
+
+
+@interpreted
+@as_compiled
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(np.float32, np.nan), (np.float32, np.inf), (np.float64, -np.inf), (np.float64, 1e300)]
+)
+def test_a_plane_without_moments(dtype, value, rng):
+    rows = rng.standard_normal((6, 9)).astype(dtype)
+    rows[3, 2] = value
+    assert mean_and_scale(rows.reshape(-1), 9, 3) == (0, 0)
+
+
+def test_parameters_after_an_interrupted_pass(monkeypatch, rng):
+    """Ctrl-C while new parameters are put in order: the old ones, put back, are not taken for seen."""
+    net = emo.EmoP3D(input_shape=(7, 11, 11, 1), feature_maps=2, num_classes=3)
+    x, old = rng.standard_normal((2, *net.input_shape)).astype(np.float32), net.parameters["L1WS/bias"].copy()
+    expected = net.forward(x)
+
+    def interrupted(*arguments):
+        arguments[-1][...] = 7
+        raise KeyboardInterrupt
+
+    net.parameters["L1WS/bias"] += 1
+    with monkeypatch.context() as patch:
+        patch.setattr(fused, "pack", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            net.forward(x)
+    net.parameters["L1WS/bias"][...] = old
+    assert np.array_equal(net.forward(x), expected)
