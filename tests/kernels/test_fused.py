@@ -51,7 +51,7 @@ def test_the_rest_of_rows_is_not_in_the_moments(value, rng):
 @as_compiled
 @pytest.mark.parametrize("noise", [1.0, 3e-7])
 def test_moments_of_large_values(noise, rng):
-    """Their squares, too large for float32, are summed in float64; an offset three million times the noise is no harm."""
+    """Their squares, too large for float32, are summed in float64; an offset of 3e6 times the noise is no harm."""
     rows = (1e30 * (1 + noise * rng.standard_normal((6, 9)))).astype(np.float32)
     outputs = rows[:, :6].astype(np.float64)
     rows[:, 6:] = np.nan
