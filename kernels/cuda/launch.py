@@ -14,13 +14,16 @@ from .target import SIMULATED, cuda, jit, require_device
 LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
     block=(2, 1) if SIMULATED else (32, 8),
-    blocks=2 if SIMULATED else 4096,
+    blocks=2 if SIMULATED else 65_536,
 )
 """Sizes of a launch: threads of a block that works on elements in a row; columns and rows of threads of a block that
 works on planes, neighbours in a warp being neighbours along ``w``; and the most blocks.
 
 Every kernel strides over its tasks, so that any sizes are right.  The simulator takes turns, so it gets few threads.
 """
+
+STRIP = 8 if SIMULATED else 32
+"""Threads of a block that is one warp: ``strips.py`` says what for."""
 
 MOST_THREADS = 1024
 """Threads of a block that any device of today allows; ``device_functions.block_sum`` has room for so many."""

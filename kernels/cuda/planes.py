@@ -37,7 +37,10 @@ def parameter_planes(values: DeviceArray, channels: int) -> Memory:
 
 
 def parameter(planes: Memory, shape: tuple[int, ...], channels: int, out: DeviceArray | None = None) -> DeviceArray:
-    """The opposite of :func:`parameter_planes`: a DeviceArray of ``shape``, which is ``out`` where that is given."""
+    """The opposite of :func:`parameter_planes`: a DeviceArray of ``shape``, which is ``out`` where that is given.
+
+    Planes of several slabs, on leading axes, are added up on the way, in the order of the slabs.
+    """
     positions, u = shape[: len(shape) - channels], shape[len(shape) - channels :]
     return DeviceArray(_spread(planes, 1, prod(positions), prod(u), shape, out))
 
@@ -56,13 +59,14 @@ def _planes(data: Memory, batch: int, positions: int, channels: int) -> Memory:
 def _spread(
     planes: Memory, batch: int, positions: int, channels: int, shape: tuple[int, ...], out: DeviceArray | None = None
 ) -> Memory:
-    """(batch, channels, positions) to (batch, positions, channels)."""
-    if out is None and (positions == 1 or channels == 1):
+    """(slabs, batch, channels, positions) to (batch, positions, channels)."""
+    slabs = planes.size // (batch * positions * channels)
+    if slabs == 1 and out is None and (positions == 1 or channels == 1):
         return planes.reshape(shape)
     data = memory(shape, planes.dtype) if out is None else out.data
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
-    planes = planes.reshape((batch, channels, positions))
+    planes = planes.reshape((slabs, batch, channels, positions))
     spread_planes(tasks, LAUNCH.threads, planes, together, run, data.reshape((batch, positions, channels)))
     return data
 
@@ -97,7 +101,7 @@ def gather_planes(x: FloatArray, together: int, run: int, planes: FloatArray) ->
 
 @kernel("x")
 def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) -> None:
-    """(n, u, s) to (n, s, u), in tiles of ``together`` channels and a ``run`` of positions."""
+    """(slab, n, u, s) to (n, s, u), the slabs added up; in tiles of ``together`` channels and a ``run`` of positions."""
     tile = cuda.shared.array(TILE, dtype=x.dtype)
     batch, positions, channels = x.shape
     runs = (positions + run - 1) // run
@@ -110,7 +114,10 @@ def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) ->
         wide, long = least(together, channels - u0), least(run, positions - s0)
         for u in range(wide):
             for s in range(thread, long, threads):
-                tile[s * wide + u] = planes[n, u0 + u, s0 + s]
+                total = planes[0, n, u0 + u, s0 + s]
+                for slab in range(1, planes.shape[0]):
+                    total += planes[slab, n, u0 + u, s0 + s]
+                tile[s * wide + u] = total
         cuda.syncthreads()
         for q in range(thread, long * wide, threads):
             x[n, s0 + q // wide, u0 + q % wide] = tile[q]
