@@ -1,8 +1,8 @@
 """The whole training pass of the usual network on the device: only the batch goes there, losses and logits come back.
 
-The first layer is most of the work: ``fused_windows_and_pooling.py``.  ``fused_frames_pooling.py`` takes the third
-layer's steps together, ``fused_normalization.py`` those behind the third and the fifth.  Nothing is added by two blocks
-and there are no atomics.
+The first layer is most of the work: ``fused_first_layer.py``.  ``fused_frames_pooling.py`` has the third layer,
+``fused_windows.py`` the fifth, ``fused_features.py`` the last one.  Each reads maps that are not normalised, and
+normalises on the way (``fused_normalization.py``).  Nothing is added by two blocks and there are no atomics.
 
 For a network that :func:`fuse` does not cover, the layers call the functions beside this file.
 """
@@ -95,9 +95,9 @@ def tiles_of(sizes: tuple[int, int], tile: tuple[int, int]) -> int:
     return -(-sizes[0] // tile[0]) * -(-sizes[1] // tile[1])
 
 
-def by_cell(planes: Memory) -> Memory:
-    """The same memory, with the rows and columns of each plane as one axis."""
-    return planes.reshape((*planes.shape[:-2], planes.shape[-2] * planes.shape[-1]))
+def rows(*arrays: Memory) -> list[Memory]:
+    """Each array as one row, the same memory."""
+    return [array.reshape(array.size) for array in arrays]
 
 
 class Fused:
@@ -158,45 +158,42 @@ class Fused:
 
         # FC_OUT, NORM_6, L5WS
         y3, y5 = made.y3, made.y5
+        frames, cells = y5.shape[2], y5.shape[3] * y5.shape[4]
         affine5, dw7 = memory((*y5.shape[:3], 3), self.dtype), memory(w7.shape, self.dtype)
-        cells = y5.shape[3] * y5.shape[4]
         features_affine.over_elements(made.scale5.size, dlogits, made.parts, made.mean5, made.scale5, cells, affine5)
-        by_plane = w7.reshape((f, self.classes, y5.shape[2], cells))
-        rows = y5.reshape((*y5.shape[:3], cells))
-        planes_backward.over_elements(w7.size, dlogits, rows, made.mean5, made.scale5, dw7.reshape(by_plane.shape))
-        slabs = min(n, SLABS)
-        g, db5 = memory((n, f, y5.shape[2], *y3.shape[3:]), self.dtype), memory((slabs, *y5.shape[1:]), self.dtype)
-        windows_spread(
-            slabs * f * y5.shape[2] * tiles_of(g.shape[3:], (fused_windows.ROWS_OWNED, fused_windows.COLUMNS_OUT)), STRIP,
-            dlogits, w7.reshape((f, self.classes, *y5.shape[2:])), y5, affine5, alpha, g, db5,
+        planes_backward.of(f, frames, cells, self.classes).over_elements(
+            w7.size, *rows(dlogits, y5, made.mean5, made.scale5, dw7)
+        )
+        slabs, (h, w) = min(n, SLABS), y3.shape[3:]
+        g, db5 = memory((n, f, frames, h, w), self.dtype), memory((slabs, *y5.shape[1:]), self.dtype)
+        windows_spread.of(frames + 2, h, w, f, self.classes, slabs)(
+            slabs * f * frames * tiles_of((h, w), (fused_windows.ROWS_OWNED, fused_windows.COLUMNS_OUT)), STRIP,
+            *rows(dlogits, w7, y5, affine5), alpha, *rows(g, db5),
         )  # fmt: skip
         dn3, dw5 = memory(y3.shape, self.dtype), memory((slabs, *w5.shape), self.dtype)
-        cells = y3.shape[3] * y3.shape[4]
-        pieces = -(-cells // STRIP)
-        sums3 = memory((n, f, y3.shape[2], pieces, 2), self.dtype)
-        windows_backward(
-            slabs * f * pieces, STRIP,
-            by_cell(g), by_cell(y3), made.mean3, made.scale3, by_cell(w5), by_cell(dn3), by_cell(dw5), sums3,
-        )  # fmt: skip
+        cells, pieces = h * w, -(-h * w // STRIP)
+        sums3 = memory((n, f, frames + 2, pieces, 2), self.dtype)
+        windows_backward.of(f, frames + 2, cells, f, slabs)(
+            slabs * f * pieces, STRIP, *rows(g, y3, made.mean3, made.scale3, w5, dn3, dw5, sums3)
+        )
         # NORM_4, L3P from its maximum over frames on
         affine3 = self._affine(sums3, made.mean3, made.scale3, cells)
         dn1, dw3 = memory(made.x3.shape, self.dtype), memory((slabs, *w3.shape), self.dtype)
-        sums1 = memory((n, f, dn1.shape[2], pieces, 3), self.dtype)
-        frames_backward(
-            slabs * f * pieces, STRIP,
-            by_cell(dn3), by_cell(y3), affine3, by_cell(made.x3), made.mean1, made.scale1, by_cell(w3), alpha,
-            by_cell(dn1), by_cell(dw3), sums1,
+        sums1 = memory((n, f, frames + 4, pieces, 3), self.dtype)
+        frames_backward.of(frames + 4, cells, f, slabs)(
+            slabs * f * pieces, STRIP, *rows(dn3, y3, affine3, made.x3, made.mean1, made.scale1, w3), alpha,
+            *rows(dn1, dw3, sums1),
         )  # fmt: skip
-        db3 = memory((f, y3.shape[2]), self.dtype)
+        db3 = memory((f, frames + 2), self.dtype)
         frame_bias_backward(db3.size, STRIP, sums1, db3)
         # L3P's maximum in space, NORM_2, L1WS
         affine1 = self._affine(sums1, made.mean1, made.scale1, (self.h - 3) * (self.w - 3))
         slabs, groups = min(n, FIRST_SLABS), min(self.d - 2, FRAME_GROUPS)
         dw1, db1 = memory((slabs, groups, *w1.shape), self.dtype), memory((slabs, *b1.shape), self.dtype)
         owned = (fused_first_layer.ROWS_OWNED, fused_first_layer.COLUMNS_OWNED)
-        first_backward(
+        first_backward.of(self.c, self.d, self.h, self.w, f, slabs, groups)(
             slabs * groups * self.c * f * tiles_of((self.h, self.w), owned), STRIP,
-            clips, w1, b1, dn1, affine1, alpha, dw1, db1,
+            *rows(clips, w1, b1, dn1, affine1), alpha, *rows(dw1, db1),
         )  # fmt: skip
 
         db7 = dlogits  # a clip is a slab
@@ -213,46 +210,46 @@ class Fused:
         # L1WS, and the maximum in space of L3P; NORM_2 is left to those who read
         x3 = memory((n, f, d - 2, (h - 3) // 2, (w - 3) // 2), self.dtype)
         pieces = tiles_of((h - 3, w - 3), (fused_first_layer.ROWS_DOWN, fused_first_layer.COLUMNS_OUT))
-        moments = memory((n * f * (d - 2), pieces, 3), self.dtype)
-        first_forward(n * f * (d - 2) * pieces, STRIP, x, w1, b1, alpha, x3, moments)
-        mean1, scale1 = self._moments(moments, x3.shape[:3])
+        moments = memory((n, f, d - 2, pieces, 3), self.dtype)
+        tasks = moments.size // 3
+        first_forward.of(self.c, d, h, w, f)(tasks, STRIP, *rows(x, w1, b1), alpha, *rows(x3, moments))
+        mean1, scale1 = self._moments(moments)
         # L3P from its maximum over frames on
-        y3 = memory((n, f, d - 4, *x3.shape[3:]), self.dtype)
-        cells = x3.shape[3] * x3.shape[4]
-        pieces = -(-cells // STRIP)
+        h, w = x3.shape[3:]
+        y3, pieces = memory((n, f, d - 4, h, w), self.dtype), -(-h * w // STRIP)
         moments = memory((n, f, d - 4, pieces, 3), self.dtype)
-        frames_forward(
-            n * f * pieces, STRIP, by_cell(x3), mean1, scale1, by_cell(w3), b3, alpha, by_cell(y3), moments
+        frames_forward.of(d - 2, h * w, f)(
+            n * f * pieces, STRIP, *rows(x3, mean1, scale1, w3, b3), alpha, *rows(y3, moments)
         )
-        mean3, scale3 = self._moments(moments, y3.shape[:3])
+        mean3, scale3 = self._moments(moments)
         # L5WS
         y5 = memory((n, *b5.shape), self.dtype)
-        pieces = tiles_of(b5.shape[2:], (fused_windows.ROWS_DOWN, fused_windows.COLUMNS_OUT))
-        moments = memory((n * f * (d - 6), pieces, 3), self.dtype)
-        windows_forward(n * f * (d - 6) * pieces, STRIP, y3, mean3, scale3, w5, b5, alpha, y5, moments)
-        mean5, scale5 = self._moments(moments, y5.shape[:3])
+        pieces = tiles_of((h - 3, w - 3), (fused_windows.ROWS_DOWN, fused_windows.COLUMNS_OUT))
+        moments = memory((n, f, d - 6, pieces, 3), self.dtype)
+        windows_forward.of(f, d - 4, h, w, f)(
+            moments.size // 3, STRIP, *rows(y3, mean3, scale3, w5, b5), alpha, *rows(y5, moments)
+        )
+        mean5, scale5 = self._moments(moments)
         # FC_OUT
         parts, logits = memory((n + 1, f, d - 6, self.classes), self.dtype), memory((n, self.classes), self.dtype)
-        weigh_planes(
-            parts.size, STRIP, by_cell(y5), mean5, scale5,
-            by_cell(w7.reshape((f, self.classes, *y5.shape[2:]))), parts,
-        )  # fmt: skip
+        weigh = weigh_planes.of(f, d - 6, (h - 3) * (w - 3), self.classes)
+        weigh(parts.size, STRIP, *rows(y5, mean5, scale5, w7, parts))
         sum_parts(logits.size, STRIP, parts, b7, logits)
         return Made(x3, mean1, scale1, y3, mean3, scale3, y5, mean5, scale5, parts, logits)
 
-    def _moments(self, moments: Memory, shape: tuple[int, ...]) -> tuple[Memory, Memory]:
-        """Mean and ``1 / sqrt(var + epsilon)`` of planes (n, f, d)."""
-        mean, scale = memory(shape, self.dtype), memory(shape, self.dtype)
-        planes, epsilon = mean.size, self.dtype.type(EPSILON)
-        by_plane = moments.reshape((planes, moments.size // (3 * planes), 3))
-        plane_moments(planes, STRIP, by_plane, epsilon, mean.reshape(planes), scale.reshape(planes))
+    def _moments(self, moments: Memory) -> tuple[Memory, Memory]:
+        """Mean and ``1 / sqrt(var + epsilon)`` of planes, from the ``moments (n, f, d, pieces, 3)`` of their pieces."""
+        *shape, pieces, three = moments.shape
+        mean, scale = memory(tuple(shape), self.dtype), memory(tuple(shape), self.dtype)
+        by_plane, epsilon = moments.reshape((mean.size, pieces, three)), self.dtype.type(EPSILON)
+        plane_moments(mean.size, STRIP, by_plane, epsilon, *rows(mean, scale))
         return mean, scale
 
     def _affine(self, sums: Memory, mean: Memory, scale: Memory, cells: int) -> Memory:
         """The coefficients of a normalisation, backward, of planes (n, f, d)."""
         affine, planes = memory((*mean.shape, 3), self.dtype), mean.size
         affine_coefficients(
-            planes, STRIP, sums.reshape((planes, *sums.shape[3:])), mean.reshape(planes), scale.reshape(planes), cells,
+            planes, STRIP, sums.reshape((planes, *sums.shape[3:])), *rows(mean, scale), cells,
             affine.reshape((planes, 3)),
         )  # fmt: skip
         return affine

@@ -4,42 +4,45 @@ Each plane ``(f, d)`` of a clip adds its part to a logit.  These parts, and the 
 all that NORM_6 needs backward: the sums of its gradient and of its gradient times its result.
 """
 
+from collections.abc import Callable
+
 from ..arrays import FloatArray
 from .device_functions import block_sum
 from .fused_normalization import put_affine
-from .launch import STRIP, kernel
-from .strips import normalized
+from .launch import STRIP, kernel, shaped_kernel
+from .strips import at, normalized
 from .target import cuda
 
 
-@kernel("parts")
-def weigh_planes(
-    y: FloatArray, mean: FloatArray, scale: FloatArray, weights: FloatArray, parts: FloatArray
-) -> None:
-    """``parts[n,f,d,k] = sum_{h,w} n[n,f,d,h,w] W[f,k,d,h,w]``, of the normalised ``y``.
+@shaped_kernel("parts")
+def weigh_planes(maps: int, frames: int, cells: int, classes: int) -> Callable[..., None]:
+    """``parts[n,f,d,k] = sum_{h,w} n[n,f,d,h,w] W[f,k,d,h,w]``, of normalised planes.
 
-    Args:
-        y: (n, f, d, cells); ``mean`` and ``scale`` are those of its planes, (n, f, d).
-        weights: (f, k, d, cells).
-        parts: (n + 1, f, d, k); the last clip is all ones: the sums of the weights.
+    Takes ``y (n, f, d, cells)``, not normalised, the ``mean`` and ``scale (n, f, d)`` of its planes, and
+    ``weights (f, k, d, cells)``.  Writes ``parts (n + 1, f, d, k)``; its last clip is of the sums of the weights.
     """
-    shared = cuda.shared.array(STRIP, dtype=y.dtype)
-    one, q = y.dtype.type, cuda.threadIdx.x
-    clips, maps, frames, classes = parts.shape
-    for task in range(cuda.blockIdx.x, clips * maps * frames * classes, cuda.gridDim.x):
-        k, d = task % classes, task // classes % frames
-        f, n = task // (classes * frames) % maps, task // (classes * frames * maps)
-        total = one(0)
-        if n < clips - 1:
-            average, factor = mean[n, f, d], scale[n, f, d]
-            for cell in range(q, y.shape[3], STRIP):
-                total += normalized(y[n, f, d, cell], average, factor) * weights[f, k, d, cell]
-        else:
-            for cell in range(q, y.shape[3], STRIP):
-                total += weights[f, k, d, cell]
-        total = block_sum(shared, q, STRIP, total)
-        if q == 0:
-            parts[n, f, d, k] = total
+
+    def weigh_planes(
+        y: FloatArray, mean: FloatArray, scale: FloatArray, weights: FloatArray, parts: FloatArray
+    ) -> None:
+        shared = cuda.shared.array(STRIP, dtype=y.dtype)
+        one, q = y.dtype.type, cuda.threadIdx.x
+        for task in range(cuda.blockIdx.x, parts.size, cuda.gridDim.x):
+            k, plane = task % classes, task // classes
+            d, f = plane % frames, plane // frames % maps
+            weight, total = ((f * classes + k) * frames + d) * cells, one(0)
+            if plane < mean.size:
+                average, factor = mean[plane], scale[plane]
+                for cell in range(q, cells, STRIP):
+                    total += normalized(y[at(plane * cells + cell)], average, factor) * weights[at(weight + cell)]
+            else:
+                for cell in range(q, cells, STRIP):
+                    total += weights[at(weight + cell)]
+            total = block_sum(shared, q, STRIP, total)
+            if q == 0:
+                parts[task] = total
+
+    return weigh_planes
 
 
 @kernel("logits")
@@ -78,17 +81,26 @@ def features_affine(
         put_affine(affine[n, f, d], of_dn / one(cells), of_dn_n / one(cells), mean[n, f, d], scale[n, f, d])
 
 
-@kernel("dweights")
-def planes_backward(
-    dlogits: FloatArray, y: FloatArray, mean: FloatArray, scale: FloatArray, dweights: FloatArray
-) -> None:
-    """``dW[f,k,d,h,w] = sum_n n[n,f,d,h,w] dlogits[n,k]``, of the normalised ``y``: one owner a cell."""
-    maps, classes, frames, cells = dweights.shape
-    size, zero = cells * frames * classes * maps, dweights.dtype.type(0)
-    for place in range(cuda.grid(1), size, cuda.gridsize(1)):
-        cell, d = place % cells, place // cells % frames
-        k, f = place // (cells * frames) % classes, place // (cells * frames * classes)
-        total = zero
-        for n in range(y.shape[0]):
-            total += normalized(y[n, f, d, cell], mean[n, f, d], scale[n, f, d]) * dlogits[n, k]
-        dweights[f, k, d, cell] = total
+@shaped_kernel("dweights")
+def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callable[..., None]:
+    """``dW[f,k,d,h,w] = sum_n n[n,f,d,h,w] dlogits[n,k]``, of normalised planes: one owner a cell.
+
+    Takes ``dlogits (n, k)`` and ``y``, ``mean`` and ``scale`` as of :func:`weigh_planes`; writes
+    ``dweights (f, k, d, cells)``.
+    """
+
+    def planes_backward(
+        dlogits: FloatArray, y: FloatArray, mean: FloatArray, scale: FloatArray, dweights: FloatArray
+    ) -> None:
+        samples = mean.size // (maps * frames)
+        for place in range(cuda.grid(1), dweights.size, cuda.gridsize(1)):
+            cell, d = place % cells, place // cells % frames
+            k, f = place // (cells * frames) % classes, place // (cells * frames * classes)
+            total = dweights.dtype.type(0)
+            for n in range(samples):
+                plane = (n * maps + f) * frames + d
+                value = normalized(y[at(plane * cells + cell)], mean[at(plane)], scale[at(plane)])
+                total += value * dlogits[at(n * classes + k)]
+            dweights[at(place)] = total
+
+    return planes_backward

@@ -6,54 +6,62 @@ the sums of ``dn`` and of ``dn n`` over the plane, with ``n`` the normalised ``a
 """
 
 from ..arrays import FloatArray
-from .device_functions import block_sum, least
+from .device_functions import block_sum
 from .launch import STRIP, inline, kernel
 from .standardize import reciprocal_deviation
-from .strips import FRAMES, moments_of_strip, together
+from .strips import FRAMES, at, moments_of_strip, together
 from .target import cuda
 
 SCALE, SLOPE, SHIFT = 0, 1, 2
 """Places of the coefficients of a plane, in arrays called ``affine`` (n, f, d, 3)."""
 
+MOMENTS = 3 * STRIP
+"""Numbers in shared memory."""
+
 
 @inline
-def before_activation(dn: float, y: float, affine: FloatArray, alpha: float) -> float:
+def before_activation(dn: float, y: float, affine: tuple[float, float, float], alpha: float) -> float:
     """Gradient before leaky ReLU and normalisation; ``y``, its result, has the sign of what it was given."""
-    zero = dn - dn
-    if not affine[SCALE] > zero:
-        return zero
-    da = affine[SHIFT] + affine[SLOPE] * y + affine[SCALE] * dn
+    (scale, slope, shift), zero = affine, dn - dn
+    da = shift + slope * y + scale * dn if scale > zero else zero
     return da if y > zero else alpha * da
 
 
 @inline
-def put_moments(kept: FloatArray, d: int, count: int, moments: FloatArray, piece: int) -> None:
-    """Moments of a strip's ``count`` cells for the frames kept up to ``d``, one frame per thread, two passes."""
+def put_moments(kept: FloatArray, d: int, count: int, moments: FloatArray, start: int, pieces: int) -> None:
+    """Moments of a strip's ``count`` cells for the frames kept up to ``d``, one frame per thread, in two passes.
+
+    ``start`` is the piece of the first of these frames, ``pieces`` how many each frame has.
+    """
     one = kept.dtype.type
     cuda.syncthreads()
     for k in range(cuda.threadIdx.x, d % FRAMES + 1, STRIP):
-        total = one(0)
+        row = k * (STRIP + 1)
+        first, total, squares = kept[at(row)], one(0), one(0)
         for q in range(count):
-            total += kept[k, q] - kept[k, 0]
-        mean = kept[k, 0] + total / one(count)
-        squares = one(0)
+            total += kept[at(row + q)] - first
+        mean = first + total / one(count)
         for q in range(count):
-            squares += (kept[k, q] - mean) * (kept[k, q] - mean)
-        frame = d - d % FRAMES + k
-        moments[frame, piece, 0], moments[frame, piece, 1], moments[frame, piece, 2] = one(count), mean, squares
+            squares += (kept[at(row + q)] - mean) * (kept[at(row + q)] - mean)
+        to = 3 * (start + k * pieces)
+        moments[at(to)], moments[at(to + 1)], moments[at(to + 2)] = one(count), mean, squares
     cuda.syncthreads()
 
 
 @inline
-def put_sums(kept: FloatArray, d: int, sums: FloatArray, piece: int) -> None:
-    """Sums over a strip of each quantity ``kept``, for the frames up to ``d``, one of each per thread."""
-    rows = d % FRAMES + 1
+def put_sums(kept: FloatArray, quantities: int, d: int, sums: FloatArray, start: int, pieces: int) -> None:
+    """Sums over a strip of each quantity kept, for the frames up to ``d``; each thread makes one sum at a time.
+
+    ``start`` and ``pieces`` as of :func:`put_moments`.
+    """
     cuda.syncthreads()
-    for k in range(cuda.threadIdx.x, kept.shape[0] * rows, STRIP):
-        total = kept[k // rows, k % rows, 0]
-        for q in range(1, STRIP):
-            total += kept[k // rows, k % rows, q]
-        sums[d - d % FRAMES + k % rows, piece, k // rows] = total
+    for k in range(cuda.threadIdx.x, quantities * FRAMES, STRIP):
+        quantity, row = k // FRAMES, k % FRAMES
+        if row <= d % FRAMES:
+            total = kept[at(k * (STRIP + 1))]
+            for q in range(1, STRIP):
+                total += kept[at(k * (STRIP + 1) + q)]
+            sums[at((start + row * pieces) * quantities + quantity)] = total
     cuda.syncthreads()
 
 
@@ -63,7 +71,7 @@ def plane_moments(moments: FloatArray, epsilon: float, mean: FloatArray, scale: 
 
     ``moments`` is (planes, pieces, 3): the count, the mean and the sum of squares about the mean.
     """
-    shared = cuda.shared.array((3, STRIP), dtype=mean.dtype)
+    shared = cuda.shared.array(MOMENTS, dtype=mean.dtype)
     one = mean.dtype.type
     for plane in range(cuda.blockIdx.x, mean.size, cuda.gridDim.x):
         count, average, squares = one(0), one(0), one(0)

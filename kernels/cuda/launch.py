@@ -108,6 +108,29 @@ def kernel(*writes: str, updates: tuple[str, ...] = ()) -> Callable[[Callable[..
     return lambda function: Kernel(function, writes, updates)
 
 
+class ShapedKernel:
+    """A kernel that is compiled for the sizes of one network: addresses and loops are known beforehand.
+
+    Attributes:
+        name: of the kernel.
+    """
+
+    def __init__(self, make: Callable[..., Callable[..., None]], writes: tuple[str, ...]) -> None:
+        self.make, self.writes, self.name = make, writes, make.__name__
+        self._made: dict[tuple[int, ...], Kernel] = {}
+
+    def of(self, *sizes: int) -> Kernel:
+        """The kernel for ``sizes``, the arguments of the function that makes it."""
+        if sizes not in self._made:
+            self._made[sizes] = Kernel(self.make(*sizes), self.writes)
+        return self._made[sizes]
+
+
+def shaped_kernel(*writes: str) -> Callable[[Callable[..., Callable[..., None]]], ShapedKernel]:
+    """Decorator: the function below takes sizes and returns a kernel, of its own name, that writes the arguments named."""
+    return lambda make: ShapedKernel(make, writes)
+
+
 def inline(function: Callable[..., Any]) -> Any:
     """Decorator: kernels may call the function below."""
     return jit(function, device=True)

@@ -1,10 +1,15 @@
-"""What the fused kernels share: a strip, its window sums, and numbers that its threads add up together.
+"""What the fused kernels share: a strip, its window sums, and moments that its threads find together.
 
 A strip is one warp, the only one of its block, so that its barriers cost next to nothing.  It goes down a plane row by
 row, each thread with two columns: ``q`` and ``q + STRIP``.  Neighbours' numbers of a row lie in shared memory, what is
 needed of the rows above in registers.  Where a kernel needs no neighbours, a strip goes along the frames of a run of
 STRIP cells instead.
+
+These kernels are made for the sizes of one network (``launch.ShapedKernel``) and see every array as one row, so that
+most addresses are one register and a number that the compiler knows.
 """
+
+import numpy as np
 
 from ..arrays import FloatArray
 from .launch import STRIP, inline
@@ -13,11 +18,17 @@ from .target import cuda
 WIDTH = 2 * STRIP
 """Columns of a strip."""
 
+PITCH = WIDTH + 3
+"""From a row in shared memory to the next: the last window begins with the last column."""
+
 FRAMES = 8
 """Frames whose sums a strip keeps before its threads add them up."""
 
 Pair = tuple[float, float]
 """Numbers of a thread's two columns."""
+
+at = np.uint64
+"""An index that is not negative: of others, the compiler asks each time whether they count from the end."""
 
 
 @inline
@@ -33,26 +44,34 @@ def activated(z: float, alpha: float) -> float:
 
 
 @inline
-def put(row: FloatArray, q: int, values: Pair) -> None:
-    """Share the numbers of columns ``q`` and ``q + STRIP``."""
-    row[q], row[q + STRIP] = values
+def put(rows: FloatArray, start: int, values: Pair) -> None:
+    """Share the numbers of two columns, the first of them at ``start``."""
+    rows[at(start)] = values[0]
+    rows[at(start + STRIP)] = values[1]
 
 
 @inline
-def sum_ahead(row: FloatArray, q: int) -> Pair:
-    """``row[q] + ... + row[q+3]`` of both columns: the columns of a window."""
-    p = q + STRIP
-    return (row[q] + row[q + 1]) + (row[q + 2] + row[q + 3]), (row[p] + row[p + 1]) + (row[p + 2] + row[p + 3])
+def sum_ahead(rows: FloatArray, start: int) -> Pair:
+    """The sums of four neighbours from ``start`` on, and of four from ``start + STRIP`` on: the columns of a window."""
+    end = start + STRIP
+    left = (rows[at(start)] + rows[at(start + 1)]) + (rows[at(start + 2)] + rows[at(start + 3)])
+    return left, (rows[at(end)] + rows[at(end + 1)]) + (rows[at(end + 2)] + rows[at(end + 3)])
+
+
+@inline
+def sum_down(a: Pair, b: Pair, c: Pair, d: Pair) -> Pair:
+    """The sums of four rows, of two columns."""
+    return (a[0] + b[0]) + (c[0] + d[0]), (a[1] + b[1]) + (c[1] + d[1])
 
 
 # --- Moments, each as (count, mean, sum of squares about the mean).
 
 
 @inline
-def with_value(count: float, mean: float, squares: float, value: float) -> Pair:
-    """Mean and squares of ``count`` numbers, the last of them ``value`` and the others' given (Welford)."""
+def with_value(share: float, mean: float, squares: float, value: float) -> Pair:
+    """Mean and squares with one ``value`` more, which is ``share`` of all then (Welford)."""
     step = value - mean
-    mean += step / count
+    mean += step * share
     return mean, squares + step * (value - mean)
 
 
@@ -61,8 +80,7 @@ def together(
     count: float, mean: float, squares: float, more: float, their_mean: float, their_squares: float
 ) -> tuple[float, float, float]:
     """Moments of two parts together (Chan, Golub and LeVeque); either may be of no numbers."""
-    zero = count - count
-    if more > zero:
+    if more > count - count:
         share = more / (count + more)
         step = their_mean - mean
         squares += their_squares + step * step * count * share
@@ -72,14 +90,15 @@ def together(
 
 @inline
 def moments_of_strip(shared: FloatArray, count: float, mean: float, squares: float) -> tuple[float, float, float]:
-    """Moments of what all threads have, in a fixed order, right in thread 0; ``shared``: (3, STRIP)."""
+    """Moments of what all threads have, in a fixed order, right in thread 0; ``shared`` has room for 3 STRIP numbers."""
     q, half = cuda.threadIdx.x, STRIP // 2
     while half > 0:
-        shared[0, q], shared[1, q], shared[2, q] = count, mean, squares
+        shared[at(q)], shared[at(q + STRIP)], shared[at(q + 2 * STRIP)] = count, mean, squares
         cuda.syncthreads()
         if q < half:
+            p = q + half
             count, mean, squares = together(
-                count, mean, squares, shared[0, q + half], shared[1, q + half], shared[2, q + half]
+                count, mean, squares, shared[at(p)], shared[at(p + STRIP)], shared[at(p + 2 * STRIP)]
             )
         cuda.syncthreads()
         half //= 2
