@@ -32,7 +32,8 @@ CHAINS = 16
 
 def keep_busy(seconds):
     """Give the device one slow block to work on, so that what is launched meanwhile then starts without waiting."""
-    rounds = 1 if SIMULATED else int(seconds * 2e9 / CHAINS)  # a warp begins no more than one in a cycle
+    # a warp begins no more than one multiplication in a cycle
+    rounds = 1 if SIMULATED else int(min(seconds, 0.2) * 2e9 / CHAINS)
     multiply_and_add(1, 2 if SIMULATED else 32, rounds, np.float32(1e-6), _of_one_block().row)
 
 
@@ -56,6 +57,8 @@ def between(start, end):
 
 def device_seconds(work, times=1):
     """Seconds that one of ``times`` calls takes the device, by events; what the host needs to launch is left out."""
+    work()  # compiles
+    finish()
     started = time.perf_counter()
     work()
     finish()
@@ -69,28 +72,28 @@ def device_seconds(work, times=1):
 
 
 def seconds_of(work, for_seconds, least=3, most=200):
-    """Median seconds of a call with all that the device then does, after calls that warm up."""
-    for _ in range(2):
-        work()
-        finish()
-    times, stop = [], time.perf_counter() + for_seconds
-    while len(times) < least or (time.perf_counter() < stop and len(times) < most):
+    """Median seconds of a call with all that the device then does; of less than ``least`` calls if they are long."""
+    work()  # compiles
+    finish()
+    times, began = [], time.perf_counter()
+    while True:
         started = time.perf_counter()
         work()
         finish()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        ended = time.perf_counter()
+        times.append(ended - started)
+        if len(times) == most or ended - began > for_seconds * (1 if len(times) >= least else 4):
+            return statistics.median(times)
 
 
 def in_a_row(work, for_seconds, count=20):
     """Median seconds of a call among ``count`` in a row, after which the device is waited for."""
-    work()
 
     def row():
         for _ in range(count):
             work()
 
-    return seconds_of(row, for_seconds, least=3) / count
+    return seconds_of(row, for_seconds) / count
 
 
 @contextmanager
@@ -144,5 +147,5 @@ def launch_seconds(launches, repeats):
             events.append((start, event()))
         finish()
         rounds.append([between(*pair) for pair in events])
-    together = statistics.median(device_seconds(lambda: list(map(again, launches))) for _ in range(max(1, repeats // 4)))
-    return [statistics.median(times) for times in zip(*rounds, strict=True)], host_seconds, together
+    together = [device_seconds(lambda: list(map(again, launches))) for _ in range(max(1, repeats // 4))]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)], host_seconds, statistics.median(together)

@@ -49,8 +49,8 @@ PARTS = {
 }
 """Module and function of each part, and the seconds after which it is ended."""
 
-LOST = 3
-"""Exit code of a process to which the device no longer answers."""
+LOST, NO_DEVICE = 3, 4
+"""Exit codes of a process to which the device no longer answers, or never did."""
 
 
 def main():
@@ -74,8 +74,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         given.json = given.json or Path(folder) / "day.json"
         write(given.json, {"begun": time.time(), "parts": {}})
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ended from outside, it ends what it started
         watch(parts, given)
-        print(importlib.import_module("cuda_table").summary(read(given.json)), flush=True)
+        day = read(given.json)
+    print(importlib.import_module("cuda_table").summary(day), flush=True)
+    sys.exit(any("failed" in found for found in day["parts"].values()))
 
 
 def read(path):
@@ -113,6 +116,8 @@ def watch(parts, given):
             day["parts"][part["name"]] = {"failed": reason, "seconds": time.time() - part["since"]}
             write(given.json, day)
             say(f"   failed: {reason}")
+        elif child.returncode == NO_DEVICE:
+            sys.exit(2)
         elif child.returncode not in (0, LOST):
             sys.exit(f"cuda_day.py: error: the process of the parts ended with code {child.returncode}")
 
@@ -138,8 +143,9 @@ def end(child):
 
 
 def run_parts(parts, given):
+    require_device()
     day = read(given.json)
-    for part in parts:
+    for place, part in enumerate(parts):
         over = time.time() - day["begun"] - 60 * given.minutes
         if over > 0:
             day["parts"][part] = {"skipped": f"{given.minutes:g} minutes were over"}
@@ -149,7 +155,7 @@ def run_parts(parts, given):
         say(f"== {part}, {time.time() - day['begun']:.0f} s after the start")
         day["now"] = {"name": part, "since": time.time()}
         write(given.json, day)
-        found = attempt(part, given, day)
+        found = attempt(part, given, day, parts[place + 1 :])
         found["seconds"] = time.time() - day.pop("now")["since"]
         day["parts"][part] = found
         write(given.json, day)
@@ -160,12 +166,13 @@ def run_parts(parts, given):
                 os._exit(LOST)  # no cleaning up: that would ask the device
 
 
-def attempt(part, given, day):
+def attempt(part, given, day, coming):
     """What a part found, or how it failed."""
     module, function, _ = PARTS[part]
+    seconds_left = day["begun"] + 60 * given.minutes - time.time()
     try:
         return importlib.import_module(module).__dict__[function](
-            results=day["parts"], json_path=given.json, wanted=given.peers
+            results=day["parts"], wanted=given.peers, seconds_left=seconds_left, coming=coming
         )
     except (Exception, SystemExit) as error:
         found = getattr(error, "found", {})  # what a part has found that then failed
@@ -173,11 +180,23 @@ def attempt(part, given, day):
         return {**found, "failed": last, "traceback": traceback.format_exc()}
 
 
+def require_device():
+    """End the process in a line where there is no device at all."""
+    from emop3d_np.errors import InputError
+    from kernels.cuda.target import require_device
+
+    try:
+        require_device()
+    except InputError as error:
+        print(f"cuda_day.py: error: {error}", file=sys.stderr)
+        sys.exit(NO_DEVICE)
+
+
 def device_answers():
     try:
         importlib.import_module("kernels.cuda.launch").finish()
     except Exception:
-        return "kernels.cuda.launch" not in sys.modules
+        return False
     return True
 
 

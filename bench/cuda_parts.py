@@ -51,21 +51,7 @@ def say(line):
 
 def ceilings(**_):
     """Bytes a second of a copy within the device's memory, read and written; float32 operations a second."""
-    size = int(min(SIZES.copied_bytes, free_bytes() // 4)) // 4
-    source, copy = to_device(np.random.default_rng(0).standard_normal(size, np.float32)), DeviceArray.empty(size, "f4")
-
-    def driver_copy():
-        copy.data.copy_to_device(source.data.values if SIMULATED else source.data, stream=stream())
-
-    def kernel_copy():
-        copy[...] = source
-
-    found = {"copied_bytes": 4 * size}
-    for name, work in (("copy", driver_copy), ("kernel_copy", kernel_copy)):
-        seconds = [device_seconds(work, 5) for _ in range(3)]
-        found[f"{name}_bytes_per_second"] = rate(2 * 4 * size, seconds)
-        say(f"{name}, {2 * 4 * size / 1e9:.2f} GB read and written: {found[f'{name}_bytes_per_second'] / 1e9:,.0f} GB/s")
-    del source, copy
+    found = copy_rates()
     blocks, threads = (2, 2) if SIMULATED else (4096, 256)
     out = to_device(np.random.default_rng(0).random(blocks * threads, np.float32))
     seconds = [
@@ -74,6 +60,25 @@ def ceilings(**_):
     ]
     found["operations_per_second"] = rate(2 * CHAINS * SIZES.rounds * blocks * threads, seconds)
     say(f"float32 multiplication with addition: {found['operations_per_second'] / 1e12:.1f} Tflop/s")
+    return found
+
+
+def copy_rates():
+    """Of the driver's copy, and of a kernel's."""
+    size = int(min(SIZES.copied_bytes, free_bytes() // 4)) // 4
+    source = to_device(np.random.default_rng(0).standard_normal(size, np.float32))
+    copy = DeviceArray.empty(size, np.float32)
+
+    def driver_copy():
+        copy.data.copy_to_device(source.data.values if SIMULATED else source.data, stream=stream())
+
+    def kernel_copy():
+        copy[...] = source
+
+    found, moved = {"copied_bytes": 4 * size}, 2 * 4 * size
+    for name, work in (("copy", driver_copy), ("kernel_copy", kernel_copy)):
+        found[f"{name}_bytes_per_second"] = rate(moved, [device_seconds(work, 5) for _ in range(3)])
+        say(f"{name}, {moved / 1e9:.2f} GB read and written: {found[f'{name}_bytes_per_second'] / 1e9:,.0f} GB/s")
     return found
 
 
@@ -91,7 +96,10 @@ def right(**_):
     say(f"seed {seed}")
     rng, rows = np.random.default_rng(seed), []
     for case in SIZES.cases:
-        x, labels = rng.standard_normal((case.batch, *case.shape), np.float32), rng.integers(0, case.classes, case.batch)
+        x, labels = (
+            rng.standard_normal((case.batch, *case.shape), np.float32),
+            rng.integers(0, case.classes, case.batch),
+        )
         settings = {"input_shape": case.shape, "feature_maps": case.maps, "num_classes": case.classes}
         reference = emo.EmoP3D(**settings, dtype="float64", backend="reference")
         values = {
@@ -120,9 +128,10 @@ def right(**_):
 
 
 def in_words(row):
+    clips = f"{row['batch']} clips of {'x'.join(map(str, row['shape']))}, {row['maps']} maps"
     return (
-        f"{row['batch']} clips of {'x'.join(map(str, row['shape']))}, {row['maps']} maps, {row['dtype']}, {row['way']}: "
-        f"{'right' if row['right'] else 'WRONG'}, {row['worst']} to {row['error']:.1g} ({row['seconds']:.1f} s)"
+        f"{clips}, {row['dtype']}, {row['way']}: {'right' if row['right'] else 'WRONG'}, "
+        f"{row['worst']} to {row['error']:.1g} ({row['seconds']:.1f} s)"
     )
 
 
@@ -289,8 +298,9 @@ def upload_times():
     for name, host in (("pinned", pinned(shape, np.float32)), ("pageable", np.empty(shape, np.float32))):
         host[...] = 1
         seconds = seconds_of(lambda host=host: upload(host, into), SIZES.seconds)
-        found[name] = {"seconds": seconds, "bytes_per_second": host.nbytes / seconds}
-        say(f"upload of {host.nbytes / 1e6:.1f} MB, {name}: {1e3 * seconds:.3f} ms, {host.nbytes / seconds / 1e9:.1f} GB/s")
+        bytes_per_second = host.nbytes / seconds
+        found[name] = {"seconds": seconds, "bytes_per_second": bytes_per_second}
+        say(f"upload, {name}: {host.nbytes / 1e6:.1f} MB in {1e3 * seconds:.3f} ms, {bytes_per_second / 1e9:.1f} GB/s")
     return found
 
 

@@ -29,7 +29,7 @@ PROGRAMS = {
     "eager library": "torch", "eager ones": "torch", "eager slices": "torch",
     "graphed library": "torch", "graphed slices": "torch",
     "compiled slices": "torch", "compiled library": "torch", "autotuned slices": "torch",
-    "jax slices": "jax", "jax windows": "jax",
+    "jax slices": "jax", "jax windows": "jax", "jax early": "jax",
 }  # fmt: skip
 """Way and form, as ``peers/torch_device.py`` and ``peers/jax_device.py`` explain them, and the package."""
 
@@ -59,7 +59,12 @@ def peers(wanted=None, **_):
         write_work(work, SIZES)
         workers = {name: Worker(name, work, Path(folder)) for name in names}
         try:
-            time_in_turn(workers, ours(work, SIZES), SIZES, found["rows"])
+            wait_until_ready(workers, found["rows"])
+            try:
+                program = ours(work, SIZES)
+            except Exception as error:  # theirs are measured all the same
+                program, found["rows"][OURS] = None, {"failed": str(error)}
+            time_in_turn(workers, program, SIZES, found["rows"])
         finally:
             for worker in workers.values():
                 worker.close()
@@ -89,6 +94,7 @@ def write_work(path, sizes):
 def ours(path, sizes):
     """Ours on the same clips, behind the same jobs."""
     from cuda_parts import Training
+
     from kernels.cuda.launch import finish
 
     training = Training(sizes.batch, on_host=np.ascontiguousarray(np.moveaxis(np.load(path)["x"], 1, -1)))
@@ -102,35 +108,42 @@ def ours(path, sizes):
     )
 
 
-def time_in_turn(workers, program, sizes, rows):
+def wait_until_ready(workers, rows):
     stop = time.perf_counter() + READY
     for name, worker in workers.items():
         try:
-            rows[name] = worker.answer(max(1.0, stop - time.perf_counter()))
-            rows[name]["right"] = rows[name]["error"] <= TOLERANCE
-            say(f"{name}: ready after {rows[name]['ready']:.0f} s; its worst error, {rows[name]['worst']}, {rows[name]['error']:.1g}")
+            row = rows[name] = worker.answer(max(1.0, stop - time.perf_counter()))
+            row["right"] = row["error"] <= TOLERANCE
+            error = f"{row['worst']} is off by {row['error']:.1g}"
+            say(f"{name} on {row['device']}, ready after {row['ready']:.0f} s: {error}")
         except RuntimeError as error:
             worker.close()
             rows[name] = {"failed": str(error)}
             say(f"{name}: {error}")
+
+
+def time_in_turn(workers, program, sizes, rows):
+    """Fill the rows with the seconds of every job, and with their ratios to ours of the same rounds."""
     times = {name: {} for name in [OURS, *workers]}
     for job in ("step", "forward", "single"):
         for _ in range(ROUNDS):
             for name in times:
-                if "failed" in rows.get(name, {}):
+                if "failed" in rows.setdefault(name, {}):
                     continue
                 try:
                     taken = timed(program, job, sizes) if name == OURS else workers[name].ask(job)
                     times[name].setdefault(job, []).append(taken)
-                except RuntimeError as error:
+                except Exception as error:  # of one program; the others go on
                     rows[name]["failed"] = str(error)
     for name, jobs in times.items():
-        row = rows.setdefault(name, {})
-        for job, seconds in jobs.items() if "failed" not in row else ():
-            ratios = [theirs / mine for theirs, mine in zip(seconds, times[OURS][job], strict=True)]
-            row[job] = {"seconds": statistics.median(seconds), "rounds": seconds, "times_ours": statistics.median(ratios)}
-        if "failed" not in row:
-            say(f"{name}: " + ", ".join(f"{job} {1e3 * row[job]['seconds']:.3f} ms" for job in jobs))
+        if "failed" in rows[name]:
+            say(f"{name}: {rows[name]['failed']}")
+            continue
+        for job, seconds in jobs.items():
+            ratios = [theirs / mine for theirs, mine in zip(seconds, times[OURS].get(job, ()), strict=False)]
+            rows[name][job] = {"seconds": statistics.median(seconds), "rounds": seconds}
+            rows[name][job]["times_ours"] = statistics.median(ratios) if ratios else float("nan")
+        say(f"{name}: " + ", ".join(f"{job} {1e3 * rows[name][job]['seconds']:.3f} ms" for job in jobs))
 
 
 def timed(program, job, sizes):
@@ -206,7 +219,8 @@ def work(name, path, started):
     errors |= {f"gradient {i}": error(gradient, given[f"gradient{i}"]) for i, gradient in enumerate(gradients)}
     worst = max(errors, key=lambda name: errors[name] if errors[name] == errors[name] else np.inf)
     ready = time.time() - float(started)
-    print(json.dumps({"ready": ready, "errors": errors, "worst": worst, "error": errors[worst]}), file=answers, flush=True)
+    answer = {"ready": ready, "device": program.device, "errors": errors, "worst": worst, "error": errors[worst]}
+    print(json.dumps(answer), file=answers, flush=True)
     program.x = given["x"]  # on the host: its clips are given to it one at a time
     for job in sys.stdin:
         print(json.dumps(timed(program, job.strip(), SIZES)), file=answers, flush=True)

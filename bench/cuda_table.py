@@ -40,7 +40,8 @@ def of_right(found):
     rows = found["rows"]
     worst = {dtype: max(row["error"] for row in rows if row["dtype"] == dtype) for dtype in found["allowed"]}
     errors = ", ".join(f"{dtype} to {error:.1g}" for dtype, error in worst.items())
-    yield f"gradients: {sum(row['right'] for row in rows)} of {len(rows)} comparisons right ({errors}); seed {found['seed']}"
+    count = sum(row["right"] for row in rows)
+    yield f"gradients: {count} of {len(rows)} comparisons right ({errors}); seed {found['seed']}"
 
 
 def of_kernels(found):
@@ -82,9 +83,10 @@ def of_peers(found):
             yield f"{name:<34} {row['failed'][:150]}"
             continue
         times = " ".join(f"{1e3 * row[job]['seconds']:>10.3f}" for job in ("step", "forward", "single"))
-        ratios = " ".join(f"{row[job]['times_ours']:.2f}" for job in ("step", "forward", "single") if "times_ours" in row[job])
+        ratios = " ".join(f"{row[job]['times_ours']:.2f}" for job in ("step", "forward", "single"))
         note = "" if row.get("right", True) else " WRONG"
-        yield f"{name:<34} {times}  {ratios}; {row.get('error', 0):.1g}{note}; {row.get('ready', 0):.0f} s"
+        rest = f"{row['error']:.1g}{note}; {row['ready']:.0f} s on {row['device']}" if "error" in row else ""
+        yield f"{name:<34} {times}  {ratios}; {rest}"
 
 
 def of_repeated(found):

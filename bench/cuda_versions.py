@@ -19,7 +19,9 @@ def versions(**_):
             found["packages"][package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found["packages"][package] = None
-    print("  ", ", ".join(f"{name} {version or 'is missing'}" for name, version in found["packages"].items()), flush=True)
+    print(
+        "  ", ", ".join(f"{name} {version or 'is missing'}" for name, version in found["packages"].items()), flush=True
+    )
     found["nvidia-smi"] = nvidia_smi()
     print("  ", found["nvidia-smi"], flush=True)
     found["card"] = card()

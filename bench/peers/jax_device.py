@@ -1,6 +1,8 @@
 """The network in JAX on a device: a step with its update is one compiled program, parameters are given to it.
 
-Two forms, as of ``torch_device.py``: ``slices``, and ``windows``, whose sums of windows are XLA's own.
+Three forms: ``slices`` adds and compares shifted slices; ``windows`` has XLA's own sums of windows; ``early`` takes the
+maximum of a frame before it normalises it, as the forms of ``torch_device.py`` do.  Compiled for a processor (jaxlib
+0.10.2), the last one's gradients by the first layer are wrong, uncompiled they are right: the check tells.
 """
 
 import jax
@@ -10,7 +12,7 @@ import numpy as np
 from .jax_peer import leaky_relu, normalize, window_sums
 
 RATE, KEPT = 0.00015, 0.9
-FORMS = ("slices", "windows")
+FORMS = ("slices", "windows", "early")
 
 jax.config.update("jax_default_matmul_precision", "highest")  # float32, no TF32
 
@@ -27,16 +29,23 @@ def weighted_sum(x, w, b, sums):
     return leaky_relu(sums(sum(parts[1:], parts[0])) + b)
 
 
-def logits_of(form, x, parameters):
-    sums = {"slices": window_sums, "windows": sums_of_windows}[form]
-    w1, b1, w3, b3, w5, b5, w7, b7 = parameters
-    y = weighted_sum(x, w1, b1, sums)
-    mean = y.mean((-2, -1), keepdims=True)
-    variance = jnp.square(y - mean).mean((-2, -1), keepdims=True)
-    # normalisation keeps the order of the values of a frame, so that it may follow the maximum
+def maxima(y):
+    """Of 2 x 2 of y (n, f, d, h, w)."""
     y = y[..., : y.shape[-2] // 2 * 2, : y.shape[-1] // 2 * 2]
     rows = jnp.maximum(y[..., 0::2, :], y[..., 1::2, :])
-    m = (jnp.maximum(rows[..., 0::2], rows[..., 1::2]) - mean) * jax.lax.rsqrt(variance + 1e-8)
+    return jnp.maximum(rows[..., 0::2], rows[..., 1::2])
+
+
+def logits_of(form, x, parameters):
+    sums = sums_of_windows if form == "windows" else window_sums
+    w1, b1, w3, b3, w5, b5, w7, b7 = parameters
+    y = weighted_sum(x, w1, b1, sums)
+    if form == "early":
+        mean = y.mean((-2, -1), keepdims=True)
+        variance = jnp.square(y - mean).mean((-2, -1), keepdims=True)
+        m = (maxima(y) - mean) * jax.lax.rsqrt(variance + 1e-8)
+    else:
+        m = maxima(normalize(y))
     m = jnp.maximum(jnp.maximum(m[:, :, :-2], m[:, :, 1:-1]), m[:, :, 2:])
     a = normalize(leaky_relu(m * w3 + b3))
     a = normalize(weighted_sum(a, w5, b5, sums))
@@ -60,7 +69,7 @@ class Program:
             slots = jax.tree.map(lambda a, g: KEPT * a + g, slots, gradients)
             return jax.tree.map(lambda w, a: w - RATE * a, parameters, slots), slots, loss
 
-        self.initial = parameters
+        self.initial, self.device = parameters, jax.default_backend()
         self.batch, self.labels = jnp.asarray(x), jnp.asarray(labels)
         self.trained = jax.jit(trained, donate_argnums=(0, 1))
         self.logits = jax.jit(lambda parameters, x: logits_of(form, x, parameters))

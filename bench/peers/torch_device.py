@@ -93,6 +93,7 @@ class Program:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = True
         self.way, self.form = variant.split()
+        self.device = DEVICE
         self.initial = [torch.tensor(values, device=DEVICE) for values in parameters]
         self.parameters = [values.clone().requires_grad_() for values in self.initial]
         self.slots = [torch.zeros_like(values) for values in self.parameters]
