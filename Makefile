@@ -36,7 +36,7 @@ test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, o
 test-versions: $(VENV)/dev  ## more of them on every Python found, with the newest dependencies and with the oldest
 	$(BIN)/python bench/versions.py $(VERSIONS)
 
-test-gpu: $(GPU)/ready  ## the first day on an NVIDIA device, in 7 minutes: right, how fast, peers, free of races
+test-gpu: $(GPU)/ready  ## the first day on an NVIDIA device, in 7 minutes: right, how fast, peers, races; nobody has run it yet
 	$(GPU)/bin/python bench/cuda_day.py --json bench/results/cuda_day.json
 
 lint: $(VENV)/dev

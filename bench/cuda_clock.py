@@ -43,6 +43,13 @@ def _of_one_block():
     return to_device(np.ones(32, np.float32))
 
 
+def settle():
+    """Wait for the device, and free now what would be freed later: that waits for the device as well."""
+    finish()
+    if not SIMULATED:
+        cuda.current_context().deallocations.clear()
+
+
 def event():
     """An event, recorded on the kernels' stream."""
     new = cuda.event()
@@ -58,10 +65,10 @@ def between(start, end):
 def device_seconds(work, times=1):
     """Seconds that one of ``times`` calls takes the device, by events; what the host needs to launch is left out."""
     work()  # compiles
-    finish()
+    settle()
     started = time.perf_counter()
     work()
-    finish()
+    settle()
     keep_busy(1.5 * times * (time.perf_counter() - started) + 1e-3)
     start = event()
     for _ in range(times):
@@ -132,7 +139,7 @@ def launch_seconds(launches, repeats):
         the device's time for all, without events between.
     """
     list(map(again, launches))
-    finish()
+    settle()
     started = time.perf_counter()
     list(map(again, launches))
     host_seconds = time.perf_counter() - started

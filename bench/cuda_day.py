@@ -41,7 +41,7 @@ PARTS = {
     "right": ("cuda_parts", "right", 240),
     "kernels": ("cuda_parts", "kernel_times", 120),
     "step": ("cuda_parts", "step_times", 120),
-    "peers": ("cuda_peers", "peers", 200),
+    "peers": ("cuda_peers", "peers", 230),
     "repeated": ("cuda_parts", "repeated", 90),
     "demo": ("cuda_outside", "demo", 120),
     "sanitizer": ("cuda_outside", "sanitizer", 150),

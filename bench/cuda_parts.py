@@ -17,6 +17,7 @@ from cuda_clock import (
     multiply_and_add,
     noted,
     seconds_of,
+    settle,
 )
 from cuda_launches import emo
 from cuda_model import traffic
@@ -26,7 +27,7 @@ from emop3d_np.errors import InputError
 from kernels.cuda.device_array import DeviceArray, to_device, upload
 from kernels.cuda.launch import finish, stream
 from kernels.cuda.memory import free_bytes, pinned
-from kernels.cuda.target import SIMULATED, cuda
+from kernels.cuda.target import SIMULATED
 
 ROUNDING = {"float64": 1e-10, "float32": 1e-3}
 """Largest error of a gradient, norm beside norm; in float32 rounding may choose another of two near maxima."""
@@ -170,8 +171,7 @@ def poison_free_memory(most=2**30):
     part = int(min(most, free_bytes() // 4)) // 16
     for size in [part] * 4 + [part // 64] * 16:
         DeviceArray.empty(size // 4, np.float32)[...] = np.nan
-    finish()
-    cuda.current_context().deallocations.clear()
+    settle()
 
 
 # --- How fast.

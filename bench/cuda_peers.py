@@ -33,7 +33,7 @@ PROGRAMS = {
 }  # fmt: skip
 """Way and form, as ``peers/torch_device.py`` and ``peers/jax_device.py`` explain them, and the package."""
 
-READY, ANSWER = 100, 20
+READY, ANSWER = 110, 20
 """Seconds a program has to be compiled and checked, and to answer."""
 
 ROUNDS, TOLERANCE = 3, 1e-3
