@@ -71,6 +71,9 @@ def main():
     if given.child:
         run_parts(parts, given)
         return
+    peers = importlib.import_module("cuda_peers").PROGRAMS if given.peers else {}
+    if unknown := [name for name in (given.peers or "").split(",") if given.peers and name not in peers]:
+        parser.error(f"--peers {','.join(unknown)}: there are {', '.join(peers)}")
     with tempfile.TemporaryDirectory() as folder:
         given.json = given.json or Path(folder) / "day.json"
         write(given.json, {"begun": time.time(), "parts": {}})

@@ -255,7 +255,7 @@ def times_of(batch):
     row = {"batch": batch}
     for name, (call, measure) in work.items():
         count = {} if measure is seconds_of else {"count": max(2, min(20, 4000 // batch) if not SIMULATED else 1)}
-        row[name] = [measure(call, SIZES.seconds, **count) for _ in range(2)]
+        row[name] = [measure(call, SIZES.seconds, **count) for _ in range(SIZES.times)]
     return row
 
 
@@ -275,7 +275,7 @@ def single_clip():
     """Seconds from one clip on the host to its logits, of new clips one after the other."""
     net = emo.EmoP3D(**SIZES.network, backend="cuda")
     clips = np.random.default_rng(0).standard_normal((16, 1, *net.input_shape), np.float32)
-    found = [latency(net, clips) for _ in range(2)]
+    found = [latency(net, clips) for _ in range(SIZES.times)]
     say(f"one clip, host to logits, ms: {milliseconds([each['median'] for each in found])}")
     return found
 

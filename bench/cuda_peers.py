@@ -36,7 +36,7 @@ PROGRAMS = {
 READY, ANSWER = 110, 20
 """Seconds a program has to be compiled and checked, and to answer."""
 
-ROUNDS, TOLERANCE = 3, 1e-3
+TOLERANCE = 1e-3
 FEW = 4
 """Different clips in a batch, at most."""
 
@@ -51,7 +51,7 @@ def peers(wanted=None, **_):
 
     there = {package: importlib.util.find_spec(package) is not None for package in ("torch", "jax")}
     say(", ".join(f"{package} {'is there' if yes else 'is missing'}" for package, yes in there.items()))
-    names = [name.strip() for name in wanted.split(",")] if wanted else list(PROGRAMS)
+    names = wanted.split(",") if wanted else list(PROGRAMS)
     names = [name for name in names if there[PROGRAMS[name]]]
     found = {"batch": SIZES.batch, "missing": [package for package, yes in there.items() if not yes], "rows": {}}
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +126,7 @@ def time_in_turn(workers, program, sizes, rows):
     """Fill the rows with the seconds of every job, and with their ratios to ours of the same rounds."""
     times = {name: {} for name in [OURS, *workers]}
     for job in ("step", "forward", "single"):
-        for _ in range(ROUNDS):
+        for _ in range(sizes.peer_rounds):
             for name in times:
                 if "failed" in rows.setdefault(name, {}):
                     continue

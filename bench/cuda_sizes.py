@@ -27,7 +27,9 @@ class Sizes:
         repeats: of a kernel's time.
         seconds: that one figure is measured for, about.
         steps: that are made twice.
+        times: that a figure is taken, one after the other, to see how much it varies.
         peer_steps: that a peer makes in a row.
+        peer_rounds: in each of which every peer has its turn.
         small_shape, small_batch: of the step under compute-sanitizer.
         demo: flags of run.py.
     """
@@ -41,7 +43,9 @@ class Sizes:
     repeats: int
     seconds: float
     steps: int
+    times: int
     peer_steps: int
+    peer_rounds: int
     small_shape: tuple
     small_batch: int
     demo: tuple
@@ -61,7 +65,9 @@ DEVICE = Sizes(
     repeats=20,
     seconds=0.3,
     steps=1000,
+    times=2,
     peer_steps=10,
+    peer_rounds=3,
     small_shape=(8, 40, 44, 2),
     small_batch=9,
     demo=("--max_steps", "12"),
@@ -72,14 +78,16 @@ TINY_SHAPE = (7, 13, 13, 1)
 SIMULATOR = Sizes(
     cases=(Case(TINY_SHAPE, maps=1, classes=2, batch=1),),
     network={"input_shape": TINY_SHAPE, "feature_maps": 1, "num_classes": 2},
-    batch=2,
-    batches=(1, 2),
+    batch=1,
+    batches=(1,),
     copied_bytes=64,
     rounds=2,
     repeats=1,
     seconds=0,
     steps=2,
-    peer_steps=2,
+    times=1,
+    peer_steps=1,
+    peer_rounds=1,
     small_shape=TINY_SHAPE,
     small_batch=1,
     demo=(
