@@ -1,9 +1,10 @@
 """The part of ``cuda_day.py`` that measures other frameworks: the same arithmetic, the same card, in turn with ours.
 
 Every program runs in a process of its own.  All are started together, since most of their start is compiling on the
-processor, and those that are not ready in time are ended.  Each one's first step is compared with the reference
-edition's loss, logits and gradients, at the batch that is timed: it is made of few clips many times over, whose mean
-gradient is that of the few.  Then they are asked for a time in turn, A B C A B C, while the others wait.
+processor, and those that are not ready in time are ended; so what tunes itself does it while others compile.  Each
+one's first step is compared with the reference edition's loss, logits and gradients, at the batch that is timed: it is
+made of few clips many times over, whose mean gradient is that of the few.  Then they are asked for a time in turn,
+A B C A B C, while the others wait.
 
     python bench/cuda_peers.py --worker "jax slices" WORK.npz     JSON in, JSON out
 """
@@ -81,7 +82,8 @@ def write_work(path, sizes):
     few = next(count for count in range(FEW, 0, -1) if sizes.batch % count == 0)
     x = rng.standard_normal((few, *net.input_shape), np.float32)
     labels = rng.integers(0, net.num_classes, few)
-    net.load_parameters({name: np.float32(values) for name, values in net.parameters.items()})
+    values = {name: values + 0.05 * rng.standard_normal(values.shape) for name, values in net.parameters.items()}
+    net.load_parameters({name: np.float32(each) for name, each in values.items()})  # biases other than 0 as well
     loss, gradients = net.loss_and_gradients(x, labels)
     last_maps = net.layers[-2].output_shape
     times = sizes.batch // few

@@ -99,6 +99,9 @@ class Program:
         self.slots = [torch.zeros_like(values) for values in self.parameters]
         self.batch, self.labels = torch.tensor(x, device=DEVICE), torch.tensor(labels, device=DEVICE)
         self.clip = self.batch[:1].clone()
+        if self.way == "autotuned":  # its graphs need not copy what stays where it is
+            for values in (*self.parameters, *self.slots, self.batch, self.labels, self.clip):
+                torch._dynamo.mark_static_address(values)
         mode = {"compiled": "max-autotune-no-cudagraphs", "autotuned": "max-autotune"}.get(self.way)
         mode = mode if DEVICE == "cuda" or mode is None else "default"
         compiled = (lambda function: torch.compile(function, dynamic=False, mode=mode)) if mode else lambda f: f
