@@ -36,13 +36,8 @@ test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, o
 test-versions: $(VENV)/dev  ## more of them on every Python found, with the newest dependencies and with the oldest
 	$(BIN)/python bench/versions.py $(VERSIONS)
 
-SMALL_STEP = bench/cuda_step.py --shape 8,40,44,2 --batch 9 --repeats 1
-
-test-gpu: $(GPU)/ready  ## to run first where there is an NVIDIA device: right, free of races, how fast; nobody has run it yet
-	$(GPU)/bin/python bench/cuda_step.py
-	EMOP3D_DEVICE=1 $(GPU)/bin/python -m pytest -q -k cuda
-	for tool in memcheck racecheck initcheck synccheck; do \
-	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU)/bin/python $(SMALL_STEP) || exit 1; done
+test-gpu: $(GPU)/ready  ## the first day on an NVIDIA device, in 7 minutes: right, how fast, peers, races; nobody has run it yet
+	$(GPU)/bin/python bench/cuda_day.py --json bench/results/cuda_day.json
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -17,9 +17,6 @@ import pytest
 from conftest import SIMULATED
 from planting import planted
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-import cuda_step
-
 import emop3d_np as emo
 import kernels
 import run
@@ -357,29 +354,3 @@ def test_the_estimate_is_what_a_batch_takes(monkeypatch, channels):
             net.training_pass(*batch(net, n), gradients=gradients)
             bytes_of[n] = sum(taken)
     assert bytes_of[9] - bytes_of[8] == pytest.approx(net._fused.bytes_per_clip(), rel=0.03)
-
-
-# --- bench/cuda_step.py.
-
-
-@there
-def test_the_step_is_checked_and_measured(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["cuda_step.py", "--shape", "7,13,13,1", "--batch", "1", "--repeats", "1"])
-    cuda_step.main()
-    said = capsys.readouterr().out
-    assert said.count("all gradients are the reference edition's") == 4
-    names = {line.split()[0] for line in said.splitlines()}
-    assert {"first_forward", "first_backward", "momentum"} <= names
-    assert ("simulated: the times mean nothing" in said) == SIMULATED
-
-
-@there
-def test_nothing_is_measured_when_a_gradient_is_wrong(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["cuda_step.py", "--shape", "7,13,13,1"])
-    monkeypatch.setattr(
-        elements.sum_slabs,
-        "over_elements",
-        lambda size, slabs, out: elements.fill.over_elements(size, out.dtype.type(0), out),
-    )
-    with pytest.raises(SystemExit, match=r"wrong in float64: .* is off by 1, allowed is 1e-10"):
-        cuda_step.main()
