@@ -4,7 +4,7 @@ Beside it stand the copies to the device, and :func:`operation`, which lets func
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
+
+    @cached_property
+    def address(self) -> int:
+        """Where the memory begins."""
+        return self.data.device_ctypes_pointer.value or 0
 
     @classmethod
     def empty(cls, shape: Shape, dtype: DTypeLike) -> "DeviceArray":
