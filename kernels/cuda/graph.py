@@ -88,7 +88,7 @@ def capture(work: Callable[[], Result]) -> "Graph[Result] | None":
 
 
 def _note(error: Exception) -> None:
-    failures[:] = [f"{type(error).__name__}: {error}"]
+    failures[:] = [str(error) if isinstance(error, _Refused) else f"{type(error).__name__}: {error}"]
 
 
 @cache

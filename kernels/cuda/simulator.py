@@ -34,10 +34,12 @@ class Stream:
 
     Attributes:
         captured: that list, or None.
+        thread: the one that captures.
     """
 
     def __init__(self) -> None:
         self.captured: list[Callable[[], None]] | None = None
+        self.thread = 0
         _streams.append(self)
 
     def __int__(self) -> int:
@@ -46,14 +48,20 @@ class Stream:
     def synchronize(self) -> None:
         """Nothing to wait for, but counted."""
         _outside_of_a_capture("a synchronisation")
-        counts["synchronisations"] += 1
+        _count("synchronisations")
 
 
 _streams: list[Stream] = []
+_counting = threading.Lock()
+
+
+def _count(what: str, how_many: int = 1) -> None:
+    with _counting:
+        counts[what] += how_many
 
 
 def _outside_of_a_capture(what: str) -> None:
-    if any(stream.captured is not None for stream in _streams):
+    if any(stream.captured is not None and stream.thread == threading.get_ident() for stream in _streams):
         raise RuntimeError(f"{what} while launches are captured")
 
 
@@ -78,20 +86,20 @@ class Memory:
 
     def copy_to_device(self, host: AnyArray, stream: object = None) -> None:
         """Write the array ``host`` of the same shape here."""
-        self._count("up")
+        self._copied("up")
         self.values[...] = host
 
     def copy_to_host(self, host: AnyArray | None = None, stream: object = None) -> AnyArray:
         """The array ``host``, or a new one, of the same shape with what stands here."""
-        self._count("down")
+        self._copied("down")
         host = np.empty(self.shape, self.dtype) if host is None else host
         host[...] = self.values
         return host
 
-    def _count(self, way: str) -> None:
+    def _copied(self, way: str) -> None:
         _outside_of_a_capture("a copy")
-        counts[way] += 1
-        counts[f"bytes {way}"] += self.nbytes
+        _count(way)
+        _count(f"bytes {way}", self.nbytes)
 
 
 class _Thread(threading.Thread):
@@ -137,7 +145,7 @@ class Kernel:
         columns, rows = threads if isinstance(threads, tuple) else (threads, 1)
 
         def launch(*arguments: Any) -> None:
-            counts["launches"] += 1
+            _count("launches")
             if stream.captured is None:
                 run(*arguments)
             else:
@@ -212,7 +220,7 @@ class Cuda:
 
     def device_array(self, shape: Any, dtype: Any) -> Memory:
         _outside_of_a_capture("memory is got")
-        counts["allocations"] += 1
+        _count("allocations")
         return Memory(_unwritten(shape, np.dtype(dtype)))
 
     def pinned_array(self, shape: Any, dtype: Any) -> AnyArray:
@@ -247,7 +255,6 @@ class Code(IntEnum):
 
     CUDA_SUCCESS = 0
     CUDA_ERROR_INVALID_VALUE = 1
-    CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901
 
 
 class CaptureMode(IntEnum):
@@ -291,7 +298,7 @@ class Driver:
         _require(mode, CaptureMode)
         if _streams[stream - 1].captured is not None:
             return (Code.CUDA_ERROR_INVALID_VALUE,)
-        _streams[stream - 1].captured = []
+        _streams[stream - 1].captured, _streams[stream - 1].thread = [], threading.get_ident()
         return (Code.CUDA_SUCCESS,)
 
     def cuStreamEndCapture(self, stream: StreamHandle) -> tuple[Code, GraphHandle]:
@@ -313,7 +320,7 @@ class Driver:
         _require(executable, ExecutableHandle)
         _require(stream, StreamHandle)
         _outside_of_a_capture("a graph is launched")
-        counts["graphs"] += 1
+        _count("graphs")
         for run in self.executables[executable]:
             run()
         return (Code.CUDA_SUCCESS,)
