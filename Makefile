@@ -27,8 +27,8 @@ test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on a simulator, which 
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
 test-ptx: $(CUDA)/ready $(NUMBA_CUDA)/ready  ## its kernels, compiled for devices without a device, by either package
-	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
-	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -k "machine or planted or occupancy"
+	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -k "machine or planted or occupancy or bindings"
+	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -k "machine or planted or occupancy or bindings"
 
 test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
 	$(BIN)/python bench/versions.py --oldest $(VERSIONS)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 import kernels
 from kernels.arrays import FloatArray, IntArray
 
-from . import memory
+from . import by_name, memory
 from .errors import InputError
 from .layers import Dense, Layer, Normalization, Pool, WeightedSum, initial_parameters
 from .optimizers import WeightDecay, decay_factors
@@ -135,8 +135,8 @@ class EmoP3D:
         )
         # An edition may keep its arrays elsewhere, and then says how they come there.
         self._place: Callable[[FloatArray], FloatArray] = getattr(self.kernels, "to_device", lambda values: values)
-        initial = initial_parameters(self.layers, self.dtype, seed)
-        self.parameters: dict[str, FloatArray] = {name: self._place(values) for name, values in initial.items()}
+        place_all: Callable[..., dict[str, FloatArray]] = getattr(self.kernels, "in_one_row", dict)
+        self.parameters = place_all(initial_parameters(self.layers, self.dtype, seed))
         self._array = type(self.parameters["L1WS/bias"])
         # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; the
         # layers' own kernels then compute only what that pass leaves out: the input's gradient and single activations.
@@ -262,7 +262,7 @@ class EmoP3D:
         x = self._checked_clips(x)
         labels = self._checked_labels(labels, len(x))
         factors = decay_factors(self.parameters, weight_decay)
-        gradients = gradients or {name: np.empty_like(values) for name, values in self.parameters.items()}
+        gradients = gradients or by_name.zeros(self.parameters)
         if self._fused and not input_gradient:
             losses, logits, finite = self._fused.training_pass(
                 x, labels, self.parameters.values(), [gradients[name] for name in self.parameters]

@@ -7,8 +7,7 @@ normalises on the way (``fused_normalization.py``).  Nothing is added by two blo
 For a network that :func:`fuse` does not cover, the layers call the functions beside this file.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,14 +17,15 @@ from ..arrays import AnyArray, BoolArray, FloatArray, IntArray
 from ..reference.leaky_relu import ALPHA
 from ..reference.standardize import EPSILON
 from . import fused_first_layer, fused_windows
-from .device_array import DeviceArray, to_device
+from .device_array import DeviceArray, same_side
 from .fused_features import features_affine, planes_backward, sum_parts, weigh_planes
 from .fused_first_layer import first_backward, first_forward
 from .fused_frames_pooling import frame_bias_backward, frames_backward, frames_forward
 from .fused_normalization import affine_coefficients, plane_moments
 from .fused_windows import windows_backward, windows_forward, windows_spread
 from .launch import STRIP
-from .memory import Memory, kept, memory, require_room
+from .memory import Memory, memory, require_room
+from .passes import Pass, apart, together
 from .planes import activation_planes, parameter, parameter_planes
 from .softmax_cross_entropy import cross_entropies, cross_entropies_backward
 
@@ -107,18 +107,23 @@ class Fused:
         self.d, self.h, self.w, self.c = input_shape
         self.maps, self.classes = maps, classes
         self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self._kept: dict[tuple[bool, int], list[Memory]] = {}
+        self._kept: dict[tuple[bool, int], Pass] = {}
 
     def forward(self, x: Clips, parameters: Sequence[DeviceArray]) -> tuple[FloatArray, BoolArray]:
         """Logits (n, k) of clips (n, d, h, w, c), and for each clip whether its first maps are finite."""
-        results = []
+        parameters, results = list(parameters), []
         for start in range(0, len(x), CLIPS_AT_A_TIME):
             part = x[start : start + CLIPS_AT_A_TIME]
-            with self._memory(len(part), training=False):
-                made = self._forward(self._clips(part), self._planes(parameters))
-                results.append((np.asarray(DeviceArray(made.logits)), self._finite(made.scale1)))
-        logits, finite = zip(*results, strict=True)
-        return np.concatenate(logits), np.concatenate(finite)
+            of_part = self._memory(len(part), training=False)
+            clips = of_part.sent("clips", part)
+
+            def work(clips: DeviceArray = clips) -> Memory:
+                made = self._forward(activation_planes(clips), self._planes(parameters))
+                return together(made.logits, made.scale1)
+
+            results.append(of_part.run(work, clips, *parameters))
+        logits, finite, _ = apart(np.concatenate(results), self.classes)
+        return logits, finite
 
     def training_pass(
         self, x: Clips, labels: IntArray, parameters: Sequence[DeviceArray], gradients: Sequence[DeviceArray]
@@ -138,15 +143,25 @@ class Fused:
         Raises:
             InputError: the batch does not fit into the device's memory; the bytes are named.
         """
-        with self._memory(len(labels), training=True):
-            return self._training_pass(x, labels, parameters, gradients)
+        parameters = list(parameters)
+        same_side((parameters[0], *gradients), ("parameter", *["gradient"] * len(gradients)))
+        of_batch = self._memory(len(labels), training=True)
+        clips, on_device = of_batch.sent("clips", x), of_batch.sent("labels", labels)
+
+        def work() -> Memory:
+            losses, logits, scale = self._training_pass(clips, on_device.data, parameters, gradients)
+            return together(logits, scale, losses)
+
+        logits, finite, losses = apart(of_batch.run(work, clips, *parameters, *gradients), self.classes)
+        return losses, logits, finite
 
     def _training_pass(
-        self, x: Clips, labels: IntArray, parameters: Sequence[DeviceArray], gradients: Sequence[DeviceArray]
-    ) -> tuple[FloatArray, FloatArray, BoolArray]:
-        n, f = len(labels), self.maps
+        self, x: DeviceArray, classes: Memory, parameters: Sequence[DeviceArray], gradients: Sequence[DeviceArray]
+    ) -> tuple[Memory, Memory, Memory]:
+        """The launches: ``losses, logits, scale1`` in memory of the pass; nothing is copied or waited for here."""
+        n, f = len(x), self.maps
         w1, b1, w3, _, w5, _, w7, _ = net = self._planes(parameters)
-        clips, classes = self._clips(x), to_device(labels).data
+        clips = activation_planes(x)
         made = self._forward(clips, net)
         losses, dlogits = memory((n,), self.dtype), memory(made.logits.shape, self.dtype)
         cross_entropies.over_elements(n, made.logits, classes, losses)
@@ -200,7 +215,7 @@ class Fused:
         found = (dw1, db1, dw3, db3, dw5, db5, dw7, db7)
         for planes, channels, shape, gradient in zip(found, CHANNELS, self._shapes(gradients), gradients, strict=True):
             parameter(planes, shape, channels, gradient.reshape(shape))
-        return np.asarray(DeviceArray(losses)), np.asarray(DeviceArray(made.logits)), self._finite(made.scale1)
+        return losses, made.logits, made.scale1
 
     def _forward(self, x: Memory, net: Sequence[Memory]) -> "Made":
         """All planes that backward needs; ``net``: the parameters in planes."""
@@ -254,13 +269,6 @@ class Fused:
         )  # fmt: skip
         return affine
 
-    def _finite(self, scale: Memory) -> BoolArray:
-        """For each clip whether every plane of the first layer has moments."""
-        return np.all(np.asarray(DeviceArray(scale)) > 0, axis=(1, 2))
-
-    def _clips(self, x: Clips) -> Memory:
-        return activation_planes(to_device(x))
-
     def _planes(self, parameters: Sequence[DeviceArray]) -> list[Memory]:
         """The parameters in planes: weights (c, f, i, h, w), biases (f, d, h, w), FC_OUT's weights (f, k, d h w)."""
         arrays = [
@@ -279,18 +287,17 @@ class Fused:
         shapes[6] = (d, h, w, f, self.classes)
         return shapes
 
-    @contextmanager
-    def _memory(self, n: int, training: bool) -> Iterator[None]:
-        """The memory of a pass, kept for the next one over as many clips."""
-        arrays = self._kept.get((training, n))
-        if arrays is None:
-            for key in [key for key in self._kept if key[0] == training]:
+    def _memory(self, n: int, training: bool) -> Pass:
+        """The pass over ``n`` clips, with what it kept the last time; passes over other numbers of clips go for it."""
+        if (training, n) not in self._kept:
+            # a set of clips has a last part: forward passes over two numbers of clips take turns
+            others = [key for key in self._kept if key[0] == training]
+            for key in others if training else others[:-1]:
                 del self._kept[key]
             each = self.bytes_per_clip(training)
             require_room(n * each, f"a batch of {n:,} clips", hint=f"lower --batch_size; a clip takes {each:,}")
-            arrays = self._kept[training, n] = []
-        with kept(arrays):
-            yield
+            self._kept[training, n] = Pass()
+        return self._kept[training, n]
 
     def bytes_per_clip(self, training: bool = True) -> int:
         """Memory that each clip of a batch takes on its way, without what the batch takes once."""

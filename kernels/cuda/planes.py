@@ -24,10 +24,10 @@ def activation_planes(x: DeviceArray) -> Memory:
     return _planes(x.data, n, d * h * w, c).reshape((n, c, d, h, w))
 
 
-def activations(planes: Memory) -> DeviceArray:
-    """The opposite of :func:`activation_planes`."""
+def activations(planes: Memory, out: DeviceArray | None = None) -> DeviceArray:
+    """The opposite of :func:`activation_planes`; written to ``out`` where that is given."""
     n, c, d, h, w = planes.shape
-    return DeviceArray(_spread(planes, n, d * h * w, c, (n, d, h, w, c)))
+    return DeviceArray(_spread(planes, n, d * h * w, c, (n, d, h, w, c), out))
 
 
 def parameter_planes(values: DeviceArray, channels: int) -> Memory:

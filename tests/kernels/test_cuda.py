@@ -177,33 +177,6 @@ def test_a_run_is_the_reference_run(tmp_path):
 
 
 @there
-def test_a_step_moves_the_batch_and_little_else(monkeypatch):
-    """Up go the clips as they are stored, and the labels; down come losses, logits and what is finite."""
-    moved = {"up": [], "down": []}
-    copied, host = device_array._copied, device_array._host
-    monkeypatch.setattr(
-        device_array, "_copied", lambda a, *rest: moved["up"].append(np.asarray(a).nbytes) or copied(a, *rest)
-    )
-    monkeypatch.setattr(device_array, "_host", lambda a: moved["down"].append(a.size * a.dtype.itemsize) or host(a))
-    net, optimizer = emo.EmoP3D(**TINY, backend="cuda"), emo.optimizers.Momentum(0.01)
-    n, (d, *_) = 3, net.input_shape
-    stored = np.random.default_rng(0).integers(0, 256, (3 * n, *net.input_shape), np.uint8)
-    clips = ClipSet("clips", stored, np.arange(3 * n) % 3, ("a", "b", "c"))
-    gradients = None
-    for _ in range(2):
-        batches = clips.batches(iter(np.arange(3 * n).reshape(3, n)), net.kernels, net.dtype)
-        for x, labels in batches:
-            assert isinstance(x, device_array.DeviceArray)
-            _, gradients, _ = net.training_pass(x, labels, gradients=gradients)
-            optimizer.update(net.parameters, gradients)
-        expected = {"up": 3 * (stored[:n].nbytes + 8 * n), "down": 3 * 4 * n * (1 + 3 + 2 * (d - 2))}
-        found = {way: sum(sizes) for way, sizes in moved.items()}
-        moved["up"].clear()
-        moved["down"].clear()
-    assert found == expected  # of the second round, when parameters and optimiser are there
-
-
-@there
 def test_clips_go_up_while_kernels_run(monkeypatch):
     """By another thread, on a stream that kernels do not wait for."""
     copied, ways = device_array._copied, []
