@@ -174,16 +174,16 @@ class Fused:
         # FC_OUT, NORM_6, L5WS
         y3, y5 = made.y3, made.y5
         frames, cells = y5.shape[2], y5.shape[3] * y5.shape[4]
-        affine5, dw7 = memory((*y5.shape[:3], 3), self.dtype), memory(w7.shape, self.dtype)
+        affine5, db5 = memory((*y5.shape[:3], 3), self.dtype), memory(y5.shape[1:], self.dtype)
         features_affine.over_elements(made.scale5.size, dlogits, made.parts, made.mean5, made.scale5, cells, affine5)
+        dw7, (h, w) = memory(w7.shape, self.dtype), y3.shape[3:]
         planes_backward.of(f, frames, cells, self.classes).over_elements(
-            w7.size, *rows(dlogits, y5, made.mean5, made.scale5, dw7)
+            w7.size + db5.size, *rows(dlogits, y5, made.mean5, made.scale5, w7, affine5), alpha, *rows(dw7, db5)
         )
-        slabs, (h, w) = min(n, SLABS), y3.shape[3:]
-        g, db5 = memory((n, f, frames, h, w), self.dtype), memory((slabs, *y5.shape[1:]), self.dtype)
-        windows_spread.of(frames + 2, h, w, f, self.classes, slabs)(
-            slabs * f * frames * tiles_of((h, w), (fused_windows.ROWS_OWNED, fused_windows.COLUMNS_OUT)), STRIP,
-            *rows(dlogits, w7, y5, affine5), alpha, *rows(g, db5),
+        g, slabs = memory((n, f, frames, h, w), self.dtype), min(n, SLABS)
+        windows_spread.of(frames + 2, h, w, f, self.classes)(
+            n * f * frames * tiles_of((h, w), (fused_windows.ROWS_OWNED, fused_windows.COLUMNS_OUT)), STRIP,
+            *rows(dlogits, w7, y5, affine5), alpha, *rows(g),
         )  # fmt: skip
         dn3, dw5 = memory(y3.shape, self.dtype), memory((slabs, *w5.shape), self.dtype)
         cells, pieces = h * w, -(-h * w // STRIP)
@@ -224,10 +224,11 @@ class Fused:
         f, alpha = self.maps, self.dtype.type(ALPHA)
         # L1WS, and the maximum in space of L3P; NORM_2 is left to those who read
         x3 = memory((n, f, d - 2, (h - 3) // 2, (w - 3) // 2), self.dtype)
-        pieces = tiles_of((h - 3, w - 3), (fused_first_layer.ROWS_DOWN, fused_first_layer.COLUMNS_OUT))
+        down = fused_first_layer.rows_down(n)
+        pieces = tiles_of((h - 3, w - 3), (down, fused_first_layer.COLUMNS_OUT))
         moments = memory((n, f, d - 2, pieces, 3), self.dtype)
         tasks = moments.size // 3
-        first_forward.of(self.c, d, h, w, f)(tasks, STRIP, *rows(x, w1, b1), alpha, *rows(x3, moments))
+        first_forward.of(self.c, d, h, w, f, down)(tasks, STRIP, *rows(x, w1, b1), alpha, *rows(x3, moments))
         mean1, scale1 = self._moments(moments)
         # L3P from its maximum over frames on
         h, w = x3.shape[3:]
@@ -239,9 +240,10 @@ class Fused:
         mean3, scale3 = self._moments(moments)
         # L5WS
         y5 = memory((n, *b5.shape), self.dtype)
-        pieces = tiles_of((h - 3, w - 3), (fused_windows.ROWS_DOWN, fused_windows.COLUMNS_OUT))
+        down = fused_windows.rows_down(n)
+        pieces = tiles_of((h - 3, w - 3), (down, fused_windows.COLUMNS_OUT))
         moments = memory((n, f, d - 6, pieces, 3), self.dtype)
-        windows_forward.of(f, d - 4, h, w, f)(
+        windows_forward.of(f, d - 4, h, w, f, down)(
             moments.size // 3, STRIP, *rows(y3, mean3, scale3, w5, b5), alpha, *rows(y5, moments)
         )
         mean5, scale5 = self._moments(moments)

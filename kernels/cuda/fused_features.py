@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..arrays import FloatArray
 from .device_functions import block_sum
-from .fused_normalization import put_affine
+from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_affine
 from .launch import STRIP, kernel, shaped_kernel
 from .strips import at, normalized
 from .target import cuda
@@ -81,26 +81,48 @@ def features_affine(
         put_affine(affine[n, f, d], of_dn / one(cells), of_dn_n / one(cells), mean[n, f, d], scale[n, f, d])
 
 
-@shaped_kernel("dweights")
+@shaped_kernel("dweights", "dbias")
 def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callable[..., None]:
-    """``dW[f,k,d,h,w] = sum_n n[n,f,d,h,w] dlogits[n,k]``, of normalised planes: one owner a cell.
+    """``dW[f,k,d,h,w] = sum_n n[n,f,d,h,w] dlogits[n,k]``, of normalised planes; and the gradient of L5WS's bias.
 
-    Takes ``dlogits (n, k)`` and ``y``, ``mean`` and ``scale`` as of :func:`weigh_planes`; writes
-    ``dweights (f, k, d, cells)``.
+    One thread per weight, and one per bias, which is the sum over the clips of what is left of ``dlogits`` before
+    NORM_6 and the leaky ReLU.
+
+    Takes ``dlogits (n, k)``, ``y``, ``mean``, ``scale`` and ``weights`` as of :func:`weigh_planes`, NORM_6's ``affine``
+    coefficients and alpha; writes ``dweights (f, k, d, cells)`` and ``dbias (f, d, cells)``.
     """
+    step, size = frames * cells, maps * classes * frames * cells
 
     def planes_backward(
-        dlogits: FloatArray, y: FloatArray, mean: FloatArray, scale: FloatArray, dweights: FloatArray
+        dlogits: FloatArray,
+        y: FloatArray,
+        mean: FloatArray,
+        scale: FloatArray,
+        weights: FloatArray,
+        affine: FloatArray,
+        alpha: float,
+        dweights: FloatArray,
+        dbias: FloatArray,
     ) -> None:
-        samples = mean.size // (maps * frames)
-        for place in range(cuda.grid(1), dweights.size, cuda.gridsize(1)):
-            cell, d = place % cells, place // cells % frames
-            k, f = place // (cells * frames) % classes, place // (cells * frames * classes)
-            total = dweights.dtype.type(0)
-            for n in range(samples):
-                plane = (n * maps + f) * frames + d
-                value = normalized(y[at(plane * cells + cell)], mean[at(plane)], scale[at(plane)])
-                total += value * dlogits[at(n * classes + k)]
-            dweights[at(place)] = total
+        samples, zero = mean.size // (maps * frames), dweights.dtype.type(0)
+        for place in range(cuda.grid(1), size + maps * step, cuda.gridsize(1)):
+            cell, d, total = place % cells, place // cells % frames, zero
+            if place < size:
+                k, f = place // step % classes, place // (step * classes)
+                for n in range(samples):
+                    plane = (n * maps + f) * frames + d
+                    value = normalized(y[at(plane * cells + cell)], mean[at(plane)], scale[at(plane)])
+                    total += value * dlogits[at(n * classes + k)]
+                dweights[at(place)] = total
+            else:
+                f = (place - size) // step
+                weight = (f * classes * frames + d) * cells + cell
+                for n in range(samples):
+                    plane, dn = (n * maps + f) * frames + d, zero
+                    for k in range(classes):
+                        dn += dlogits[at(n * classes + k)] * weights[at(weight + k * step)]
+                    of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
+                    total += before_activation(dn, y[at(plane * cells + cell)], of_plane, alpha)
+                dbias[at(place - size)] = total
 
     return planes_backward

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from ..arrays import FloatArray
 from .device_functions import least, most
 from .fused_normalization import SCALE, SHIFT, SLOPE
-from .launch import STRIP, inline, shaped_kernel
+from .launch import MANY, STRIP, inline, shaped_kernel
 from .strips import (
     PITCH,
     WIDTH,
     Pair,
+    about_mean,
     activated,
     at,
     moments_of_strip,
@@ -30,14 +31,22 @@ from .strips import (
 )
 from .target import SIMULATED, cuda
 
-ROWS_DOWN = 4 if SIMULATED else 34
-"""Rows of outputs that a strip computes in forward; even."""
+
+
+def rows_down(samples: int) -> int:
+    """Rows of outputs that a strip computes in forward, an even number: with few clips, more strips are shorter."""
+    return 4 if SIMULATED else 34 if samples >= MANY else 10
+
+
 
 COLUMNS_OUT = WIDTH - 4
 """Columns of outputs of a strip in forward: the last three see only parts of their windows; even."""
 
 ROWS_OWNED, COLUMNS_OWNED = 2 if SIMULATED else 10, WIDTH - 8
 """Weights of each of three frames that a strip owns in backward; even."""
+
+Frames = tuple[Pair, Pair, Pair]
+"""Numbers of a thread's two columns in three frames."""
 
 SUMS, MOMENTS = 2 * PITCH, 3 * STRIP
 OUTPUTS = 2 * WIDTH
@@ -46,32 +55,58 @@ OF_BIAS, OF_WEIGHTS = ROWS_OWNED * WIDTH, 3 * ROWS_OWNED * WIDTH
 
 
 @inline
-def _products(
-    x: FloatArray, weights: FloatArray, first: tuple[int, int], cells: tuple[int, int], sizes: tuple[int, int, int, int]
-) -> Pair:
-    """``P = sum_{c,i} x[c,i] W[c,i]`` of two cells; ``first`` is where the first frame of each begins.
+def _of_frames(x: FloatArray, first: int, cells: tuple[int, int], area: int) -> Frames:
+    """Two cells of three frames or planes, of which the first begins at ``first``."""
+    left, right = first + cells[0], first + cells[1]
+    return (
+        (x[at(left)], x[at(right)]),
+        (x[at(left + area)], x[at(right + area)]),
+        (x[at(left + 2 * area)], x[at(right + 2 * area)]),
+    )
 
-    ``sizes``: the channels, from a channel to the next in ``x`` and in ``weights``, from a frame to the next in both.
+
+@inline
+def _product(x: Frames, weights: Frames) -> Pair:
+    """``P = sum_i x[i] W[i]`` of two cells."""
+    left = x[0][0] * weights[0][0] + x[1][0] * weights[1][0] + x[2][0] * weights[2][0]
+    return left, x[0][1] * weights[0][1] + x[1][1] * weights[1][1] + x[2][1] * weights[2][1]
+
+
+@inline
+def _products(
+    x: FloatArray,
+    weights: FloatArray,
+    first: tuple[int, int],
+    cells: tuple[int, int],
+    begin: int,
+    sizes: tuple[int, int, int, int],
+) -> Pair:
+    """``P = sum_{c,i} x[c,i] W[c,i]`` of two cells, from channel ``begin`` on.
+
+    ``first`` is where the first frame of the first channel begins in each array.  ``sizes``: how many channels; from a
+    channel to the next in ``x`` and in ``weights``, from a frame to the next in both.
     """
-    (in_x, in_weights), (left, right), (channels, step, filters, area) = first, cells, sizes
+    (in_x, in_weights), (channels, step, filters, area) = first, sizes
     p0 = p1 = weights.dtype.type(0)
-    for c in range(channels):
-        for i in range(3):
-            frame, plane = in_x + c * step + i * area, in_weights + c * filters + i * area
-            p0 += x[at(frame + left)] * weights[at(plane + left)]
-            p1 += x[at(frame + right)] * weights[at(plane + right)]
+    for c in range(begin, channels):
+        more = _product(
+            _of_frames(x, in_x + c * step, cells, area), _of_frames(weights, in_weights + c * filters, cells, area)
+        )
+        p0, p1 = p0 + more[0], p1 + more[1]
     return p0, p1
 
 
 @inline
-def _outputs(sums: FloatArray, start: int, bias: FloatArray, cells: Pair, alpha: float) -> Pair:
+def _outputs(sums: FloatArray, start: int, bias: Pair, alpha: float) -> Pair:
     """Leaky ReLU of ``z = b + V[q] + ... + V[q+3]`` of two columns."""
     left, right = sum_ahead(sums, start)
-    return activated(bias[at(cells[0])] + left, alpha), activated(bias[at(cells[1])] + right, alpha)
+    return activated(bias[0] + left, alpha), activated(bias[1] + right, alpha)
 
 
 @shaped_kernel("pooled", "moments")
-def first_forward(channels: int, depth: int, height: int, width: int, maps: int) -> Callable[..., None]:
+def first_forward(
+    channels: int, depth: int, height: int, width: int, maps: int, rows_down: int
+) -> Callable[..., None]:
     """L1WS and the maximum of 2 x 2, not yet normalised, and the moments of what each strip computes.
 
     Takes ``x (n, c, d, h, w)``, ``weights (c, f, 3, h, w)``, ``bias (f, d', h', w')`` and alpha; writes
@@ -79,7 +114,7 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int)
     """
     frames, rows, columns, area = depth - 2, height - 3, width - 3, height * width
     sizes = channels, depth * area, 3 * maps * area, area
-    across, down = -(-columns // COLUMNS_OUT), -(-rows // ROWS_DOWN)
+    across, down = -(-columns // COLUMNS_OUT), -(-rows // rows_down)
     pooled_rows, pooled_columns = rows // 2, columns // 2
 
     def first_forward(
@@ -89,50 +124,55 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int)
         maxima = cuda.shared.array(WIDTH, dtype=pooled.dtype)
         shared = cuda.shared.array(MOMENTS, dtype=pooled.dtype)
         one, q = pooled.dtype.type, cuda.threadIdx.x
+        zero = one(0)
         for task in range(cuda.blockIdx.x, moments.size // 3, cuda.gridDim.x):
-            left, top = task % across * COLUMNS_OUT, task // across % down * ROWS_DOWN
+            left, top = task % across * COLUMNS_OUT, task // across % down * rows_down
             plane = task // (across * down)
             d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
             first = (n * channels * depth + d) * area, f * 3 * area
             w0, w1 = least(left + q, width - 1), least(left + q + STRIP, width - 1)
             in_bias, b0, b1 = (f * frames + d) * rows * columns, least(w0, columns - 1), least(w1, columns - 1)
-            # moments of this thread's columns, where these are outputs of this strip
-            count, mean0, mean1, squares0, squares1 = one(0), one(0), one(0), one(0), one(0)
+            # moments of this thread's columns, counted from their first numbers
+            first0, total0, squares0 = zero, zero, zero
+            first1, total1, squares1 = zero, zero, zero
 
             cell = top * width
-            above3 = _products(x, weights, first, (cell + w0, cell + w1), sizes)
-            above2 = _products(x, weights, first, (cell + width + w0, cell + width + w1), sizes)
-            above1 = _products(x, weights, first, (cell + 2 * width + w0, cell + 2 * width + w1), sizes)
-            for h in range(top, least(top + ROWS_DOWN, rows), 2):
+            above3 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
+            above2 = _products(x, weights, first, (cell + width + w0, cell + width + w1), 0, sizes)
+            above1 = _products(x, weights, first, (cell + 2 * width + w0, cell + 2 * width + w1), 0, sizes)
+            for h in range(top, least(top + rows_down, rows), 2):
+                cell, below = in_bias + h * columns, in_bias + least(h + 1, rows - 1) * columns
+                bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
+                bias_lower = bias[at(below + b0)], bias[at(below + b1)]
                 cell, below = (h + 3) * width, least(h + 4, height - 1) * width
-                upper = _products(x, weights, first, (cell + w0, cell + w1), sizes)
-                lower = _products(x, weights, first, (below + w0, below + w1), sizes)
+                upper = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
+                lower = _products(x, weights, first, (below + w0, below + w1), 0, sizes)
                 put(sums, q, sum_down(above3, above2, above1, upper))
                 put(sums, PITCH + q, sum_down(above2, above1, upper, lower))
                 above3, above2, above1 = above1, upper, lower
                 cuda.syncthreads()
-                cell, below = in_bias + h * columns, in_bias + least(h + 1, rows - 1) * columns
-                upper0, upper1 = _outputs(sums, q, bias, (cell + b0, cell + b1), alpha)
-                lower0, lower1 = _outputs(sums, PITCH + q, bias, (below + b0, below + b1), alpha)
+                upper0, upper1 = _outputs(sums, q, bias_upper, alpha)
+                lower0, lower1 = _outputs(sums, PITCH + q, bias_lower, alpha)
                 put(maxima, q, (most(upper0, lower0), most(upper1, lower1)))
-                count += one(1)
-                mean0, squares0 = with_value(one(1) / count, mean0, squares0, upper0)
-                mean1, squares1 = with_value(one(1) / count, mean1, squares1, upper1)
+                if h == top:
+                    first0, first1 = upper0, upper1
+                total0, squares0 = with_value(total0, squares0, upper0 - first0)
+                total1, squares1 = with_value(total1, squares1, upper1 - first1)
                 if h + 1 < rows:
-                    count += one(1)
-                    mean0, squares0 = with_value(one(1) / count, mean0, squares0, lower0)
-                    mean1, squares1 = with_value(one(1) / count, mean1, squares1, lower1)
+                    total0, squares0 = with_value(total0, squares0, lower0 - first0)
+                    total1, squares1 = with_value(total1, squares1, lower1 - first1)
                 cuda.syncthreads()
                 if q < COLUMNS_OUT // 2 and left // 2 + q < pooled_columns and h // 2 < pooled_rows:
                     largest = most(maxima[at(2 * q)], maxima[at(2 * q + 1)])
                     pooled[at((plane * pooled_rows + h // 2) * pooled_columns + left // 2 + q)] = largest
 
             outputs = least(COLUMNS_OUT, columns - left)
-            count0, count1 = count if q < outputs else one(0), count if q + STRIP < outputs else one(0)
-            count0, mean0, squares0 = together(count0, mean0, squares0, count1, mean1, squares1)
-            count0, mean0, squares0 = moments_of_strip(shared, count0, mean0, squares0)
+            count = one(least(rows_down, rows - top))
+            left_moments = about_mean(count if q < outputs else zero, first0, total0, squares0)
+            right_moments = about_mean(count if q + STRIP < outputs else zero, first1, total1, squares1)
+            found = moments_of_strip(shared, together(left_moments, right_moments))
             if q == 0:
-                moments[3 * task], moments[3 * task + 1], moments[3 * task + 2] = count0, mean0, squares0
+                moments[at(3 * task)], moments[at(3 * task + 1)], moments[at(3 * task + 2)] = found
 
     return first_forward
 
@@ -153,7 +193,7 @@ def first_backward(
     frames, rows, columns, area = depth - 2, height - 3, width - 3, height * width
     sizes = channels, depth * area, 3 * maps * area, area
     across, down = -(-width // COLUMNS_OWNED), -(-height // ROWS_OWNED)
-    shape = rows, columns, rows // 2, columns // 2
+    pooled_rows, pooled_columns = rows // 2, columns // 2
     tasks = slabs * groups * channels * maps * down * across
 
     def first_backward(
@@ -181,6 +221,7 @@ def first_backward(
             at_columns = left - 4 + q, left - 4 + q + STRIP
             w0, w1 = most(0, least(at_columns[0], width - 1)), most(0, least(at_columns[1], width - 1))
             b0, b1 = least(w0, columns - 1), least(w1, columns - 1)
+            m0, m1 = least(w0 // 2, pooled_columns - 1), least(w1 // 2, pooled_columns - 1)
             for r in range(0, OF_WEIGHTS, WIDTH):
                 put(of_weights, r + q, (zero, zero))
             for d in range(group * frames // groups, (group + 1) * frames // groups):
@@ -194,33 +235,54 @@ def first_backward(
                         first = (n * channels * depth + d) * area, f * 3 * area
                         mine = first[0] + c * depth * area
                         cell = most(0, top - 4) * width
-                        above3 = _products(x, weights, first, (cell + w0, cell + w1), sizes)
+                        above3 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
                         cell = most(0, top - 3) * width
-                        above2 = _products(x, weights, first, (cell + w0, cell + w1), sizes)
+                        above2 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
                         cell = most(0, top - 2) * width
-                        above1 = _products(x, weights, first, (cell + w0, cell + w1), sizes)
+                        above1 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
+                        cell, below = most(0, top - 1) * width, least(top, height - 1) * width
+                        x_upper = _of_frames(x, first[0], (cell + w0, cell + w1), area)
+                        x_lower = _of_frames(x, first[0], (below + w0, below + w1), area)
+                        w_upper = _of_frames(weights, first[1], (cell + w0, cell + w1), area)
+                        w_lower = _of_frames(weights, first[1], (below + w0, below + w1), area)
                         spread1, spread2, spread3 = (zero, zero), (zero, zero), (zero, zero)
                         for h in range(top - 4, top + ROWS_OWNED, 2):
-                            cell = most(0, least(h + 3, height - 1)) * width
-                            upper = _products(x, weights, first, (cell + w0, cell + w1), sizes)
-                            cell = most(0, least(h + 4, height - 1)) * width
-                            lower = _products(x, weights, first, (cell + w0, cell + w1), sizes)
+                            # what was read a turn ago, of the first channel
+                            upper, lower = _product(x_upper, w_upper), _product(x_lower, w_lower)
+                            if channels > 1:
+                                cell = most(0, least(h + 3, height - 1)) * width
+                                more = _products(x, weights, first, (cell + w0, cell + w1), 1, sizes)
+                                upper = upper[0] + more[0], upper[1] + more[1]
+                                cell = most(0, least(h + 4, height - 1)) * width
+                                more = _products(x, weights, first, (cell + w0, cell + w1), 1, sizes)
+                                lower = lower[0] + more[0], lower[1] + more[1]
+                            # memory is slow: what this turn needs at its end, and the next at its beginning
+                            cell, below = most(0, least(h, height - 1)) * width, most(0, least(h + 1, height - 1)) * width
+                            mine_upper = _of_frames(x, mine, (cell + w0, cell + w1), area)
+                            mine_lower = _of_frames(x, mine, (below + w0, below + w1), area)
+                            cell, below = most(0, least(h + 5, height - 1)) * width, least(h + 6, height - 1) * width
+                            x_upper = _of_frames(x, first[0], (cell + w0, cell + w1), area)
+                            x_lower = _of_frames(x, first[0], (below + w0, below + w1), area)
+                            w_upper = _of_frames(weights, first[1], (cell + w0, cell + w1), area)
+                            w_lower = _of_frames(weights, first[1], (below + w0, below + w1), area)
+                            cell = in_bias + most(0, least(h, rows - 1)) * columns
+                            bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
+                            cell = in_bias + most(0, least(h + 1, rows - 1)) * columns
+                            bias_lower = bias[at(cell + b0)], bias[at(cell + b1)]
+                            cell = (plane * pooled_rows + most(0, least(h // 2, pooled_rows - 1))) * pooled_columns
+                            of_blocks = dpooled[at(cell + m0)], dpooled[at(cell + m1)]
                             put(sums, q, sum_down(above3, above2, above1, upper))
                             put(sums, PITCH + q, sum_down(above2, above1, upper, lower))
                             above3, above2, above1 = above1, upper, lower
                             cuda.syncthreads()
-                            cell = in_bias + most(0, least(h, rows - 1)) * columns
-                            upper = _outputs(sums, q, bias, (cell + b0, cell + b1), alpha)
-                            cell = in_bias + most(0, least(h + 1, rows - 1)) * columns
-                            lower = _outputs(sums, PITCH + q, bias, (cell + b0, cell + b1), alpha)
-                            put(outputs, q, upper)
-                            put(outputs, WIDTH + q, lower)
+                            put(outputs, q, _outputs(sums, q, bias_upper, alpha))
+                            put(outputs, WIDTH + q, _outputs(sums, PITCH + q, bias_lower, alpha))
                             cuda.syncthreads()
                             upper0, lower0 = _gradients(
-                                outputs, q, dpooled, plane, of_plane, (h, at_columns[0]), shape, alpha
+                                outputs, q, of_blocks[0], of_plane, (h, at_columns[0]), (rows, columns), alpha
                             )
                             upper1, lower1 = _gradients(
-                                outputs, q + STRIP, dpooled, plane, of_plane, (h, at_columns[1]), shape, alpha
+                                outputs, q + STRIP, of_blocks[1], of_plane, (h, at_columns[1]), (rows, columns), alpha
                             )
                             put(gradients, q + 3, (upper0, upper1))
                             put(gradients, PITCH + q + 3, (lower0, lower1))
@@ -232,15 +294,10 @@ def first_backward(
                                 _add(of_bias, r, (upper0, upper1))
                                 _add(of_bias, r + WIDTH, (lower0, lower1))
                                 # dW[i,h,w] = sum_{n,d'} x[n, d'+i, h, w] G[n,d',h,w]
-                                cell = mine + least(h, height - 1) * width
-                                below = mine + least(h + 1, height - 1) * width
                                 g_upper = sum_down(upper, spread1, spread2, spread3)
                                 g_lower = sum_down(lower, upper, spread1, spread2)
-                                for i in range(3):
-                                    p0, p1 = x[at(cell + i * area + w0)], x[at(cell + i * area + w1)]
-                                    _add(of_weights, i * OF_BIAS + r, (p0 * g_upper[0], p1 * g_upper[1]))
-                                    p0, p1 = x[at(below + i * area + w0)], x[at(below + i * area + w1)]
-                                    _add(of_weights, i * OF_BIAS + r + WIDTH, (p0 * g_lower[0], p1 * g_lower[1]))
+                                _add_frames(of_weights, r, mine_upper, g_upper)
+                                _add_frames(of_weights, r + WIDTH, mine_lower, g_lower)
                             spread1, spread2, spread3 = lower, upper, spread1
                 if c == 0:
                     for r in range(least(ROWS_OWNED, rows - top)):
@@ -266,21 +323,29 @@ def _add(rows: FloatArray, start: int, values: Pair) -> None:
 
 
 @inline
+def _add_frames(rows: FloatArray, start: int, x: Frames, g: Pair) -> None:
+    """:func:`_add` ``x[i] g`` to the sums of each frame ``i``."""
+    _add(rows, start, (x[0][0] * g[0], x[0][1] * g[1]))
+    _add(rows, start + OF_BIAS, (x[1][0] * g[0], x[1][1] * g[1]))
+    _add(rows, start + 2 * OF_BIAS, (x[2][0] * g[0], x[2][1] * g[1]))
+
+
+@inline
 def _gradients(
     outputs: FloatArray,
     q: int,
-    dpooled: FloatArray,
-    plane: int,
+    of_block: float,
     affine: tuple[float, float, float],
     place: tuple[int, int],
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, int],
     alpha: float,
 ) -> Pair:
     """``dz`` of column ``q`` of two rows of ``outputs``: half a block of 2 x 2, which may lie beyond the map.
 
-    ``place`` is the row and the column in the map; ``shape``: rows and columns of the map, and of the pooled one.
+    ``of_block`` is the gradient of the block's normalised maximum, where the whole block is in the map.  ``place`` is
+    the row and the column in the map, ``shape`` its rows and columns.
     """
-    (h, w), (rows, columns, pooled_rows, pooled_columns) = place, shape
+    (h, w), (rows, columns) = place, shape
     (scale, slope, shift), zero, odd = affine, alpha - alpha, q % 2
     # the first of the largest takes the gradient
     a, chosen = outputs[at(q - odd)], 0
@@ -288,9 +353,7 @@ def _gradients(
         other = outputs[at(k // 2 * WIDTH + q - odd + k % 2)]
         if other > a:
             a, chosen = other, k
-    dm, i, j = zero, h // 2, w // 2
-    if h >= 0 and w >= 0 and i < pooled_rows and j < pooled_columns:
-        dm = scale * dpooled[at((plane * pooled_rows + i) * pooled_columns + j)]
+    dm = scale * of_block if h >= 0 and w >= 0 and h + 1 < rows and w - odd + 1 < columns else zero
     upper, lower = zero, zero
     if w >= 0 and w < columns:
         if h >= 0 and h < rows:

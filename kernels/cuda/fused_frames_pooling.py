@@ -17,6 +17,7 @@ from .target import cuda
 
 KEPT = FRAMES * (STRIP + 1)
 KEPT_BACKWARD = 3 * KEPT
+SUM_PARTS = 2 * STRIP
 """Numbers in shared memory."""
 
 
@@ -41,6 +42,7 @@ def frames_forward(depth: int, cells: int, maps: int) -> Callable[..., None]:
         moments: FloatArray,
     ) -> None:
         kept = cuda.shared.array(KEPT, dtype=y.dtype)
+        parts = cuda.shared.array(SUM_PARTS, dtype=y.dtype)
         q = cuda.threadIdx.x
         for task in range(cuda.blockIdx.x, y.size // (frames * cells) * pieces, cuda.gridDim.x):
             piece, sequence = task % pieces, task // pieces
@@ -61,7 +63,7 @@ def frames_forward(depth: int, cells: int, maps: int) -> Callable[..., None]:
                 first, second = second, third
                 if d % FRAMES == FRAMES - 1 or d == frames - 1:
                     start = (sequence * frames + d - d % FRAMES) * pieces + piece
-                    put_moments(kept, d, least(STRIP, cells - piece * STRIP), moments, start, pieces)
+                    put_moments(kept, parts, d, least(STRIP, cells - piece * STRIP), moments, start, pieces)
 
     return frames_forward
 

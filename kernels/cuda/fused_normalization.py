@@ -9,7 +9,7 @@ from ..arrays import FloatArray
 from .device_functions import block_sum
 from .launch import STRIP, inline, kernel
 from .standardize import reciprocal_deviation
-from .strips import FRAMES, at, moments_of_strip, together
+from .strips import FRAMES, about_mean, at, moments_of_strip, together, with_value
 from .target import cuda
 
 SCALE, SLOPE, SHIFT = 0, 1, 2
@@ -17,6 +17,9 @@ SCALE, SLOPE, SHIFT = 0, 1, 2
 
 MOMENTS = 3 * STRIP
 """Numbers in shared memory."""
+
+PARTS = STRIP // FRAMES
+"""Threads that share the moments of a frame."""
 
 
 @inline
@@ -28,23 +31,32 @@ def before_activation(dn: float, y: float, affine: tuple[float, float, float], a
 
 
 @inline
-def put_moments(kept: FloatArray, d: int, count: int, moments: FloatArray, start: int, pieces: int) -> None:
-    """Moments of a strip's ``count`` cells for the frames kept up to ``d``, one frame per thread, in two passes.
+def put_moments(
+    kept: FloatArray, parts: FloatArray, d: int, count: int, moments: FloatArray, start: int, pieces: int
+) -> None:
+    """Moments of a strip's ``count`` cells for the frames kept up to ``d``; PARTS threads share a frame.
 
-    ``start`` is the piece of the first of these frames, ``pieces`` how many each frame has.
+    Args:
+        kept, parts: in shared memory; ``parts`` has room for 2 STRIP numbers.
+        start: the piece of the first of these frames.
+        pieces: how many each frame has.
     """
-    one = kept.dtype.type
+    one, thread = kept.dtype.type, cuda.threadIdx.x
+    k, part = thread // PARTS, thread % PARTS
     cuda.syncthreads()
-    for k in range(cuda.threadIdx.x, d % FRAMES + 1, STRIP):
-        row = k * (STRIP + 1)
-        first, total, squares = kept[at(row)], one(0), one(0)
-        for q in range(count):
-            total += kept[at(row + q)] - first
-        mean = first + total / one(count)
-        for q in range(count):
-            squares += (kept[at(row + q)] - mean) * (kept[at(row + q)] - mean)
+    row = k * (STRIP + 1)
+    first, total, squares = kept[at(row)], one(0), one(0)
+    for q in range(0, STRIP, PARTS):
+        if q + part < count:
+            total, squares = with_value(total, squares, kept[at(row + q + part)] - first)
+    parts[at(thread)], parts[at(thread + STRIP)] = total, squares
+    cuda.syncthreads()
+    if part == 0 and k <= d % FRAMES:
+        for other in range(1, PARTS):
+            total += parts[at(thread + other)]
+            squares += parts[at(thread + other + STRIP)]
         to = 3 * (start + k * pieces)
-        moments[at(to)], moments[at(to + 1)], moments[at(to + 2)] = one(count), mean, squares
+        moments[at(to)], moments[at(to + 1)], moments[at(to + 2)] = about_mean(one(count), first, total, squares)
     cuda.syncthreads()
 
 
@@ -74,12 +86,10 @@ def plane_moments(moments: FloatArray, epsilon: float, mean: FloatArray, scale: 
     shared = cuda.shared.array(MOMENTS, dtype=mean.dtype)
     one = mean.dtype.type
     for plane in range(cuda.blockIdx.x, mean.size, cuda.gridDim.x):
-        count, average, squares = one(0), one(0), one(0)
+        found = one(0), one(0), one(0)
         for piece in range(cuda.threadIdx.x, moments.shape[1], STRIP):
-            count, average, squares = together(
-                count, average, squares, moments[plane, piece, 0], moments[plane, piece, 1], moments[plane, piece, 2]
-            )
-        count, average, squares = moments_of_strip(shared, count, average, squares)
+            found = together(found, (moments[plane, piece, 0], moments[plane, piece, 1], moments[plane, piece, 2]))
+        count, average, squares = moments_of_strip(shared, found)
         if cuda.threadIdx.x == 0:
             mean[plane] = average
             scale[plane] = reciprocal_deviation(squares / count, epsilon, one(1))

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from ..arrays import FloatArray
 from .device_functions import least
 from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_sums
-from .launch import STRIP, shaped_kernel
+from .launch import MANY, STRIP, shaped_kernel
 from .strips import (
     FRAMES,
     PITCH,
     WIDTH,
+    about_mean,
     activated,
     at,
     moments_of_strip,
@@ -26,8 +27,13 @@ from .strips import (
 )
 from .target import SIMULATED, cuda
 
-ROWS_DOWN = 4 if SIMULATED else 23
-"""Rows of outputs that a strip computes in forward."""
+
+
+def rows_down(samples: int) -> int:
+    """Rows of outputs that a strip computes in forward: with few clips, more strips are shorter."""
+    return 4 if SIMULATED else 23 if samples >= MANY else 9
+
+
 
 COLUMNS_OUT = WIDTH - 3
 """Columns of outputs of a strip: the last three see only parts of their windows."""
@@ -38,13 +44,15 @@ ROWS_OWNED = 3 if SIMULATED else 16
 MAPS = 4
 """Maps whose weights' gradients a strip adds up at a time."""
 
-SUMS, MOMENTS, OF_BIAS = 2 * PITCH, 3 * STRIP, ROWS_OWNED * WIDTH
+SUMS, MOMENTS = 2 * PITCH, 3 * STRIP
 KEPT, OF_WEIGHTS = 2 * FRAMES * (STRIP + 1), 3 * MAPS * STRIP
 """Numbers in shared memory."""
 
 
 @shaped_kernel("y", "moments")
-def windows_forward(channels: int, depth: int, height: int, width: int, maps: int) -> Callable[..., None]:
+def windows_forward(
+    channels: int, depth: int, height: int, width: int, maps: int, rows_down: int
+) -> Callable[..., None]:
     """Leaky ReLU of the weighted sum of normalised planes, and the moments of its pieces.
 
     Takes ``x (n, c, d, h, w)``, not normalised, the ``mean`` and ``scale (n, c, d)`` of its planes,
@@ -52,7 +60,7 @@ def windows_forward(channels: int, depth: int, height: int, width: int, maps: in
     ``moments (n f d', pieces, 3)``.
     """
     frames, rows, columns, area = depth - 2, height - 3, width - 3, height * width
-    across, down = -(-columns // COLUMNS_OUT), -(-rows // ROWS_DOWN)
+    across, down = -(-columns // COLUMNS_OUT), -(-rows // rows_down)
 
     def windows_forward(
         x: FloatArray,
@@ -69,15 +77,17 @@ def windows_forward(channels: int, depth: int, height: int, width: int, maps: in
         one, q = y.dtype.type, cuda.threadIdx.x
         zero = one(0)
         for task in range(cuda.blockIdx.x, moments.size // 3, cuda.gridDim.x):
-            left, top = task % across * COLUMNS_OUT, task // across % down * ROWS_DOWN
+            left, top = task % across * COLUMNS_OUT, task // across % down * rows_down
             plane = task // (across * down)
             d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
             outputs = least(COLUMNS_OUT, columns - left)
             inside0, inside1 = q < outputs, q + STRIP < outputs
             w0, w1 = least(left + q, width - 1), least(left + q + STRIP, width - 1)
-            count, mean0, mean1, squares0, squares1 = zero, zero, zero, zero, zero
+            # moments of this thread's columns, counted from their first numbers
+            first0, total0, squares0 = zero, zero, zero
+            first1, total1, squares1 = zero, zero, zero
             above1, above2, above3 = (zero, zero), (zero, zero), (zero, zero)
-            for h in range(top, least(top + ROWS_DOWN, rows) + 3):
+            for h in range(top, least(top + rows_down, rows) + 3):
                 # P = sum_{c,i} x[n,c,d+i] W[c,f,i], in the last of the four rows of a window
                 p0, p1 = zero, zero
                 for c in range(channels):
@@ -92,97 +102,77 @@ def windows_forward(channels: int, depth: int, height: int, width: int, maps: in
                     put(sums, row, sum_down(above3, above2, above1, (p0, p1)))
                     cuda.syncthreads()
                     z0, z1 = sum_ahead(sums, row)
-                    count += one(1)
-                    share = one(1) / count
                     cell, to = ((f * frames + d) * rows + h - 3) * columns, (plane * rows + h - 3) * columns
                     if inside0:
                         z0 = activated(z0 + bias[at(cell + left + q)], alpha)
                         y[at(to + left + q)] = z0
-                        mean0, squares0 = with_value(share, mean0, squares0, z0)
+                        first0 = z0 if h == top + 3 else first0
+                        total0, squares0 = with_value(total0, squares0, z0 - first0)
                     if inside1:
                         z1 = activated(z1 + bias[at(cell + left + q + STRIP)], alpha)
                         y[at(to + left + q + STRIP)] = z1
-                        mean1, squares1 = with_value(share, mean1, squares1, z1)
+                        first1 = z1 if h == top + 3 else first1
+                        total1, squares1 = with_value(total1, squares1, z1 - first1)
                 above3, above2, above1 = above2, above1, (p0, p1)
-            count0, count1 = count if inside0 else zero, count if inside1 else zero
-            count0, mean0, squares0 = together(count0, mean0, squares0, count1, mean1, squares1)
-            count0, mean0, squares0 = moments_of_strip(shared, count0, mean0, squares0)
+            count = one(least(rows_down, rows - top))
+            left_moments = about_mean(count if inside0 else zero, first0, total0, squares0)
+            right_moments = about_mean(count if inside1 else zero, first1, total1, squares1)
+            found = moments_of_strip(shared, together(left_moments, right_moments))
             if q == 0:
-                moments[3 * task], moments[3 * task + 1], moments[3 * task + 2] = count0, mean0, squares0
+                moments[at(3 * task)], moments[at(3 * task + 1)], moments[at(3 * task + 2)] = found
 
     return windows_forward
 
 
-@shaped_kernel("g", "dbias")
-def windows_spread(depth: int, height: int, width: int, maps: int, classes: int, slabs: int) -> Callable[..., None]:
+@shaped_kernel("g")
+def windows_spread(depth: int, height: int, width: int, maps: int, classes: int) -> Callable[..., None]:
     """FC_OUT, NORM_6 and leaky ReLU, backward; and ``G[n,f,d',h,w]``, the sum over the windows that cover ``(h, w)``.
 
     Takes ``dlogits (n, k)``, FC_OUT's ``weights (f, k, d', h', w')``, ``y`` of :func:`windows_forward`, NORM_6's
-    ``affine`` coefficients and alpha; writes ``g`` and ``dbias (slab, f, d', h', w')``.  ``depth`` is that of the
-    layer's input, ``d' = depth - 2``.
+    ``affine`` coefficients and alpha; writes ``g``.  ``depth`` is that of the layer's input, ``d' = depth - 2``.
     """
     frames, rows, columns, area = depth - 2, height - 3, width - 3, height * width
     across, down = -(-width // COLUMNS_OUT), -(-height // ROWS_OWNED)
     step = frames * rows * columns
-    tasks = slabs * maps * frames * down * across
 
     def windows_spread(
-        dlogits: FloatArray,
-        weights: FloatArray,
-        y: FloatArray,
-        affine: FloatArray,
-        alpha: float,
-        g: FloatArray,
-        dbias: FloatArray,
+        dlogits: FloatArray, weights: FloatArray, y: FloatArray, affine: FloatArray, alpha: float, g: FloatArray
     ) -> None:
         gradients = cuda.shared.array(SUMS, dtype=y.dtype)
-        of_bias = cuda.shared.array(OF_BIAS, dtype=y.dtype)
         zero, q = y.dtype.type(0), cuda.threadIdx.x
-        samples = y.size // (maps * step)
-        for task in range(cuda.blockIdx.x, tasks, cuda.gridDim.x):
+        for task in range(cuda.blockIdx.x, g.size // area * down * across, cuda.gridDim.x):
             left, top = task % across * COLUMNS_OUT, task // across % down * ROWS_OWNED
-            d, f = task // (across * down) % frames, task // (across * down * frames) % maps
-            slab = task // (across * down * frames * maps)
+            plane = task // (across * down)
+            d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
             # column q of the strip is column left - 3 + q of the map
             w0, w1 = left - 3 + q, left - 3 + q + STRIP
-            for r in range(0, OF_BIAS, WIDTH):
-                put(of_bias, r + q, (zero, zero))
-            for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
-                plane = (n * maps + f) * frames + d
-                of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
-                above1, above2, above3 = (zero, zero), (zero, zero), (zero, zero)
-                for h in range(top - 3, least(top + ROWS_OWNED, height)):
-                    dz0, dz1 = zero, zero
-                    if h >= 0 and h < rows:
-                        in_weights, in_y = (f * classes * frames + d) * rows + h, plane * rows + h
-                        if w0 >= 0 and w0 < columns:
-                            for k in range(classes):
-                                dz0 += dlogits[at(n * classes + k)] * weights[at(in_weights * columns + k * step + w0)]
-                            dz0 = before_activation(dz0, y[at(in_y * columns + w0)], of_plane, alpha)
-                        if w1 >= 0 and w1 < columns:
-                            for k in range(classes):
-                                dz1 += dlogits[at(n * classes + k)] * weights[at(in_weights * columns + k * step + w1)]
-                            dz1 = before_activation(dz1, y[at(in_y * columns + w1)], of_plane, alpha)
-                    row = (h + 3) % 2 * PITCH + q
-                    put(gradients, row + 3, (dz0, dz1))
-                    cuda.syncthreads()
-                    spread = sum_ahead(gradients, row)
-                    if h >= top:
-                        r = (h - top) * WIDTH + q
-                        put(of_bias, r, (of_bias[at(r)] + dz0, of_bias[at(r + STRIP)] + dz1))
-                        g0, g1 = sum_down(spread, above1, above2, above3)
-                        cell = plane * area + h * width
-                        if q >= 3 and w0 < width:
-                            g[at(cell + w0)] = g0
-                        if w1 < width:
-                            g[at(cell + w1)] = g1
-                    above3, above2, above1 = above2, above1, spread
+            of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
+            above1, above2, above3 = (zero, zero), (zero, zero), (zero, zero)
+            for h in range(top - 3, least(top + ROWS_OWNED, height)):
+                dz0, dz1 = zero, zero
+                if h >= 0 and h < rows:
+                    in_weights, in_y = ((f * classes * frames + d) * rows + h) * columns, (plane * rows + h) * columns
+                    if w0 >= 0 and w0 < columns:
+                        for k in range(classes):
+                            dz0 += dlogits[at(n * classes + k)] * weights[at(in_weights + k * step + w0)]
+                        dz0 = before_activation(dz0, y[at(in_y + w0)], of_plane, alpha)
+                    if w1 >= 0 and w1 < columns:
+                        for k in range(classes):
+                            dz1 += dlogits[at(n * classes + k)] * weights[at(in_weights + k * step + w1)]
+                        dz1 = before_activation(dz1, y[at(in_y + w1)], of_plane, alpha)
+                row = (h + 3) % 2 * PITCH + q
+                put(gradients, row + 3, (dz0, dz1))
                 cuda.syncthreads()
-            for r in range(least(ROWS_OWNED, rows - top)):
-                for p in range(q, WIDTH, STRIP):
-                    if p >= 3 and left - 3 + p < columns:
-                        cell = ((slab * maps + f) * frames + d) * rows + top + r
-                        dbias[at(cell * columns + left - 3 + p)] = of_bias[at(r * WIDTH + p)]
+                spread = sum_ahead(gradients, row)
+                if h >= top:
+                    g0, g1 = sum_down(spread, above1, above2, above3)
+                    cell = plane * area + h * width
+                    if q >= 3 and w0 < width:
+                        g[at(cell + w0)] = g0
+                    if w1 < width:
+                        g[at(cell + w1)] = g1
+                above3, above2, above1 = above2, above1, spread
+            cuda.syncthreads()
 
     return windows_spread
 

@@ -25,6 +25,9 @@ Every kernel strides over its tasks, so that any sizes are right.  The simulator
 STRIP = 8 if SIMULATED else 32
 """Threads of a block that is one warp: ``strips.py`` says what for."""
 
+MANY = 16
+"""From so many clips on, a strip does more in a row; below, there would be too few strips."""
+
 MOST_THREADS = 1024
 """Threads of a block that any device of today allows; ``device_functions.block_sum`` has room for so many."""
 

@@ -27,6 +27,9 @@ FRAMES = 8
 Pair = tuple[float, float]
 """Numbers of a thread's two columns."""
 
+Moments = tuple[float, float, float]
+"""The count of some numbers, their mean, and the sum of squares about it."""
+
 at = np.uint64
 """An index that is not negative: of others, the compiler asks each time whether they count from the end."""
 
@@ -68,38 +71,44 @@ def sum_down(a: Pair, b: Pair, c: Pair, d: Pair) -> Pair:
 
 
 @inline
-def with_value(share: float, mean: float, squares: float, value: float) -> Pair:
-    """Mean and squares with one ``value`` more, which is ``share`` of all then (Welford)."""
-    step = value - mean
-    mean += step * share
-    return mean, squares + step * (value - mean)
+def with_value(total: float, squares: float, value: float) -> Pair:
+    """The sums of some numbers and of their squares, with one ``value`` more."""
+    return total + value, squares + value * value
 
 
 @inline
-def together(
-    count: float, mean: float, squares: float, more: float, their_mean: float, their_squares: float
-) -> tuple[float, float, float]:
+def about_mean(count: float, first: float, total: float, squares: float) -> Moments:
+    """Moments of ``count`` numbers, given the sums of their differences to the first of them, and of the squares.
+
+    Counted from one of the numbers themselves, no more digits are lost than the count has.
+    """
+    zero = count - count
+    if not count > zero:
+        return zero, zero, zero
+    mean = total / count
+    return count, first + mean, squares - mean * total
+
+
+@inline
+def together(a: Moments, b: Moments) -> Moments:
     """Moments of two parts together (Chan, Golub and LeVeque); either may be of no numbers."""
-    if more > count - count:
-        share = more / (count + more)
-        step = their_mean - mean
-        squares += their_squares + step * step * count * share
-        mean += step * share
-    return count + more, mean, squares
+    (count, mean, squares), (more, their_mean, their_squares) = a, b
+    if not more > count - count:
+        return a
+    share, step = more / (count + more), their_mean - mean
+    return count + more, mean + step * share, squares + their_squares + step * step * count * share
 
 
 @inline
-def moments_of_strip(shared: FloatArray, count: float, mean: float, squares: float) -> tuple[float, float, float]:
+def moments_of_strip(shared: FloatArray, mine: Moments) -> Moments:
     """Moments of what all threads have, in a fixed order, right in thread 0; ``shared`` has room for 3 STRIP numbers."""
     q, half = cuda.threadIdx.x, STRIP // 2
     while half > 0:
-        shared[at(q)], shared[at(q + STRIP)], shared[at(q + 2 * STRIP)] = count, mean, squares
+        shared[at(q)], shared[at(q + STRIP)], shared[at(q + 2 * STRIP)] = mine
         cuda.syncthreads()
         if q < half:
             p = q + half
-            count, mean, squares = together(
-                count, mean, squares, shared[at(p)], shared[at(p + STRIP)], shared[at(p + 2 * STRIP)]
-            )
+            mine = together(mine, (shared[at(p)], shared[at(p + STRIP)], shared[at(p + 2 * STRIP)]))
         cuda.syncthreads()
         half //= 2
-    return count, mean, squares
+    return mine
