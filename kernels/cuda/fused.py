@@ -178,7 +178,7 @@ class Fused:
         features_affine.over_elements(made.scale5.size, dlogits, made.parts, made.mean5, made.scale5, cells, affine5)
         dw7, (h, w) = memory(w7.shape, self.dtype), y3.shape[3:]
         planes_backward.of(f, frames, cells, self.classes).over_elements(
-            w7.size + db5.size, *rows(dlogits, y5, made.mean5, made.scale5, w7, affine5), alpha, *rows(dw7, db5)
+            (-(-self.classes // 3) + 1) * db5.size, *rows(dlogits, y5, made.mean5, made.scale5, w7, affine5), alpha, *rows(dw7, db5)
         )
         g, slabs = memory((n, f, frames, h, w), self.dtype), min(n, SLABS)
         windows_spread.of(frames + 2, h, w, f, self.classes)(
@@ -244,7 +244,7 @@ class Fused:
         pieces = tiles_of((h - 3, w - 3), (down, fused_windows.COLUMNS_OUT))
         moments = memory((n, f, d - 6, pieces, 3), self.dtype)
         windows_forward.of(f, d - 4, h, w, f, down)(
-            moments.size // 3, STRIP, *rows(y3, mean3, scale3, w5, b5), alpha, *rows(y5, moments)
+            n * f * -(-(d - 6) // 2) * pieces, STRIP, *rows(y3, mean3, scale3, w5, b5), alpha, *rows(y5, moments)
         )
         mean5, scale5 = self._moments(moments)
         # FC_OUT

@@ -7,7 +7,7 @@ all that NORM_6 needs backward: the sums of its gradient and of its gradient tim
 from collections.abc import Callable
 
 from ..arrays import FloatArray
-from .device_functions import block_sum
+from .device_functions import block_sum, least
 from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_affine
 from .launch import STRIP, kernel, shaped_kernel
 from .strips import at, normalized
@@ -85,13 +85,14 @@ def features_affine(
 def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callable[..., None]:
     """``dW[f,k,d,h,w] = sum_n n[n,f,d,h,w] dlogits[n,k]``, of normalised planes; and the gradient of L5WS's bias.
 
-    One thread per weight, and one per bias, which is the sum over the clips of what is left of ``dlogits`` before
+    One thread per three classes of a weight, and one per bias, which is the sum over the clips of what is left of ``dlogits`` before
     NORM_6 and the leaky ReLU.
 
     Takes ``dlogits (n, k)``, ``y``, ``mean``, ``scale`` and ``weights`` as of :func:`weigh_planes`, NORM_6's ``affine``
     coefficients and alpha; writes ``dweights (f, k, d, cells)`` and ``dbias (f, d, cells)``.
     """
-    step, size = frames * cells, maps * classes * frames * cells
+    step, some = frames * cells, -(-classes // 3)
+    size = maps * some * step
 
     def planes_backward(
         dlogits: FloatArray,
@@ -108,12 +109,20 @@ def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callabl
         for place in range(cuda.grid(1), size + maps * step, cuda.gridsize(1)):
             cell, d, total = place % cells, place // cells % frames, zero
             if place < size:
-                k, f = place // step % classes, place // (step * classes)
+                k, f, more, most = place // step % some * 3, place // (step * some), zero, zero
+                second, third = least(k + 1, classes - 1), least(k + 2, classes - 1)
                 for n in range(samples):
                     plane = (n * maps + f) * frames + d
                     value = normalized(y[at(plane * cells + cell)], mean[at(plane)], scale[at(plane)])
                     total += value * dlogits[at(n * classes + k)]
-                dweights[at(place)] = total
+                    more += value * dlogits[at(n * classes + second)]
+                    most += value * dlogits[at(n * classes + third)]
+                to = (f * classes * frames + d) * cells + cell
+                dweights[at(to + k * step)] = total
+                if k + 1 < classes:
+                    dweights[at(to + second * step)] = more
+                if k + 2 < classes:
+                    dweights[at(to + third * step)] = most
             else:
                 f = (place - size) // step
                 weight = (f * classes * frames + d) * cells + cell

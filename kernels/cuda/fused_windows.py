@@ -9,11 +9,13 @@ from collections.abc import Callable
 from ..arrays import FloatArray
 from .device_functions import least
 from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_sums
-from .launch import MANY, STRIP, shaped_kernel
+from .launch import MANY, STRIP, inline, shaped_kernel
 from .strips import (
     FRAMES,
     PITCH,
     WIDTH,
+    Moments,
+    Pair,
     about_mean,
     activated,
     at,
@@ -45,6 +47,7 @@ MAPS = 4
 """Maps whose weights' gradients a strip adds up at a time."""
 
 SUMS, MOMENTS = 2 * PITCH, 3 * STRIP
+SUMS_OF_TWO = 2 * SUMS
 KEPT, OF_WEIGHTS = 2 * FRAMES * (STRIP + 1), 3 * MAPS * STRIP
 """Numbers in shared memory."""
 
@@ -55,12 +58,14 @@ def windows_forward(
 ) -> Callable[..., None]:
     """Leaky ReLU of the weighted sum of normalised planes, and the moments of its pieces.
 
+    A strip makes two frames of outputs, which have their weights and two of four frames of the input in common.
+
     Takes ``x (n, c, d, h, w)``, not normalised, the ``mean`` and ``scale (n, c, d)`` of its planes,
     ``weights (c, f, 3, h, w)``, ``bias (f, d', h', w')`` and alpha; writes ``y (n, f, d', h', w')`` and
     ``moments (n f d', pieces, 3)``.
     """
     frames, rows, columns, area = depth - 2, height - 3, width - 3, height * width
-    across, down = -(-columns // COLUMNS_OUT), -(-rows // rows_down)
+    across, down, pairs = -(-columns // COLUMNS_OUT), -(-rows // rows_down), -(-frames // 2)
 
     def windows_forward(
         x: FloatArray,
@@ -72,56 +77,111 @@ def windows_forward(
         y: FloatArray,
         moments: FloatArray,
     ) -> None:
-        sums = cuda.shared.array(SUMS, dtype=y.dtype)
+        sums = cuda.shared.array(SUMS_OF_TWO, dtype=y.dtype)
         shared = cuda.shared.array(MOMENTS, dtype=y.dtype)
         one, q = y.dtype.type, cuda.threadIdx.x
         zero = one(0)
-        for task in range(cuda.blockIdx.x, moments.size // 3, cuda.gridDim.x):
+        for task in range(cuda.blockIdx.x, x.size // (channels * depth * area) * maps * pairs * down * across, cuda.gridDim.x):
             left, top = task % across * COLUMNS_OUT, task // across % down * rows_down
-            plane = task // (across * down)
-            d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
+            pair = task // (across * down)
+            d, f, n = pair % pairs * 2, pair // pairs % maps, pair // (pairs * maps)
+            plane, both = (n * maps + f) * frames + d, d + 1 < frames
             outputs = least(COLUMNS_OUT, columns - left)
-            inside0, inside1 = q < outputs, q + STRIP < outputs
+            inside = q < outputs, q + STRIP < outputs
             w0, w1 = least(left + q, width - 1), least(left + q + STRIP, width - 1)
-            # moments of this thread's columns, counted from their first numbers
-            first0, total0, squares0 = zero, zero, zero
-            first1, total1, squares1 = zero, zero, zero
+            in_bias = (f * frames + d) * rows * columns
+            # of each frame: sums of this thread's columns for their moments, counted from their first numbers
+            firsts, others_firsts = (zero, zero), (zero, zero)
+            totals, others_totals = (zero, zero, zero, zero), (zero, zero, zero, zero)
             above1, above2, above3 = (zero, zero), (zero, zero), (zero, zero)
+            others1, others2, others3 = (zero, zero), (zero, zero), (zero, zero)
             for h in range(top, least(top + rows_down, rows) + 3):
-                # P = sum_{c,i} x[n,c,d+i] W[c,f,i], in the last of the four rows of a window
-                p0, p1 = zero, zero
+                # P = sum_{c,i} x[n,c,d+i] W[c,f,i], in the last of the four rows of a window, of frames d and d + 1
+                p0, p1, r0, r1 = zero, zero, zero, zero
                 for c in range(channels):
+                    frame, weight = (n * channels + c) * depth + d, (c * maps + f) * 3 * area + h * width
+                    x0, x1 = _normalized(x, mean, scale, frame, (h * width + w0, h * width + w1), area)
                     for i in range(3):
-                        frame = (n * channels + c) * depth + d + i
-                        average, factor = mean[at(frame)], scale[at(frame)]
-                        cell, weight = frame * area + h * width, ((c * maps + f) * 3 + i) * area + h * width
-                        p0 += normalized(x[at(cell + w0)], average, factor) * weights[at(weight + w0)]
-                        p1 += normalized(x[at(cell + w1)], average, factor) * weights[at(weight + w1)]
+                        following = least(frame + i + 1, (n * channels + c + 1) * depth - 1)
+                        y0, y1 = _normalized(x, mean, scale, following, (h * width + w0, h * width + w1), area)
+                        v0, v1 = weights[at(weight + i * area + w0)], weights[at(weight + i * area + w1)]
+                        p0, p1, r0, r1 = p0 + x0 * v0, p1 + x1 * v1, r0 + y0 * v0, r1 + y1 * v1
+                        x0, x1 = y0, y1
                 if h >= top + 3:
-                    row = h % 2 * PITCH + q
+                    row, h0 = h % 2 * 2 * PITCH + q, (h - 3) * columns + left + q
                     put(sums, row, sum_down(above3, above2, above1, (p0, p1)))
+                    put(sums, row + PITCH, sum_down(others3, others2, others1, (r0, r1)))
                     cuda.syncthreads()
-                    z0, z1 = sum_ahead(sums, row)
-                    cell, to = ((f * frames + d) * rows + h - 3) * columns, (plane * rows + h - 3) * columns
-                    if inside0:
-                        z0 = activated(z0 + bias[at(cell + left + q)], alpha)
-                        y[at(to + left + q)] = z0
-                        first0 = z0 if h == top + 3 else first0
-                        total0, squares0 = with_value(total0, squares0, z0 - first0)
-                    if inside1:
-                        z1 = activated(z1 + bias[at(cell + left + q + STRIP)], alpha)
-                        y[at(to + left + q + STRIP)] = z1
-                        first1 = z1 if h == top + 3 else first1
-                        total1, squares1 = with_value(total1, squares1, z1 - first1)
+                    firsts, totals = _put_outputs(
+                        sums, row, bias, in_bias + h0, y, plane * rows * columns + h0, inside, alpha, firsts, totals,
+                        h == top + 3,
+                    )  # fmt: skip
+                    if both:
+                        others_firsts, others_totals = _put_outputs(
+                            sums, row + PITCH, bias, in_bias + rows * columns + h0, y,
+                            (plane + 1) * rows * columns + h0, inside, alpha, others_firsts, others_totals, h == top + 3,
+                        )  # fmt: skip
                 above3, above2, above1 = above2, above1, (p0, p1)
-            count = one(least(rows_down, rows - top))
-            left_moments = about_mean(count if inside0 else zero, first0, total0, squares0)
-            right_moments = about_mean(count if inside1 else zero, first1, total1, squares1)
-            found = moments_of_strip(shared, together(left_moments, right_moments))
+                others3, others2, others1 = others2, others1, (r0, r1)
+            count, to = one(least(rows_down, rows - top)), plane * across * down + task % (across * down)
+            found = moments_of_strip(shared, _of_columns(count, inside, firsts, totals))
             if q == 0:
-                moments[at(3 * task)], moments[at(3 * task + 1)], moments[at(3 * task + 2)] = found
+                moments[at(3 * to)], moments[at(3 * to + 1)], moments[at(3 * to + 2)] = found
+            found, to = moments_of_strip(shared, _of_columns(count, inside, others_firsts, others_totals)), to + across * down
+            if q == 0 and both:
+                moments[at(3 * to)], moments[at(3 * to + 1)], moments[at(3 * to + 2)] = found
 
     return windows_forward
+
+
+@inline
+def _normalized(
+    x: FloatArray, mean: FloatArray, scale: FloatArray, frame: int, cells: tuple[int, int], area: int
+) -> Pair:
+    """Two cells of a frame, normalised."""
+    average, factor = mean[at(frame)], scale[at(frame)]
+    left, right = x[at(frame * area + cells[0])], x[at(frame * area + cells[1])]
+    return normalized(left, average, factor), normalized(right, average, factor)
+
+
+@inline
+def _put_outputs(
+    sums: FloatArray,
+    row: int,
+    bias: FloatArray,
+    in_bias: int,
+    y: FloatArray,
+    in_y: int,
+    inside: tuple[bool, bool],
+    alpha: float,
+    firsts: Pair,
+    totals: tuple[float, float, float, float],
+    begins: bool,
+) -> tuple[Pair, tuple[float, float, float, float]]:
+    """Write the outputs of a row in two columns, as far as ``inside``, and add them to what their moments come from."""
+    (z0, z1), (total0, squares0, total1, squares1) = sum_ahead(sums, row), totals
+    first0, first1 = firsts
+    if inside[0]:
+        z0 = activated(z0 + bias[at(in_bias)], alpha)
+        y[at(in_y)] = z0
+        first0 = z0 if begins else first0
+        total0, squares0 = with_value(total0, squares0, z0 - first0)
+    if inside[1]:
+        z1 = activated(z1 + bias[at(in_bias + STRIP)], alpha)
+        y[at(in_y + STRIP)] = z1
+        first1 = z1 if begins else first1
+        total1, squares1 = with_value(total1, squares1, z1 - first1)
+    return (first0, first1), (total0, squares0, total1, squares1)
+
+
+@inline
+def _of_columns(
+    count: float, inside: tuple[bool, bool], firsts: Pair, totals: tuple[float, float, float, float]
+) -> Moments:
+    """Moments of ``count`` outputs in each of two columns, as far as ``inside``."""
+    zero = count - count
+    left = about_mean(count if inside[0] else zero, firsts[0], totals[0], totals[1])
+    return together(left, about_mean(count if inside[1] else zero, firsts[1], totals[2], totals[3]))
 
 
 @shaped_kernel("g")
