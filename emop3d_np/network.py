@@ -372,13 +372,13 @@ def _parts(count):
 
 
 def _add_scaled(total, factor, values):
-    """``total += factor values``; makes no array."""
+    """``total += factor values``; makes no array.  Arrays that are elsewhere know how."""
     if isinstance(total, np.ndarray):
         from scipy.linalg.blas import get_blas_funcs  # at its first use: not every run wants it
 
         get_blas_funcs("axpy", (total,))(values.reshape(-1), total.reshape(-1), a=factor)
     else:
-        total += factor * values
+        total.add_scaled(factor, values)
 
 
 def _half_square(w):

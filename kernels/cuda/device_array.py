@@ -65,7 +65,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def row(self) -> Memory:
         """The memory as one row."""
-        return self.data.reshape(self.size)
+        return self.data if self.ndim == 1 else self.data.reshape(self.size)
 
     def reshape(self, *shape: Any) -> "DeviceArray":
         """The same memory under another shape, given as a tuple or as numbers; one of them may be -1."""
@@ -84,6 +84,11 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         same_side((self, *arrays), ("parameter", "gradient", *(["slot"] * (len(arrays) - 1))))
         kernel: Kernel = getattr(update, rule)
         kernel.over_elements(self.size, self.row, *(a.row for a in arrays), *map(self.dtype.type, constants))
+
+    def add_scaled(self, factor: float, values: "DeviceArray") -> None:
+        """Add ``factor values``, of an array of the same shape."""
+        one = self.dtype.type
+        elements.combine.over_elements(self.size, self.row, values.row, one(1), one(factor), self.row)
 
     def half_square(self) -> float:
         """``||a||^2 / 2``: one partial sum per block, added up in float64."""

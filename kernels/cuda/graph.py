@@ -1,12 +1,14 @@
 """CUDA graphs: launches that are captured once and then launched together, which costs the host as much as one of them.
 
 A launch from Python takes longer than most kernels of this edition.  A graph keeps what the launches were given, the
-addresses of their arrays and their numbers: it may be launched again as long as those arrays are there.
+addresses of their arrays and their numbers: it may be launched again as long as those arrays are there.  Copies from
+and to pinned memory may be part of it.
 
 The package cuda-bindings, which numba-cuda-mlir and numba-cuda bring along, reaches the driver's functions.  Where it
 is missing, or where capturing fails, everything is launched one by one as before, and :data:`failures` says why.
 """
 
+import threading
 import weakref
 from collections.abc import Callable
 from functools import cache
@@ -23,6 +25,10 @@ ENABLED = True
 
 failures: list[str] = []
 """Why nothing is captured any longer, in the driver's words: one line, or none."""
+
+
+_thread = threading.local()
+"""Of each thread: whether it is ``ready``."""
 
 
 class _Refused(Exception):
@@ -47,6 +53,9 @@ class Graph(Generic[Result]):
 
     def launch(self) -> bool:
         """Launch on ``launch.stream``; returns whether the driver did, which otherwise is never asked again."""
+        if not getattr(_thread, "ready", False):
+            cuda.current_context()  # made that of this thread, which may never have launched anything before
+            _thread.ready = True
         try:
             _call("cuGraphLaunch", self._executable, _stream())
         except _Refused as error:
@@ -64,8 +73,9 @@ def capture(work: Callable[[], Result]) -> "Graph[Result] | None":
     """Capture what a function launches on ``launch.stream``; nothing of it runs before the graph is launched.
 
     Args:
-        work: function without arguments that only launches: it copies nothing, waits for nothing and gets no memory.
-            Its kernels have been launched before, with arguments of these types: to load one cannot be captured.
+        work: function without arguments that only launches, and copies from and to pinned memory: it waits for nothing
+            and gets no memory.  Its kernels have been launched before, with arguments of these types: to load one
+            cannot be captured.
 
     Returns:
         The graph, or None where it could not be made; then :data:`failures` says why.

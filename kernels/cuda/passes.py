@@ -1,8 +1,8 @@
 """A pass of a network over a number of clips: what it keeps for the next one, and how its data come and go.
 
 Of a pass nothing is waited for but its results: clips and labels go up from memory that the device reads by itself, the
-launches follow on the same stream, one copy brings all results back.  When the same arrays are worked on again, the
-launches are captured, and from then on they are one (``graph.py``).
+launches follow on the same stream, one copy brings all results back.  When the same arrays are worked on again, all of
+that is captured, and from then on it is one launch (``graph.py``).
 """
 
 from collections import OrderedDict, deque
@@ -34,6 +34,7 @@ class Pass:
         self._graphs: OrderedDict[Key, tuple[graph.Graph[Memory], list[Memory]]] = OrderedDict()
         self._seen: deque[Key] = deque(maxlen=GRAPHS)
         self._places: dict[str, tuple[AnyArray | None, DeviceArray]] = {}
+        self._waiting: list[tuple[AnyArray, DeviceArray]] = []
         self._results: AnyArray | None = None
 
     def sent(self, name: str, values: AnyArray | DeviceArray) -> DeviceArray:
@@ -41,7 +42,8 @@ class Pass:
 
         Args:
             name: of the array.
-            values: of the same shape and dtype every time; it stays as it is until :meth:`run` is over.
+            values: of the same shape and dtype every time; it stays as it is until the next :meth:`run` is over, which
+                may be the one that copies it.
         """
         if isinstance(values, DeviceArray):
             return values
@@ -49,12 +51,13 @@ class Pass:
             staged = pinned(values.shape, values.dtype) if values.nbytes <= STAGED else None
             self._places[name] = staged, DeviceArray.empty(values.shape, values.dtype)
         staged, placed = self._places[name]
-        if not recording():
-            if staged is None:
-                staged = np.ascontiguousarray(values)
-            else:
-                staged[...] = values
-            placed.data.copy_to_device(staged, stream=stream())
+        if recording():
+            return placed
+        if staged is None:
+            placed.data.copy_to_device(np.ascontiguousarray(values), stream=stream())
+        else:
+            staged[...] = values
+            self._waiting.append((staged, placed))
         return placed
 
     def run(self, work: Callable[[], Memory], *arrays: DeviceArray) -> AnyArray:
@@ -70,20 +73,27 @@ class Pass:
         Returns:
             ndarray.
         """
-        results = self._launched(work, arrays)
-        if recording():
+        going_up, self._waiting = self._waiting, []
+
+        def launch() -> Memory:
+            for staged, placed in going_up:
+                placed.data.copy_to_device(staged, stream=stream())
+            with kept(self._arrays):
+                results = work()
+            if self._results is None:
+                self._results = pinned(results.shape, results.dtype)
+            if not recording():
+                results.copy_to_host(self._results, stream=stream())
+            return results
+
+        results = self._launched(launch, arrays)
+        if recording() or self._results is None:
             return np.zeros(results.shape, results.dtype)
-        if self._results is None:
-            self._results = pinned(results.shape, results.dtype)
-        results.copy_to_host(self._results, stream=stream())
         stream().synchronize()
         return self._results.copy()
 
-    def _launched(self, work: Callable[[], Memory], arrays: tuple[DeviceArray, ...]) -> Memory:
-        def launch() -> Memory:
-            with kept(self._arrays):
-                return work()
-
+    def _launched(self, launch: Callable[[], Memory], arrays: tuple[DeviceArray, ...]) -> Memory:
+        """Call ``launch``, or launch the graph of such a call."""
         if not graph.usable():
             return launch()
         key = tuple(each.address for each in arrays)

@@ -30,7 +30,7 @@ counts: Counter[str] = Counter()
 
 
 class Stream:
-    """A stream, whose work is done at once; while it is captured, launches wait in a list.
+    """A stream, whose work is done at once; while it is captured, launches and copies of pinned memory wait in a list.
 
     Attributes:
         captured: that list, or None.
@@ -52,6 +52,7 @@ class Stream:
 
 
 _streams: list[Stream] = []
+_pinned: set[int] = set()
 _counting = threading.Lock()
 
 
@@ -84,22 +85,27 @@ class Memory:
         """The address, as ``value``."""
         return SimpleNamespace(value=self.values.ctypes.data)
 
-    def copy_to_device(self, host: AnyArray, stream: object = None) -> None:
+    def copy_to_device(self, host: AnyArray, stream: Any = None) -> None:
         """Write the array ``host`` of the same shape here."""
-        self._copied("up")
-        self.values[...] = host
+        self._copy("up", host, self.values, host, stream)
 
-    def copy_to_host(self, host: AnyArray | None = None, stream: object = None) -> AnyArray:
+    def copy_to_host(self, host: AnyArray | None = None, stream: Any = None) -> AnyArray:
         """The array ``host``, or a new one, of the same shape with what stands here."""
-        self._copied("down")
         host = np.empty(self.shape, self.dtype) if host is None else host
-        host[...] = self.values
+        self._copy("down", self.values, host, host, stream)
         return host
 
-    def _copied(self, way: str) -> None:
-        _outside_of_a_capture("a copy")
-        _count(way)
-        _count(f"bytes {way}", self.nbytes)
+    def _copy(self, way: str, source: AnyArray, target: AnyArray, host: AnyArray, stream: Any) -> None:
+        def copy() -> None:
+            _count(way)
+            _count(f"bytes {way}", self.nbytes)
+            target[...] = source
+
+        if stream is not None and stream.captured is not None and host.ctypes.data in _pinned:
+            stream.captured.append(copy)
+        else:
+            _outside_of_a_capture("a copy")
+            copy()
 
 
 class _Thread(threading.Thread):
@@ -224,10 +230,15 @@ class Cuda:
         return Memory(_unwritten(shape, np.dtype(dtype)))
 
     def pinned_array(self, shape: Any, dtype: Any) -> AnyArray:
-        return np.empty(shape, dtype)
+        host: AnyArray = np.empty(shape, dtype)
+        _pinned.add(host.ctypes.data)
+        return host
 
     def stream(self) -> Any:
         return Stream()
+
+    def current_context(self) -> None:
+        pass
 
     @contextmanager
     def defer_cleanup(self) -> Iterator[None]:
