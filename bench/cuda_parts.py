@@ -7,6 +7,7 @@ something hangs it to the exception, as ``found``.
 import secrets
 import statistics
 import time
+from contextlib import contextmanager
 
 import numpy as np
 from cuda_clock import (
@@ -24,6 +25,7 @@ from cuda_model import traffic
 from cuda_sizes import SIZES
 
 from emop3d_np.errors import InputError
+from kernels.cuda import graph
 from kernels.cuda.device_array import DeviceArray, to_device, upload
 from kernels.cuda.launch import finish, stream
 from kernels.cuda.memory import free_bytes, pinned
@@ -197,17 +199,27 @@ class Training:
         return loss
 
 
+@contextmanager
+def one_by_one():
+    """Within, no step is launched as a graph."""
+    kept, graph.ENABLED = graph.ENABLED, False
+    try:
+        yield
+    finally:
+        graph.ENABLED = kept
+
+
 def kernel_times(results, **_):
     """Each kernel's time in a training step beside its bound, its bytes at the measured rate of a copy."""
     if "copy_bytes_per_second" not in results.get("ceilings", {}):
         results = results | {"ceilings": ceilings()}
     copy_rate = max(results["ceilings"][f"{name}_bytes_per_second"] for name in ("copy", "kernel_copy"))
-    training, launches = Training(SIZES.batch), []
-    for _ in range(3):  # the last step that is launched kernel by kernel has the arrays that all later ones use
-        with noted() as found:
+    training = Training(SIZES.batch)
+    with one_by_one():
+        training.step()  # the first makes the arrays that all later ones use
+        with noted() as launches:
             training.step()
             finish()
-        launches = found or launches
     times, host_seconds, together = launch_seconds(launches, SIZES.repeats)
     kernels = {}
     for launch, seconds in zip(launches, times, strict=True):
