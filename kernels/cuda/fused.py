@@ -35,7 +35,7 @@ FIELD, STRIDES, POOL = (3, 4, 4), (1, 1, 1), (3, 2, 2)
 SLABS = 16
 """Groups of samples with gradients of their own, at most, in the third and the fifth layer."""
 
-FIRST_SLABS, FRAME_GROUPS = 4, 7
+FIRST_SLABS, FRAME_GROUPS = 5, 7
 """The same of the first layer, where the output frames are in groups too."""
 
 CLIPS_AT_A_TIME = 128
@@ -199,7 +199,7 @@ class Fused:
             slabs * f * pieces, STRIP, *rows(dn3, y3, affine3, made.x3, made.mean1, made.scale1, w3), alpha,
             *rows(dn1, dw3, sums1),
         )  # fmt: skip
-        db3 = memory((f, frames + 2), self.dtype)
+        db3 = memory((slabs, f, frames + 2), self.dtype)
         frame_bias_backward(db3.size, STRIP, sums1, db3)
         # L3P's maximum in space, NORM_2, L1WS
         affine1 = self._affine(sums1, made.mean1, made.scale1, (self.h - 3) * (self.w - 3))

@@ -28,6 +28,7 @@ from .strips import (
     sum_down,
     together,
     with_value,
+    within,
 )
 from .target import SIMULATED, cuda
 
@@ -97,6 +98,49 @@ def _products(
 
 
 @inline
+def _ahead(
+    x: FloatArray,
+    weights: FloatArray,
+    first: tuple[int, int],
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    shape: tuple[int, int],
+) -> tuple[Frames, Frames, Frames, Frames]:
+    """What :func:`_products_ahead` needs of the first channel, read a turn before: memory is slow."""
+    (height, width), (w0, w1) = shape, columns
+    area, upper, lower = height * width, within(rows[0], height) * width, within(rows[1], height) * width
+    return (
+        _of_frames(x, first[0], (upper + w0, upper + w1), area),
+        _of_frames(weights, first[1], (upper + w0, upper + w1), area),
+        _of_frames(x, first[0], (lower + w0, lower + w1), area),
+        _of_frames(weights, first[1], (lower + w0, lower + w1), area),
+    )
+
+
+@inline
+def _products_ahead(
+    ahead: tuple[Frames, Frames, Frames, Frames],
+    x: FloatArray,
+    weights: FloatArray,
+    first: tuple[int, int],
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    shape: tuple[int, int],
+    sizes: tuple[int, int, int, int],
+) -> tuple[Pair, Pair]:
+    """:func:`_products` of two rows, their first channel from what :func:`_ahead` read."""
+    (height, width), (w0, w1) = shape, columns
+    upper, lower = _product(ahead[0], ahead[1]), _product(ahead[2], ahead[3])
+    if sizes[0] > 1:
+        cell, below = within(rows[0], height) * width, within(rows[1], height) * width
+        more = _products(x, weights, first, (cell + w0, cell + w1), 1, sizes)
+        upper = upper[0] + more[0], upper[1] + more[1]
+        more = _products(x, weights, first, (below + w0, below + w1), 1, sizes)
+        lower = lower[0] + more[0], lower[1] + more[1]
+    return upper, lower
+
+
+@inline
 def _outputs(sums: FloatArray, start: int, bias: Pair, alpha: float) -> Pair:
     """Leaky ReLU of ``z = b + V[q] + ... + V[q+3]`` of two columns."""
     left, right = sum_ahead(sums, start)
@@ -130,8 +174,8 @@ def first_forward(
             plane = task // (across * down)
             d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
             first = (n * channels * depth + d) * area, f * 3 * area
-            w0, w1 = least(left + q, width - 1), least(left + q + STRIP, width - 1)
-            in_bias, b0, b1 = (f * frames + d) * rows * columns, least(w0, columns - 1), least(w1, columns - 1)
+            w0, w1 = within(left + q, width), within(left + q + STRIP, width)
+            in_bias, b0, b1 = (f * frames + d) * rows * columns, within(w0, columns), within(w1, columns)
             # moments of this thread's columns, counted from their first numbers
             first0, total0, squares0 = zero, zero, zero
             first1, total1, squares1 = zero, zero, zero
@@ -140,13 +184,15 @@ def first_forward(
             above3 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
             above2 = _products(x, weights, first, (cell + width + w0, cell + width + w1), 0, sizes)
             above1 = _products(x, weights, first, (cell + 2 * width + w0, cell + 2 * width + w1), 0, sizes)
+            ahead = _ahead(x, weights, first, (top + 3, top + 4), (w0, w1), (height, width))
             for h in range(top, least(top + rows_down, rows), 2):
-                cell, below = in_bias + h * columns, in_bias + least(h + 1, rows - 1) * columns
+                upper, lower = _products_ahead(
+                    ahead, x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes
+                )
+                ahead = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
+                cell, below = in_bias + h * columns, in_bias + within(h + 1, rows) * columns
                 bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                 bias_lower = bias[at(below + b0)], bias[at(below + b1)]
-                cell, below = (h + 3) * width, least(h + 4, height - 1) * width
-                upper = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
-                lower = _products(x, weights, first, (below + w0, below + w1), 0, sizes)
                 put(sums, q, sum_down(above3, above2, above1, upper))
                 put(sums, PITCH + q, sum_down(above2, above1, upper, lower))
                 above3, above2, above1 = above1, upper, lower
@@ -177,7 +223,7 @@ def first_forward(
     return first_forward
 
 
-@shaped_kernel("dweights", "dbias")
+@shaped_kernel("dweights", "dbias", registers=128)
 def first_backward(
     channels: int, depth: int, height: int, width: int, maps: int, slabs: int, groups: int
 ) -> Callable[..., None]:
@@ -218,10 +264,14 @@ def first_backward(
             f, c = task // (across * down) % maps, task // (across * down * maps) % channels
             part = task // (across * down * maps * channels)
             group, slab = part % groups, part // groups
-            at_columns = left - 4 + q, left - 4 + q + STRIP
-            w0, w1 = most(0, least(at_columns[0], width - 1)), most(0, least(at_columns[1], width - 1))
-            b0, b1 = least(w0, columns - 1), least(w1, columns - 1)
-            m0, m1 = least(w0 // 2, pooled_columns - 1), least(w1 // 2, pooled_columns - 1)
+            first_column, second_column = left - 4 + q, left - 4 + q + STRIP
+            w0, w1 = within(first_column, width), within(second_column, width)
+            b0, b1 = within(first_column, columns), within(second_column, columns)
+            m0, m1 = within(first_column // 2, pooled_columns), within(second_column // 2, pooled_columns)
+            # whether the columns lie in the map, and in a whole block of 2 x 2
+            inside0, inside1 = b0 == first_column, b1 == second_column
+            block0 = inside0 and first_column // 2 == m0
+            block1 = inside1 and second_column // 2 == m1
             for r in range(0, OF_WEIGHTS, WIDTH):
                 put(of_weights, r + q, (zero, zero))
             for d in range(group * frames // groups, (group + 1) * frames // groups):
@@ -233,43 +283,29 @@ def first_backward(
                     of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
                     if of_plane[0] > zero:
                         first = (n * channels * depth + d) * area, f * 3 * area
-                        mine = first[0] + c * depth * area
-                        cell = most(0, top - 4) * width
+                        mine, in_pooled = first[0] + c * depth * area, plane * pooled_rows * pooled_columns
+                        cell = within(top - 4, height) * width
                         above3 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
-                        cell = most(0, top - 3) * width
+                        cell = within(top - 3, height) * width
                         above2 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
-                        cell = most(0, top - 2) * width
+                        cell = within(top - 2, height) * width
                         above1 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
-                        cell, below = most(0, top - 1) * width, least(top, height - 1) * width
-                        x_upper = _of_frames(x, first[0], (cell + w0, cell + w1), area)
-                        x_lower = _of_frames(x, first[0], (below + w0, below + w1), area)
-                        w_upper = _of_frames(weights, first[1], (cell + w0, cell + w1), area)
-                        w_lower = _of_frames(weights, first[1], (below + w0, below + w1), area)
+                        ahead = _ahead(x, weights, first, (top - 1, top), (w0, w1), (height, width))
                         spread1, spread2, spread3 = (zero, zero), (zero, zero), (zero, zero)
                         for h in range(top - 4, top + ROWS_OWNED, 2):
-                            # what was read a turn ago, of the first channel
-                            upper, lower = _product(x_upper, w_upper), _product(x_lower, w_lower)
-                            if channels > 1:
-                                cell = most(0, least(h + 3, height - 1)) * width
-                                more = _products(x, weights, first, (cell + w0, cell + w1), 1, sizes)
-                                upper = upper[0] + more[0], upper[1] + more[1]
-                                cell = most(0, least(h + 4, height - 1)) * width
-                                more = _products(x, weights, first, (cell + w0, cell + w1), 1, sizes)
-                                lower = lower[0] + more[0], lower[1] + more[1]
-                            # memory is slow: what this turn needs at its end, and the next at its beginning
-                            cell, below = most(0, least(h, height - 1)) * width, most(0, least(h + 1, height - 1)) * width
+                            upper, lower = _products_ahead(
+                                ahead, x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes
+                            )
+                            # memory is slow: this is for the next turn, and what follows for the end of this one
+                            ahead = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
+                            cell, below = within(h, height) * width, within(h + 1, height) * width
                             mine_upper = _of_frames(x, mine, (cell + w0, cell + w1), area)
                             mine_lower = _of_frames(x, mine, (below + w0, below + w1), area)
-                            cell, below = most(0, least(h + 5, height - 1)) * width, least(h + 6, height - 1) * width
-                            x_upper = _of_frames(x, first[0], (cell + w0, cell + w1), area)
-                            x_lower = _of_frames(x, first[0], (below + w0, below + w1), area)
-                            w_upper = _of_frames(weights, first[1], (cell + w0, cell + w1), area)
-                            w_lower = _of_frames(weights, first[1], (below + w0, below + w1), area)
-                            cell = in_bias + most(0, least(h, rows - 1)) * columns
+                            cell = in_bias + within(h, rows) * columns
                             bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
-                            cell = in_bias + most(0, least(h + 1, rows - 1)) * columns
+                            cell = in_bias + within(h + 1, rows) * columns
                             bias_lower = bias[at(cell + b0)], bias[at(cell + b1)]
-                            cell = (plane * pooled_rows + most(0, least(h // 2, pooled_rows - 1))) * pooled_columns
+                            cell = in_pooled + within(h // 2, pooled_rows) * pooled_columns
                             of_blocks = dpooled[at(cell + m0)], dpooled[at(cell + m1)]
                             put(sums, q, sum_down(above3, above2, above1, upper))
                             put(sums, PITCH + q, sum_down(above2, above1, upper, lower))
@@ -278,12 +314,13 @@ def first_backward(
                             put(outputs, q, _outputs(sums, q, bias_upper, alpha))
                             put(outputs, WIDTH + q, _outputs(sums, PITCH + q, bias_lower, alpha))
                             cuda.syncthreads()
-                            upper0, lower0 = _gradients(
-                                outputs, q, of_blocks[0], of_plane, (h, at_columns[0]), (rows, columns), alpha
-                            )
-                            upper1, lower1 = _gradients(
-                                outputs, q + STRIP, of_blocks[1], of_plane, (h, at_columns[1]), (rows, columns), alpha
-                            )
+                            inside = h >= 0 and h < rows, h + 1 >= 0 and h + 1 < rows
+                            dm0 = of_blocks[0] if block0 and inside[0] and inside[1] else zero
+                            dm1 = of_blocks[1] if block1 and inside[0] and inside[1] else zero
+                            upper0, lower0 = _gradients(outputs, q, dm0, of_plane, inside, alpha)
+                            upper1, lower1 = _gradients(outputs, q + STRIP, dm1, of_plane, inside, alpha)
+                            upper0, lower0 = upper0 if inside0 else zero, lower0 if inside0 else zero
+                            upper1, lower1 = upper1 if inside1 else zero, lower1 if inside1 else zero
                             put(gradients, q + 3, (upper0, upper1))
                             put(gradients, PITCH + q + 3, (lower0, lower1))
                             cuda.syncthreads()
@@ -336,32 +373,22 @@ def _gradients(
     q: int,
     of_block: float,
     affine: tuple[float, float, float],
-    place: tuple[int, int],
-    shape: tuple[int, int],
+    inside: tuple[bool, bool],
     alpha: float,
 ) -> Pair:
-    """``dz`` of column ``q`` of two rows of ``outputs``: half a block of 2 x 2, which may lie beyond the map.
+    """``dz`` of column ``q`` of two rows of ``outputs``, half a block of 2 x 2; 0 for rows that are not ``inside``.
 
-    ``of_block`` is the gradient of the block's normalised maximum, where the whole block is in the map.  ``place`` is
-    the row and the column in the map, ``shape`` its rows and columns.
+    ``of_block`` is the gradient of the block's normalised maximum, or 0 where the map has no whole block.
     """
-    (h, w), (rows, columns) = place, shape
     (scale, slope, shift), zero, odd = affine, alpha - alpha, q % 2
     # the first of the largest takes the gradient
-    a, chosen = outputs[at(q - odd)], 0
+    largest, chosen = outputs[at(q - odd)], 0
     for k in range(1, 4):
         other = outputs[at(k // 2 * WIDTH + q - odd + k % 2)]
-        if other > a:
-            a, chosen = other, k
-    dm = scale * of_block if h >= 0 and w >= 0 and h + 1 < rows and w - odd + 1 < columns else zero
-    upper, lower = zero, zero
-    if w >= 0 and w < columns:
-        if h >= 0 and h < rows:
-            a = outputs[at(q)]
-            upper = shift + slope * a + (dm if chosen == odd else zero)
-            upper = upper if a > zero else alpha * upper
-        if h + 1 >= 0 and h + 1 < rows:
-            a = outputs[at(WIDTH + q)]
-            lower = shift + slope * a + (dm if chosen == 2 + odd else zero)
-            lower = lower if a > zero else alpha * lower
-    return upper, lower
+        if other > largest:
+            largest, chosen = other, k
+    a, b, dm = outputs[at(q)], outputs[at(WIDTH + q)], scale * of_block
+    upper = shift + slope * a + (dm if chosen == odd else zero)
+    lower = shift + slope * b + (dm if chosen == 2 + odd else zero)
+    upper, lower = upper if a > zero else alpha * upper, lower if b > zero else alpha * lower
+    return upper if inside[0] else zero, lower if inside[1] else zero

@@ -142,16 +142,16 @@ def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[.
 
 @kernel("dbias")
 def frame_bias_backward(sums: FloatArray, dbias: FloatArray) -> None:
-    """``db[f,d'] = sum_{n,h,w} dz``, from the third of the ``sums`` of :func:`frames_backward`."""
+    """``db[slab,f,d'] = sum_{n,h,w} dz``, from the third of the ``sums`` of :func:`frames_backward`."""
     shared = cuda.shared.array(STRIP, dtype=dbias.dtype)
-    maps, frames = dbias.shape
+    slabs, maps, frames = dbias.shape
     samples, pieces, q = sums.shape[0], sums.shape[3], cuda.threadIdx.x
-    for task in range(cuda.blockIdx.x, maps * frames, cuda.gridDim.x):
-        d, f = task % frames, task // frames
+    for task in range(cuda.blockIdx.x, slabs * maps * frames, cuda.gridDim.x):
+        d, f, slab = task % frames, task // frames % maps, task // (frames * maps)
         total = dbias.dtype.type(0)
-        for n in range(samples):
+        for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
             for piece in range(q, pieces, STRIP):
                 total += sums[n, f, d, piece, 2]
         total = block_sum(shared, q, STRIP, total)
         if q == 0:
-            dbias[f, d] = total
+            dbias[slab, f, d] = total

@@ -52,12 +52,19 @@ class Kernel:
         function: the Python function.
         writes: names of the arguments it writes; those in neither list it only reads.
         updates: names of the arguments it reads and writes.
+        registers: the most a thread may have; None leaves it to the compiler.
     """
 
-    def __init__(self, function: Callable[..., None], writes: tuple[str, ...], updates: tuple[str, ...] = ()) -> None:
-        self.function, self.writes, self.updates = function, writes, updates
+    def __init__(
+        self,
+        function: Callable[..., None],
+        writes: tuple[str, ...],
+        updates: tuple[str, ...] = (),
+        registers: int | None = None,
+    ) -> None:
+        self.function, self.writes, self.updates, self.registers = function, writes, updates, registers
         self.name = function.__name__.lstrip("_")
-        self.compiled = jit(function)
+        self.compiled = jit(function, registers=registers)
 
     def __call__(self, tasks: int, threads: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
         """Launch on :func:`stream`.
@@ -118,20 +125,24 @@ class ShapedKernel:
         name: of the kernel.
     """
 
-    def __init__(self, make: Callable[..., Callable[..., None]], writes: tuple[str, ...]) -> None:
-        self.make, self.writes, self.name = make, writes, make.__name__
+    def __init__(
+        self, make: Callable[..., Callable[..., None]], writes: tuple[str, ...], registers: int | None
+    ) -> None:
+        self.make, self.writes, self.registers, self.name = make, writes, registers, make.__name__
         self._made: dict[tuple[int, ...], Kernel] = {}
 
     def of(self, *sizes: int) -> Kernel:
         """The kernel for ``sizes``, the arguments of the function that makes it."""
         if sizes not in self._made:
-            self._made[sizes] = Kernel(self.make(*sizes), self.writes)
+            self._made[sizes] = Kernel(self.make(*sizes), self.writes, registers=self.registers)
         return self._made[sizes]
 
 
-def shaped_kernel(*writes: str) -> Callable[[Callable[..., Callable[..., None]]], ShapedKernel]:
+def shaped_kernel(
+    *writes: str, registers: int | None = None
+) -> Callable[[Callable[..., Callable[..., None]]], ShapedKernel]:
     """Decorator: the function below takes sizes and returns a kernel, of its own name, that writes the arguments named."""
-    return lambda make: ShapedKernel(make, writes)
+    return lambda make: ShapedKernel(make, writes, registers)
 
 
 def inline(function: Callable[..., Any]) -> Any:

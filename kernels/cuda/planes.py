@@ -14,7 +14,7 @@ from .launch import LAUNCH, kernel
 from .memory import Memory, memory
 from .target import cuda
 
-TILE = 512
+TILE = 256
 """Numbers that a block turns at a time."""
 
 

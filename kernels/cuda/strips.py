@@ -12,6 +12,7 @@ most addresses are one register and a number that the compiler knows.
 import numpy as np
 
 from ..arrays import FloatArray
+from .device_functions import least, most
 from .launch import STRIP, inline
 from .target import cuda
 
@@ -32,6 +33,12 @@ Moments = tuple[float, float, float]
 
 at = np.uint64
 """An index that is not negative: of others, the compiler asks each time whether they count from the end."""
+
+
+@inline
+def within(place: int, size: int) -> int:
+    """``place``, or the nearest of ``0 ... size - 1``; 32 bits are enough for it, and twice as fast."""
+    return most(np.int32(0), least(np.int32(place), np.int32(size - 1)))
 
 
 @inline

@@ -48,10 +48,18 @@ if cuda and not SIMULATED:
     cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
 
-def jit(function: Callable[..., Any], device: bool = False) -> Any:
-    """``cuda.jit``, compiled for the types of a call; ``device``: a function that kernels call."""
+def jit(function: Callable[..., Any], device: bool = False, registers: int | None = None) -> Any:
+    """``cuda.jit``, compiled for the types of a call.
+
+    Args:
+        function: a kernel, or what kernels call.
+        device: whether it is the latter.
+        registers: the most that a thread of a kernel may have; default: the compiler decides.
+    """
     # numba-cuda-mlir would take the annotations, which are for readers, for the types to compile
-    options = {"annotations_as_signatures": False} if _SUCCESSOR else {}
+    options: dict[str, Any] = {"annotations_as_signatures": False} if _SUCCESSOR else {}
+    if registers and not SIMULATED:
+        options["max_registers"] = registers
     return cuda.jit(device=device, **options)(function) if cuda else function
 
 
