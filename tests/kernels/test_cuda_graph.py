@@ -21,7 +21,7 @@ from kernels.cuda.launch import Kernel
 there = pytest.mark.skipif("cuda" not in kernels.EDITIONS, reason="needs a device, or the simulator: make test-cuda")
 counted = pytest.mark.skipif(not SIMULATED, reason="the simulator counts, a device does not")
 
-TINY = {"input_shape": (7, 11, 12, 1), "feature_maps": 2, "num_classes": 3}
+TINY = {"input_shape": (7, 11, 12, 1), "feature_maps": 1, "num_classes": 3}
 NOTHING = dict.fromkeys(("launches", "graphs", "up", "down", "synchronisations", "allocations"), 0)
 COLUMNS = ("graphs", "launches", "up", "down", "synchronisations", "allocations")
 
@@ -152,8 +152,7 @@ def test_an_update_is_one_launch(launches):
 
 
 @there
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("dtype", "channels"), [("float32", 1), ("float64", 2)])
 def test_captured_steps_are_the_steps(monkeypatch, launches, dtype, channels):
     """To the bit, of clips that change in their place, and of labels."""
     monkeypatch.setitem(TINY, "input_shape", (7, 11, 12, channels))
@@ -161,9 +160,9 @@ def test_captured_steps_are_the_steps(monkeypatch, launches, dtype, channels):
     for enabled in (True, False):
         monkeypatch.setattr(graph, "ENABLED", enabled)
         training = Training(dtype=dtype)
-        x = to_device(training.batch(3)[0])
-        for step in range(5):
-            clips, labels = training.batch(3, seed=step)
+        x = to_device(training.batch(2)[0])
+        for step in range(4):
+            clips, labels = training.batch(2, seed=step)
             x[...] = clips
             launches.clear()
             logits = training.step(x, labels)
@@ -179,8 +178,9 @@ def test_captured_steps_are_the_steps(monkeypatch, launches, dtype, channels):
 
 
 @there
-def test_each_place_of_clips_has_a_graph(launches):
+def test_each_place_of_clips_has_a_graph(monkeypatch, launches):
     """As far as they go: of more places than graphs, none is captured."""
+    monkeypatch.setattr(passes, "GRAPHS", 2)
     training = Training()
     x, labels = training.batch(1)
     for places, captured in ((passes.GRAPHS, True), (passes.GRAPHS + 1, False)):
@@ -198,13 +198,13 @@ def test_each_place_of_clips_has_a_graph(launches):
 @counted
 def test_graphs_go_with_the_memory_they_write_to():
     gc.collect()
-    before = len(simulator.driver.executables)
+    before, captured = len(simulator.driver.executables), len(simulator.driver.graphs)
     training = Training()
     for count in (1, 1, 2, 2):
         training.step(*training.batch(count))
     gc.collect()
     assert len(simulator.driver.executables) == before + 1
-    assert not simulator.driver.graphs
+    assert len(simulator.driver.graphs) == captured
     del training
     gc.collect()
     assert len(simulator.driver.executables) == before
@@ -238,14 +238,14 @@ def test_a_driver_that_refuses(monkeypatch, launches, name):
 
     monkeypatch.setattr(graph._driver(), name, refuse)
     training, alone = Training(), Training()
-    x, labels = training.batch(2)
-    for _ in range(4):
+    x, labels = training.batch(1)
+    for _ in range(3):
         training.step(x, labels)
     assert asked == [name]
     assert graph.failures == [f"{name} returns 801"]
-    assert len(launches) > 4 * 20
+    assert launches.count("momentum") == launches.count("collect") - (name != "cuStreamBeginCapture") == 3
     monkeypatch.setattr(graph, "ENABLED", False)
-    for _ in range(4):
+    for _ in range(3):
         alone.step(x, labels)
     assert training.losses == alone.losses
 
@@ -265,7 +265,7 @@ def test_no_bindings(monkeypatch):
 def test_what_cannot_be_captured_is_not(monkeypatch, planted):
     """A copy, a wait or new memory among the launches: the results stay right."""
     training, alone = Training(), Training()
-    x, labels = training.batch(2)
+    x, labels = training.batch(1)
     work = training.net._fused._training_pass
     others = {
         "np.asarray(logits)": lambda results: np.asarray(DeviceArray(results[1])),
@@ -281,10 +281,9 @@ def test_what_cannot_be_captured_is_not(monkeypatch, planted):
     monkeypatch.setattr(training.net._fused, "_training_pass", and_more)
     for _ in range(3):
         training.step(x, labels)
-        alone.step(x, labels) if not graph.failures else None
     assert "while launches are captured" in graph.failures[0]
     monkeypatch.setattr(graph, "ENABLED", False)
-    while len(alone.losses) < 3:
+    for _ in range(3):
         alone.step(x, labels)
     assert training.losses == alone.losses
 
