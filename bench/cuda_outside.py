@@ -170,7 +170,10 @@ def edition_tests(seconds_left, **_):
 
 
 def tested(seconds_left):
-    command, limit = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], within("tests", seconds_left)
+    command, limit = (
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"],
+        within("tests", seconds_left),
+    )
     if SIMULATED:
         command += ["--collect-only", "-k", "cuda", "tests/kernels/test_operations.py"]
     else:

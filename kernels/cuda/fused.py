@@ -178,7 +178,10 @@ class Fused:
         features_affine.over_elements(made.scale5.size, dlogits, made.parts, made.mean5, made.scale5, cells, affine5)
         dw7, (h, w) = memory(w7.shape, self.dtype), y3.shape[3:]
         planes_backward.of(f, frames, cells, self.classes).over_elements(
-            (-(-self.classes // 3) + 1) * db5.size, *rows(dlogits, y5, made.mean5, made.scale5, w7, affine5), alpha, *rows(dw7, db5)
+            (-(-self.classes // 3) + 1) * db5.size,
+            *rows(dlogits, y5, made.mean5, made.scale5, w7, affine5),
+            alpha,
+            *rows(dw7, db5),
         )
         g, slabs = memory((n, f, frames, h, w), self.dtype), min(n, SLABS)
         windows_spread.of(frames + 2, h, w, f, self.classes)(

@@ -130,7 +130,11 @@ def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callabl
                     plane, dn = (n * maps + f) * frames + d, zero
                     for k in range(classes):
                         dn += dlogits[at(n * classes + k)] * weights[at(weight + k * step)]
-                    of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
+                    of_plane = (
+                        affine[at(3 * plane + SCALE)],
+                        affine[at(3 * plane + SLOPE)],
+                        affine[at(3 * plane + SHIFT)],
+                    )
                     total += before_activation(dn, y[at(plane * cells + cell)], of_plane, alpha)
                 dbias[at(place - size)] = total
 

@@ -25,6 +25,7 @@ from .strips import (
     moments_of_strip,
     put,
     sum_ahead,
+    sum_behind,
     sum_down,
     together,
     with_value,
@@ -33,11 +34,9 @@ from .strips import (
 from .target import SIMULATED, cuda
 
 
-
 def rows_down(samples: int) -> int:
     """Rows of outputs that a strip computes in forward, an even number: with few clips, more strips are shorter."""
     return 4 if SIMULATED else 34 if samples >= MANY else 10
-
 
 
 COLUMNS_OUT = WIDTH - 4
@@ -141,16 +140,14 @@ def _products_ahead(
 
 
 @inline
-def _outputs(sums: FloatArray, start: int, bias: Pair, alpha: float) -> Pair:
-    """Leaky ReLU of ``z = b + V[q] + ... + V[q+3]`` of two columns."""
-    left, right = sum_ahead(sums, start)
+def _outputs(sums: FloatArray, start: int, own: Pair, bias: Pair, alpha: float) -> Pair:
+    """Leaky ReLU of ``z = b + V[q] + ... + V[q+3]`` of two columns; ``own`` are their ``V``."""
+    left, right = sum_ahead(sums, start, own)
     return activated(bias[0] + left, alpha), activated(bias[1] + right, alpha)
 
 
 @shaped_kernel("pooled", "moments")
-def first_forward(
-    channels: int, depth: int, height: int, width: int, maps: int, rows_down: int
-) -> Callable[..., None]:
+def first_forward(channels: int, depth: int, height: int, width: int, maps: int, rows_down: int) -> Callable[..., None]:
     """L1WS and the maximum of 2 x 2, not yet normalised, and the moments of what each strip computes.
 
     Takes ``x (n, c, d, h, w)``, ``weights (c, f, 3, h, w)``, ``bias (f, d', h', w')`` and alpha; writes
@@ -193,12 +190,13 @@ def first_forward(
                 cell, below = in_bias + h * columns, in_bias + within(h + 1, rows) * columns
                 bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                 bias_lower = bias[at(below + b0)], bias[at(below + b1)]
-                put(sums, q, sum_down(above3, above2, above1, upper))
-                put(sums, PITCH + q, sum_down(above2, above1, upper, lower))
+                v_upper, v_lower = sum_down(above3, above2, above1, upper), sum_down(above2, above1, upper, lower)
+                put(sums, q, v_upper)
+                put(sums, PITCH + q, v_lower)
                 above3, above2, above1 = above1, upper, lower
                 cuda.syncthreads()
-                upper0, upper1 = _outputs(sums, q, bias_upper, alpha)
-                lower0, lower1 = _outputs(sums, PITCH + q, bias_lower, alpha)
+                upper0, upper1 = _outputs(sums, q, v_upper, bias_upper, alpha)
+                lower0, lower1 = _outputs(sums, PITCH + q, v_lower, bias_lower, alpha)
                 put(maxima, q, (most(upper0, lower0), most(upper1, lower1)))
                 if h == top:
                     first0, first1 = upper0, upper1
@@ -280,7 +278,11 @@ def first_backward(
                     put(of_bias, r + q, (zero, zero))
                 for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
                     plane = (n * maps + f) * frames + d
-                    of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
+                    of_plane = (
+                        affine[at(3 * plane + SCALE)],
+                        affine[at(3 * plane + SLOPE)],
+                        affine[at(3 * plane + SHIFT)],
+                    )
                     if of_plane[0] > zero:
                         first = (n * channels * depth + d) * area, f * 3 * area
                         mine, in_pooled = first[0] + c * depth * area, plane * pooled_rows * pooled_columns
@@ -298,34 +300,45 @@ def first_backward(
                             )
                             # memory is slow: this is for the next turn, and what follows for the end of this one
                             ahead = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
-                            cell, below = within(h, height) * width, within(h + 1, height) * width
-                            mine_upper = _of_frames(x, mine, (cell + w0, cell + w1), area)
-                            mine_lower = _of_frames(x, mine, (below + w0, below + w1), area)
                             cell = in_bias + within(h, rows) * columns
                             bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                             cell = in_bias + within(h + 1, rows) * columns
                             bias_lower = bias[at(cell + b0)], bias[at(cell + b1)]
                             cell = in_pooled + within(h // 2, pooled_rows) * pooled_columns
                             of_blocks = dpooled[at(cell + m0)], dpooled[at(cell + m1)]
-                            put(sums, q, sum_down(above3, above2, above1, upper))
-                            put(sums, PITCH + q, sum_down(above2, above1, upper, lower))
+                            v_upper, v_lower = (
+                                sum_down(above3, above2, above1, upper),
+                                sum_down(above2, above1, upper, lower),
+                            )
+                            put(sums, q, v_upper)
+                            put(sums, PITCH + q, v_lower)
                             above3, above2, above1 = above1, upper, lower
                             cuda.syncthreads()
-                            put(outputs, q, _outputs(sums, q, bias_upper, alpha))
-                            put(outputs, WIDTH + q, _outputs(sums, PITCH + q, bias_lower, alpha))
+                            cell, below = within(h, height) * width, within(h + 1, height) * width
+                            mine_upper = _of_frames(x, mine, (cell + w0, cell + w1), area)
+                            mine_lower = _of_frames(x, mine, (below + w0, below + w1), area)
+                            a_upper = _outputs(sums, q, v_upper, bias_upper, alpha)
+                            a_lower = _outputs(sums, PITCH + q, v_lower, bias_lower, alpha)
+                            put(outputs, q, a_upper)
+                            put(outputs, WIDTH + q, a_lower)
                             cuda.syncthreads()
-                            inside = h >= 0 and h < rows, h + 1 >= 0 and h + 1 < rows
-                            dm0 = of_blocks[0] if block0 and inside[0] and inside[1] else zero
-                            dm1 = of_blocks[1] if block1 and inside[0] and inside[1] else zero
-                            upper0, lower0 = _gradients(outputs, q, dm0, of_plane, inside, alpha)
-                            upper1, lower1 = _gradients(outputs, q + STRIP, dm1, of_plane, inside, alpha)
+                            inside = within(h, rows) == h, within(h + 1, rows) == h + 1
+                            dm0 = of_blocks[0] if block0 & inside[0] & inside[1] else zero
+                            dm1 = of_blocks[1] if block1 & inside[0] & inside[1] else zero
+                            upper0, lower0 = _gradients(
+                                outputs, q, (a_upper[0], a_lower[0]), dm0, of_plane, inside, alpha
+                            )
+                            upper1, lower1 = _gradients(
+                                outputs, q + STRIP, (a_upper[1], a_lower[1]), dm1, of_plane, inside, alpha
+                            )
                             upper0, lower0 = upper0 if inside0 else zero, lower0 if inside0 else zero
                             upper1, lower1 = upper1 if inside1 else zero, lower1 if inside1 else zero
                             put(gradients, q + 3, (upper0, upper1))
                             put(gradients, PITCH + q + 3, (lower0, lower1))
                             cuda.syncthreads()
                             # G[h,w] = sum_{j,k} dz[h-j,w-k]: along the row here, down the rows in registers
-                            upper, lower = sum_ahead(gradients, q), sum_ahead(gradients, PITCH + q)
+                            upper = sum_behind(gradients, q, (upper0, upper1))
+                            lower = sum_behind(gradients, PITCH + q, (lower0, lower1))
                             if h >= top:
                                 r = (h - top) * WIDTH + q
                                 _add(of_bias, r, (upper0, upper1))
@@ -371,6 +384,7 @@ def _add_frames(rows: FloatArray, start: int, x: Frames, g: Pair) -> None:
 def _gradients(
     outputs: FloatArray,
     q: int,
+    own: Pair,
     of_block: float,
     affine: tuple[float, float, float],
     inside: tuple[bool, bool],
@@ -378,17 +392,16 @@ def _gradients(
 ) -> Pair:
     """``dz`` of column ``q`` of two rows of ``outputs``, half a block of 2 x 2; 0 for rows that are not ``inside``.
 
-    ``of_block`` is the gradient of the block's normalised maximum, or 0 where the map has no whole block.
+    ``own`` are the column's two outputs; ``of_block`` is the gradient of the block's normalised maximum, or 0 where
+    the map has no whole block.
     """
-    (scale, slope, shift), zero, odd = affine, alpha - alpha, q % 2
-    # the first of the largest takes the gradient
-    largest, chosen = outputs[at(q - odd)], 0
-    for k in range(1, 4):
-        other = outputs[at(k // 2 * WIDTH + q - odd + k % 2)]
-        if other > largest:
-            largest, chosen = other, k
-    a, b, dm = outputs[at(q)], outputs[at(WIDTH + q)], scale * of_block
-    upper = shift + slope * a + (dm if chosen == odd else zero)
-    lower = shift + slope * b + (dm if chosen == 2 + odd else zero)
-    upper, lower = upper if a > zero else alpha * upper, lower if b > zero else alpha * lower
-    return upper if inside[0] else zero, lower if inside[1] else zero
+    (scale, slope, shift), (a, b), zero, even = affine, own, alpha - alpha, q % 2 == 0
+    other = q + 1 if even else q - 1
+    upper, lower = outputs[at(other)], outputs[at(other + WIDTH)]
+    # the first of the largest takes the gradient: left before right, the upper row before the lower
+    of_upper = ((a > upper) | (even & (a == upper))) & (a >= b) & (a >= lower)
+    of_lower = (b > a) & (b > upper) & ((b > lower) | (even & (b == lower)))
+    dm = scale * of_block
+    da, db = shift + slope * a + (dm if of_upper else zero), shift + slope * b + (dm if of_lower else zero)
+    da, db = da if a > zero else alpha * da, db if b > zero else alpha * db
+    return da if inside[0] else zero, db if inside[1] else zero

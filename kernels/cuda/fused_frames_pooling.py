@@ -116,7 +116,9 @@ def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[.
                             affine[at(3 * plane + SLOPE)],
                             affine[at(3 * plane + SHIFT)],
                         )
-                        dz = before_activation(dn[at(plane * cells + cell)], y[at(plane * cells + cell)], of_plane, alpha)
+                        dz = before_activation(
+                            dn[at(plane * cells + cell)], y[at(plane * cells + cell)], of_plane, alpha
+                        )
                         # the first of the largest takes the gradient
                         if third > first and third > second:
                             of_third, of_weight = dz, of_weight + dz * third

@@ -96,9 +96,7 @@ def plane_moments(moments: FloatArray, epsilon: float, mean: FloatArray, scale: 
 
 
 @kernel("affine")
-def affine_coefficients(
-    sums: FloatArray, mean: FloatArray, scale: FloatArray, cells: int, affine: FloatArray
-) -> None:
+def affine_coefficients(sums: FloatArray, mean: FloatArray, scale: FloatArray, cells: int, affine: FloatArray) -> None:
     """``da = shift + slope a + scale dn`` of planes, from sums of ``dn`` and of ``dn n`` over their pieces.
 
     ``da = scale (dn - mean(dn) - n mean(dn n))`` with ``n = (a - mean) scale``.  The means are over the ``cells`` of

@@ -23,6 +23,7 @@ from .strips import (
     normalized,
     put,
     sum_ahead,
+    sum_behind,
     sum_down,
     together,
     with_value,
@@ -30,11 +31,9 @@ from .strips import (
 from .target import SIMULATED, cuda
 
 
-
 def rows_down(samples: int) -> int:
     """Rows of outputs that a strip computes in forward: with few clips, more strips are shorter."""
     return 4 if SIMULATED else 23 if samples >= MANY else 9
-
 
 
 COLUMNS_OUT = WIDTH - 3
@@ -81,7 +80,9 @@ def windows_forward(
         shared = cuda.shared.array(MOMENTS, dtype=y.dtype)
         one, q = y.dtype.type, cuda.threadIdx.x
         zero = one(0)
-        for task in range(cuda.blockIdx.x, x.size // (channels * depth * area) * maps * pairs * down * across, cuda.gridDim.x):
+        for task in range(
+            cuda.blockIdx.x, x.size // (channels * depth * area) * maps * pairs * down * across, cuda.gridDim.x
+        ):
             left, top = task % across * COLUMNS_OUT, task // across % down * rows_down
             pair = task // (across * down)
             d, f, n = pair % pairs * 2, pair // pairs % maps, pair // (pairs * maps)
@@ -109,16 +110,20 @@ def windows_forward(
                         x0, x1 = y0, y1
                 if h >= top + 3:
                     row, h0 = h % 2 * 2 * PITCH + q, (h - 3) * columns + left + q
-                    put(sums, row, sum_down(above3, above2, above1, (p0, p1)))
-                    put(sums, row + PITCH, sum_down(others3, others2, others1, (r0, r1)))
+                    v, others_v = (
+                        sum_down(above3, above2, above1, (p0, p1)),
+                        sum_down(others3, others2, others1, (r0, r1)),
+                    )
+                    put(sums, row, v)
+                    put(sums, row + PITCH, others_v)
                     cuda.syncthreads()
                     firsts, totals = _put_outputs(
-                        sums, row, bias, in_bias + h0, y, plane * rows * columns + h0, inside, alpha, firsts, totals,
+                        sums, row, v, bias, in_bias + h0, y, plane * rows * columns + h0, inside, alpha, firsts, totals,
                         h == top + 3,
                     )  # fmt: skip
                     if both:
                         others_firsts, others_totals = _put_outputs(
-                            sums, row + PITCH, bias, in_bias + rows * columns + h0, y,
+                            sums, row + PITCH, others_v, bias, in_bias + rows * columns + h0, y,
                             (plane + 1) * rows * columns + h0, inside, alpha, others_firsts, others_totals, h == top + 3,
                         )  # fmt: skip
                 above3, above2, above1 = above2, above1, (p0, p1)
@@ -127,7 +132,10 @@ def windows_forward(
             found = moments_of_strip(shared, _of_columns(count, inside, firsts, totals))
             if q == 0:
                 moments[at(3 * to)], moments[at(3 * to + 1)], moments[at(3 * to + 2)] = found
-            found, to = moments_of_strip(shared, _of_columns(count, inside, others_firsts, others_totals)), to + across * down
+            found, to = (
+                moments_of_strip(shared, _of_columns(count, inside, others_firsts, others_totals)),
+                to + across * down,
+            )
             if q == 0 and both:
                 moments[at(3 * to)], moments[at(3 * to + 1)], moments[at(3 * to + 2)] = found
 
@@ -148,6 +156,7 @@ def _normalized(
 def _put_outputs(
     sums: FloatArray,
     row: int,
+    own: Pair,
     bias: FloatArray,
     in_bias: int,
     y: FloatArray,
@@ -159,7 +168,7 @@ def _put_outputs(
     begins: bool,
 ) -> tuple[Pair, tuple[float, float, float, float]]:
     """Write the outputs of a row in two columns, as far as ``inside``, and add them to what their moments come from."""
-    (z0, z1), (total0, squares0, total1, squares1) = sum_ahead(sums, row), totals
+    (z0, z1), (total0, squares0, total1, squares1) = sum_ahead(sums, row, own), totals
     first0, first1 = firsts
     if inside[0]:
         z0 = activated(z0 + bias[at(in_bias)], alpha)
@@ -223,7 +232,7 @@ def windows_spread(depth: int, height: int, width: int, maps: int, classes: int)
                 row = (h + 3) % 2 * PITCH + q
                 put(gradients, row + 3, (dz0, dz1))
                 cuda.syncthreads()
-                spread = sum_ahead(gradients, row)
+                spread = sum_behind(gradients, row, (dz0, dz1))
                 if h >= top:
                     g0, g1 = sum_down(spread, above1, above2, above3)
                     cell = plane * area + h * width

@@ -12,6 +12,7 @@ from .device_array import DeviceArray
 from .device_functions import least
 from .launch import LAUNCH, kernel
 from .memory import Memory, memory
+from .strips import at
 from .target import cuda
 
 TILE = 256
@@ -66,7 +67,7 @@ def _spread(
     data = memory(shape, planes.dtype) if out is None else out.data
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
-    planes = planes.reshape((slabs, batch, channels, positions))
+    planes = planes.reshape(planes.size)
     spread_planes(tasks, LAUNCH.threads, planes, together, run, data.reshape((batch, positions, channels)))
     return data
 
@@ -93,17 +94,22 @@ def gather_planes(x: FloatArray, together: int, run: int, planes: FloatArray) ->
         for q in range(thread, long * wide, threads):
             tile[q] = x[n, s0 + q // wide, u0 + q % wide]
         cuda.syncthreads()
-        for u in range(wide):
-            for s in range(thread, long, threads):
-                planes[n, u0 + u, s0 + s] = tile[s * wide + u]
+        for q in range(thread, long * wide, threads):
+            u = q // long
+            planes[n, u0 + u, s0 + q - u * long] = tile[(q - u * long) * wide + u]
         cuda.syncthreads()
 
 
 @kernel("x")
 def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) -> None:
-    """(slab, n, u, s) to (n, s, u), the slabs added up; in tiles of ``together`` channels and a ``run`` of positions."""
+    """(slab, n, u, s) to (n, s, u), the slabs added up; in tiles of ``together`` channels and a ``run`` of positions.
+
+    ``planes`` comes as one row.
+    """
     tile = cuda.shared.array(TILE, dtype=x.dtype)
     batch, positions, channels = x.shape
+    step = batch * positions * channels
+    slabs = planes.size // step
     runs = (positions + run - 1) // run
     groups = (channels + together - 1) // together
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
@@ -112,12 +118,12 @@ def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) ->
         s0 = task // groups % runs * run
         n = task // (groups * runs)
         wide, long = least(together, channels - u0), least(run, positions - s0)
-        for u in range(wide):
-            for s in range(thread, long, threads):
-                total = planes[0, n, u0 + u, s0 + s]
-                for slab in range(1, planes.shape[0]):
-                    total += planes[slab, n, u0 + u, s0 + s]
-                tile[s * wide + u] = total
+        for q in range(thread, long * wide, threads):
+            u = q // long
+            place, total = (n * channels + u0 + u) * positions + s0 + q - u * long, x.dtype.type(0)
+            for slab in range(slabs):
+                total += planes[at(slab * step + place)]
+            tile[(q - u * long) * wide + u] = total
         cuda.syncthreads()
         for q in range(thread, long * wide, threads):
             x[n, s0 + q // wide, u0 + q % wide] = tile[q]

@@ -61,11 +61,19 @@ def put(rows: FloatArray, start: int, values: Pair) -> None:
 
 
 @inline
-def sum_ahead(rows: FloatArray, start: int) -> Pair:
-    """The sums of four neighbours from ``start`` on, and of four from ``start + STRIP`` on: the columns of a window."""
+def sum_ahead(rows: FloatArray, start: int, own: Pair) -> Pair:
+    """``own[0]``, which lies at ``start``, and its three neighbours behind it; the same of ``own[1]``, STRIP further."""
     end = start + STRIP
-    left = (rows[at(start)] + rows[at(start + 1)]) + (rows[at(start + 2)] + rows[at(start + 3)])
-    return left, (rows[at(end)] + rows[at(end + 1)]) + (rows[at(end + 2)] + rows[at(end + 3)])
+    left = (own[0] + rows[at(start + 1)]) + (rows[at(start + 2)] + rows[at(start + 3)])
+    return left, (own[1] + rows[at(end + 1)]) + (rows[at(end + 2)] + rows[at(end + 3)])
+
+
+@inline
+def sum_behind(rows: FloatArray, start: int, own: Pair) -> Pair:
+    """``own[0]``, which lies at ``start + 3``, and its three neighbours from ``start`` on; the same STRIP further."""
+    end = start + STRIP
+    left = (rows[at(start)] + rows[at(start + 1)]) + (rows[at(start + 2)] + own[0])
+    return left, (rows[at(end)] + rows[at(end + 1)]) + (rows[at(end + 2)] + own[1])
 
 
 @inline
