@@ -141,7 +141,7 @@ class ShapedKernel:
 def shaped_kernel(
     *writes: str, registers: int | None = None
 ) -> Callable[[Callable[..., Callable[..., None]]], ShapedKernel]:
-    """Decorator: the function below takes sizes and returns a kernel, of its own name, that writes the arguments named."""
+    """Decorator: the function below takes sizes and returns a kernel of its own name, see :class:`ShapedKernel`."""
     return lambda make: ShapedKernel(make, writes, registers)
 
 
