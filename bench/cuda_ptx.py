@@ -2,7 +2,7 @@
 
     python bench/cuda_ptx.py [--page docs/cuda.md]
 
-Needs the packages of the extra ``cuda``, or of ``numba-cuda``.  Each kernel is compiled in float32, with the launch
+Needs the packages of the extra ``cuda``, or of ``cuda-mlir``.  Each kernel is compiled in float32, with the launch
 sizes of a training step at batch 100 (or, where that has no such kernel, of small networks of all kinds).  Spilled
 registers, local memory and instructions in float64 end the script with exit code 1.
 """

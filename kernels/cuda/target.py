@@ -77,7 +77,7 @@ def require_device() -> None:
 def _require_device() -> None:
     if cuda is None or not _compiler_found():
         raise InputError(
-            "backend cuda: the package numba-cuda-mlir with its compiler is missing; pip install 'emop3d-np[cuda]' "
+            "backend cuda: the package numba-cuda with its compiler is missing; pip install 'emop3d-np[cuda]' "
             "gets it (backend cpu needs neither)"
         )
     if not cuda.is_available():
