@@ -138,7 +138,7 @@ def table(launches, say=print):
         cells, spilled, shared = [], 0, 0
         for architecture in ARCHITECTURES:
             text = ptx(launch.kernel, launch.arguments, architecture.cc)
-            code = assemble(text, architecture.cc, launch.kernel.registers)
+            code = assemble(text, architecture.cc, launch.kernel.most_registers(architecture.cc))
             shared = code.shared_bytes + launch.shared_bytes
             filled = occupancy(architecture, columns * rows, code.registers, shared)
             cells.append(f"{code.registers} · {100 * filled:.0f} %")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .target import SIMULATED, cuda, jit, require_device
+from .target import SIMULATED, capability, cuda, jit, require_device
 
 LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
@@ -52,7 +52,7 @@ class Kernel:
         function: the Python function.
         writes: names of the arguments it writes; those in neither list it only reads.
         updates: names of the arguments it reads and writes.
-        registers: the most a thread may have; None leaves it to the compiler.
+        registers: the most a thread may have on the newer devices; None leaves it to the compiler.
     """
 
     def __init__(
@@ -64,7 +64,11 @@ class Kernel:
     ) -> None:
         self.function, self.writes, self.updates, self.registers = function, writes, updates, registers
         self.name = function.__name__.lstrip("_")
-        self.compiled = jit(function, registers=registers)
+        self.compiled = jit(function, registers=self.most_registers(capability()))
+
+    def most_registers(self, cc: tuple[int, int]) -> int | None:
+        """The most a thread may have on a device of compute capability ``cc``: older compilers would have to spill."""
+        return self.registers if cc >= (9, 0) else None
 
     def __call__(self, tasks: int, threads: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
         """Launch on :func:`stream`.
