@@ -67,7 +67,7 @@ class Kernel:
         self.compiled = jit(function, registers=self.most_registers(capability()))
 
     def most_registers(self, cc: tuple[int, int]) -> int | None:
-        """The most a thread may have on a device of compute capability ``cc``: older compilers would have to spill."""
+        """The most a thread may have on a device of compute capability ``cc``; older ones would have to spill."""
         return self.registers if cc >= (9, 0) else None
 
     def __call__(self, tasks: int, threads: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
