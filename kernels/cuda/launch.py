@@ -15,9 +15,11 @@ LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
     block=(2, 1) if SIMULATED else (32, 8),
     blocks=2 if SIMULATED else 65_536,
+    sums=2 if SIMULATED else 128,
 )
 """Sizes of a launch: threads of a block that works on elements in a row; columns and rows of threads of a block that
-works on planes, neighbours in a warp being neighbours along ``w``; and the most blocks.
+works on planes, neighbours in a warp being neighbours along ``w``; the most blocks; and the blocks of a sum
+over a whole array, each of which leaves a number to the host.
 
 Every kernel strides over its tasks, so that any sizes are right.  The simulator takes turns, so it gets few threads.
 """
