@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 CUDA ?= .venv-cuda
-NUMBA_CUDA ?= .venv-numba-cuda
+CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
@@ -29,16 +29,16 @@ SIMULATED = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on a simulator, which says what is computed, not how fast
 	$(SIMULATED) -m "not long"
 
-test-ptx: $(CUDA)/ready $(NUMBA_CUDA)/ready  ## its kernels, compiled for devices without a device, by either package
-	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -m "ptx and not long"
-	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py -m "ptx and not long"
+test-ptx: $(CUDA)/ready $(CUDA_MLIR)/ready  ## its kernels, compiled for devices without a device, by either package
+	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -m "ptx and not long"
+	$(CUDA_MLIR)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -m "ptx and not long"
 
-test-long: $(VENV)/dev $(CUDA)/ready $(NUMBA_CUDA)/ready  ## all tests in all ways, with what `make test` leaves out
+test-long: $(VENV)/dev $(CUDA)/ready $(CUDA_MLIR)/ready  ## all tests in all ways, with what `make test` leaves out
 	$(BIN)/python -m pytest -q
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q
 	$(SIMULATED)
 	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py
-	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py
+	$(CUDA_MLIR)/bin/python -m pytest -q tests/kernels/test_cuda_code.py
 
 test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
 	$(BIN)/python bench/versions.py --oldest $(VERSIONS)
@@ -46,13 +46,8 @@ test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, o
 test-versions: $(VENV)/dev  ## more of them on every Python found, with the newest dependencies and with the oldest
 	$(BIN)/python bench/versions.py $(VERSIONS)
 
-SMALL_STEP = bench/cuda_step.py --shape 8,40,44,2 --batch 9 --repeats 1
-
-test-gpu: $(GPU)/ready  ## to run first where there is an NVIDIA device: right, free of races, how fast; nobody has run it yet
-	$(GPU)/bin/python bench/cuda_step.py
-	EMOP3D_DEVICE=1 $(GPU)/bin/python -m pytest -q -k cuda
-	for tool in memcheck racecheck initcheck synccheck; do \
-	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU)/bin/python $(SMALL_STEP) || exit 1; done
+test-gpu: $(GPU)/ready  ## the first day on an NVIDIA device, in 7 minutes: right, how fast, peers, races
+	$(GPU)/bin/python bench/cuda_day.py --json bench/results/cuda_day.json
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -90,9 +85,9 @@ $(CUDA)/ready: setup.cfg
 	$(CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]' pytest hypothesis
 	touch $@
 
-$(NUMBA_CUDA)/ready: setup.cfg
-	$(PYTHON) -m venv $(NUMBA_CUDA)
-	$(NUMBA_CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[numba-cuda]' pytest hypothesis
+$(CUDA_MLIR)/ready: setup.cfg
+	$(PYTHON) -m venv $(CUDA_MLIR)
+	$(CUDA_MLIR)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda-mlir]' pytest hypothesis
 	touch $@
 
 $(GPU)/ready: setup.cfg
@@ -118,5 +113,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(CUDA) $(NUMBA_CUDA) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(CUDA) $(CUDA_MLIR) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

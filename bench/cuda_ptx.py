@@ -2,7 +2,7 @@
 
     python bench/cuda_ptx.py [--page docs/cuda.md]
 
-Needs the packages of the extra ``cuda``, or of ``numba-cuda``.  Each kernel is compiled in float32, with the launch
+Needs the packages of the extra ``cuda``, or of ``cuda-mlir``.  Each kernel is compiled in float32, with the launch
 sizes of a training step at batch 100 (or, where that has no such kernel, of small networks of all kinds).  Spilled
 registers, local memory and instructions in float64 end the script with exit code 1.
 """
@@ -92,10 +92,11 @@ def assembler():
     return next(map(str, packaged), None) or shutil.which("ptxas")
 
 
-def assemble(text, cc):
-    """PTX to machine code: what ``ptxas`` says of it, as Code."""
+def assemble(text, cc, registers=None):
+    """PTX to machine code, with at most so many ``registers`` a thread: what ``ptxas`` says of it, as Code."""
+    limit = [f"-maxrregcount={registers}"] if registers else []
     run = subprocess.run(
-        [assembler(), "-v", f"-arch=sm_{cc[0]}{cc[1]}", "-o", "/dev/null", "-"],
+        [assembler(), "-v", *limit, f"-arch=sm_{cc[0]}{cc[1]}", "-o", "/dev/null", "-"],
         input=text, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode:
@@ -137,7 +138,7 @@ def table(launches, say=print):
         cells, spilled, shared = [], 0, 0
         for architecture in ARCHITECTURES:
             text = ptx(launch.kernel, launch.arguments, architecture.cc)
-            code = assemble(text, architecture.cc)
+            code = assemble(text, architecture.cc, launch.kernel.most_registers(architecture.cc))
             shared = code.shared_bytes + launch.shared_bytes
             filled = occupancy(architecture, columns * rows, code.registers, shared)
             cells.append(f"{code.registers} · {100 * filled:.0f} %")

@@ -13,7 +13,7 @@ import kernels
 from kernels.arrays import FloatArray, IntArray
 from kernels.contracts import checked_labels, finite, require_unmasked, whole
 
-from . import memory
+from . import by_name, memory
 from .errors import InputError
 from .layers import Dense, Layer, Normalization, Pool, WeightedSum, initial_parameters
 from .optimizers import WeightDecay, decay_factors
@@ -141,8 +141,8 @@ class EmoP3D:
         )
         # An edition may keep its arrays elsewhere, and then says how they come there.
         self._place: Callable[[FloatArray], FloatArray] = getattr(self.kernels, "to_device", lambda values: values)
-        initial = initial_parameters(self.layers, self.dtype, seed)
-        self.parameters: dict[str, FloatArray] = {name: self._place(values) for name, values in initial.items()}
+        place_all: Callable[..., dict[str, FloatArray]] = getattr(self.kernels, "in_one_row", dict)
+        self.parameters = place_all(initial_parameters(self.layers, self.dtype, seed))
         self._array = type(self.parameters["L1WS/bias"])
         self._forms = {name: (values.shape, values.dtype) for name, values in self.parameters.items()}
         # The layers say what is computed. An edition may offer all of it in one pass, for the networks it covers; the
@@ -297,10 +297,10 @@ class EmoP3D:
         self._check_parameters()
         labels = checked_labels(labels, len(x), self.num_classes)
         factors = decay_factors(self.parameters, weight_decay)
-        if not gradients:
-            gradients = {name: np.empty_like(values) for name, values in self.parameters.items()}
-        else:
+        if gradients:
             self._check_gradients(gradients)
+        else:
+            gradients = by_name.zeros(self.parameters)
         if self._fused and not input_gradient:
             losses, logits, finite = self._fused.training_pass(
                 x, labels, self.parameters.values(), [gradients[name] for name in self.parameters]
@@ -457,13 +457,13 @@ def _parts(count):
 
 
 def _add_scaled(total, factor, values):
-    """``total += factor values``; makes no array."""
+    """``total += factor values``; makes no array.  Arrays that are elsewhere know how."""
     if isinstance(total, np.ndarray):
         from scipy.linalg.blas import get_blas_funcs  # at its first use: not every run wants it
 
         get_blas_funcs("axpy", (total,))(values.reshape(-1), total.reshape(-1), a=factor)
     else:
-        total += factor * values
+        total.add_scaled(factor, values)
 
 
 def _half_square(w):

@@ -9,6 +9,7 @@ import numpy as np
 from kernels.arrays import FloatArray
 from kernels.contracts import finite, require_unmasked, whole
 
+from . import by_name
 from .errors import InputError
 
 Schedule: TypeAlias = Callable[[int], float]
@@ -166,7 +167,7 @@ class Optimizer:
         self.lr = lr
         self.step = 0
         self.slots: dict[str, dict[str, FloatArray]] = {}
-        self._spare: dict[str, FloatArray] = {}
+        self._spare: dict[int, FloatArray] = {}
 
     @property
     def rate(self) -> float:
@@ -188,18 +189,15 @@ class Optimizer:
         """
         self._check(parameters, gradients)
         if not self.slots:
-            self.slots = {
-                slot: {name: np.zeros_like(values) for name, values in parameters.items()} for slot in self.slot_names
-            }
-        w: Any  # an array of NumPy's, or one that is elsewhere
-        for name, w in parameters.items():
-            arrays = gradients[name], *(self.slots[slot][name] for slot in self.slot_names)
+            self.slots = {slot: by_name.zeros(parameters) for slot in self.slot_names}
+        slots = [self.slots[slot] for slot in self.slot_names]
+        for place, (w, *arrays) in enumerate(by_name.side_by_side(parameters, gradients, *slots)):
             if isinstance(w, np.ndarray):
                 # Made once: updates are many, and memory that is new each time is slow.
-                if name not in self._spare or self._spare[name].shape != w.shape:
-                    self._spare[name] = np.empty_like(w)
-                self._update_one(w, *arrays, self._spare[name])
-            else:  # it has update rules of its own
+                if place not in self._spare or self._spare[place].shape != w.shape:
+                    self._spare[place] = np.empty_like(w)
+                self._update_one(w, *arrays, self._spare[place])
+            else:  # an array that is elsewhere has update rules of its own
                 w.update(self.rule, self._constants(), *arrays)
         self.step += 1
 
@@ -234,20 +232,18 @@ class Optimizer:
             raise InputError(
                 f"{type(self).__name__} keeps {list(self.slot_names)}, the saved optimiser {sorted(slots)}"
             )
-        for slot, by_name in slots.items():
-            shapes = {name: values.shape for name, values in by_name.items()}
+        for slot, saved in slots.items():
+            shapes = {name: values.shape for name, values in saved.items()}
             if shapes != {name: values.shape for name, values in parameters.items()}:
                 raise InputError(f"the saved optimiser's {slot} has other names or shapes than the parameters")
         if not whole(step) or step < 0:
             raise InputError(f"the saved optimiser's step is {step!r}; it must be a whole number of at least 0")
-        loaded = {slot: {name: np.empty_like(values) for name, values in parameters.items()} for slot in slots}
-        for slot, by_name in slots.items():
+        loaded = {slot: by_name.zeros(parameters) for slot in slots}
+        for slot, saved in slots.items():
             for name, values in loaded[slot].items():
-                if by_name[name].dtype.kind not in "fiu":
-                    raise InputError(
-                        f"the saved optimiser's {slot} of {name} is {by_name[name].dtype}, no real numbers"
-                    )
-                values[...] = by_name[name]
+                if saved[name].dtype.kind not in "fiu":
+                    raise InputError(f"the saved optimiser's {slot} of {name} is {saved[name].dtype}, no real numbers")
+                values[...] = saved[name]
         self.slots, self.step = loaded, int(step)
 
     def _update_one(self, w: FloatArray, g: FloatArray, *slots_and_spare: FloatArray) -> None:
@@ -403,7 +399,7 @@ class MovingAverage:
         _require_share(share=share)
         self.arrays = arrays
         self.share = share
-        self._spare = {name: np.empty_like(a) for name, a in arrays.items()}
+        self._spare = by_name.zeros(arrays)
 
     def update(self, parameters: Mapping[str, FloatArray], step: int) -> None:
         """Take in the ``parameters``, by name, as the update number ``step`` left them; the first is 1.
@@ -419,8 +415,8 @@ class MovingAverage:
                     f"{name!r} is {w.shape}; averaged are {[(n, a.shape) for n, a in self.arrays.items()]}"
                 )
         new = 1 - min(self.share, (1 + step) / (10 + step))
-        for name, w in parameters.items():
-            a, spare = self.arrays[name], self._spare[name]
+        for w, *own in by_name.side_by_side(parameters, self.arrays, self._spare):
+            a, spare = own
             # a += new (w - a), in steps that arrays on a device know, too
             spare[...] = w
             spare -= a

@@ -31,10 +31,13 @@ class Program:
         return self.net.forward(np.moveaxis(x, 1, -1))
 
 
-def planes(name, values):
-    """A parameter in the order that all programs here take it: maps and channels before frames, rows and columns."""
+def planes(name, values, last_maps=LAST_MAPS):
+    """A parameter in the order that all programs here take it: maps and channels before frames, rows and columns.
+
+    ``last_maps``, the shape (d, h, w, f) of what the dense layer sees, is by default that of the usual network.
+    """
     if name == "FC_OUT/weights":
-        return values.reshape(*LAST_MAPS, -1).transpose(4, 3, 0, 1, 2).reshape(values.shape[1], -1)
+        return values.reshape(*last_maps, -1).transpose(4, 3, 0, 1, 2).reshape(values.shape[1], -1)
     if name == "FC_OUT/bias":
         return values
     return values.transpose(4, 3, 0, 1, 2) if values.ndim == 5 else values.transpose(3, 0, 1, 2)

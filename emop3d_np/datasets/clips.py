@@ -105,12 +105,16 @@ class ClipSet:
         empty, upload = (kernels.pinned, kernels.upload) if elsewhere else (np.empty, lambda raw, _: raw)
         with ThreadPoolExecutor(1) as reader:
             spare: list[tuple[AnyArray, AnyArray, AnyArray]] = []
-            x = None
+            x = used = None
             wanted = zip(index_lists, chain(changes, repeat(None)), strict=False)
             coming = self._read_next(wanted, reader, spare, empty, upload)
             while coming:
                 indices, rows, future = coming
                 raw, small, placed = future.result()
+                if used:
+                    if elsewhere:  # nothing to wait for, where the results of the batch before have come back
+                        kernels.finish()
+                    spare.append(used)
                 coming = self._read_next(wanted, reader, spare, empty, upload)
                 if x is None or x.shape != small.shape:
                     x = np.empty_like(placed, dtype=dtype)
@@ -121,9 +125,7 @@ class ClipSet:
                     normalize(placed, kernels, x)
                 else:
                     x[...] = placed
-                if elsewhere:
-                    kernels.finish()
-                spare.append((raw, small, placed))
+                used = raw, small, placed
                 yield x, self.labels[indices]
 
     def _read_next(

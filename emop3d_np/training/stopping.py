@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from kernels.arrays import FloatArray
 
+from .. import by_name
 from ..errors import InputError, Lasting
 from ..network import EmoP3D
 from .runs import RunFolder
@@ -142,8 +143,10 @@ def require_finite(
         wrong = f"the loss is {loss}, and the first layer whose output is not finite is {layer or 'the loss itself'}"
     else:
         for what, arrays in (("parameter", net.parameters), ("gradient", gradients)):
+            if wrong or all(_all_finite(values) for (values,) in by_name.side_by_side(arrays)):
+                continue
             spoilt = [name for name, values in arrays.items() if not _all_finite(values)]
-            if spoilt and not wrong:
+            if spoilt:
                 wrong = f"the {what} {spoilt[0]} is not finite, the first such layer is {spoilt[0].split('/')[0]}"
     if wrong:
         raise InputError(f"step {step}: {wrong}; lower --learning_rate; {run.words_to_resume()}")

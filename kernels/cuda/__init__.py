@@ -10,6 +10,7 @@ from .device_array import to_device as to_device
 from .device_array import upload as upload
 from .launch import finish as finish
 from .memory import pinned as pinned
+from .row import in_one_row as in_one_row
 
 _operations = operations_of(__name__)
 globals().update(_operations)  # after all imports: a function, not the file of its name, is what the edition offers

@@ -4,7 +4,7 @@ Beside it stand the copies to the device, and :func:`operation`, which lets func
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..arrays import AnyArray
 from ..errors import InputError
 from . import elements, update
 from .launch import LAUNCH, Kernel, recording, stream
-from .memory import Memory, Shape, memory, require
+from .memory import Memory, Shape, kept, memory, require
 from .target import cuda
 
 
@@ -52,6 +52,11 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
+    @cached_property
+    def address(self) -> int:
+        """Where the memory begins."""
+        return self.data.device_ctypes_pointer.value or 0
+
     @classmethod
     def empty(cls, shape: Shape, dtype: DTypeLike) -> "DeviceArray":
         """A new array with any numbers in it."""
@@ -60,7 +65,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def row(self) -> Memory:
         """The memory as one row."""
-        return self.data.reshape(self.size)
+        return self.data if self.ndim == 1 else self.data.reshape(self.size)
 
     def reshape(self, *shape: Any) -> "DeviceArray":
         """The same memory under another shape, given as a tuple or as numbers; one of them may be -1."""
@@ -80,18 +85,29 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         kernel: Kernel = getattr(update, rule)
         kernel.over_elements(self.size, self.row, *(a.row for a in arrays), *map(self.dtype.type, constants))
 
+    def add_scaled(self, factor: float, values: "DeviceArray") -> None:
+        """Add ``factor values``, of an array of the same shape."""
+        one = self.dtype.type
+        elements.combine.over_elements(self.size, self.row, values.row, one(1), one(factor), self.row)
+
     def half_square(self) -> float:
         """``||a||^2 / 2``: one partial sum per block, added up in float64."""
-        blocks = min(LAUNCH.blocks, 128)
-        partial_sums = memory(blocks, self.dtype)
-        elements.square_sums(blocks, LAUNCH.threads, self.row, partial_sums)
-        return float(_host(partial_sums).sum(dtype=np.float64) / 2)
+        return float(self._of_blocks(elements.square_sums, self.dtype).sum(dtype=np.float64) / 2)
 
     def _all_finite(self) -> bool:
-        blocks = min(LAUNCH.blocks, 128)
-        found = memory(blocks, np.int32)
-        elements.find_non_finite(blocks, LAUNCH.threads, self.row, found)
-        return not _host(found).any()
+        return not self._of_blocks(elements.find_non_finite, np.int32).any()
+
+    def _of_blocks(self, kernel: Kernel, dtype: DTypeLike) -> AnyArray:
+        """What each block of a kernel over all elements finds, in a place that is got once: every step asks."""
+        blocks = min(LAUNCH.blocks, LAUNCH.sums)
+        with kept(self._found.setdefault(kernel.name, [])):
+            found = memory(blocks, dtype)
+        kernel(blocks, LAUNCH.threads, self.row, found)
+        return _host(found)
+
+    @cached_property
+    def _found(self) -> dict[str, list[Memory]]:
+        return {}
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -1,53 +1,161 @@
-"""The third layer of the usual network on the device: the largest of three frames, its weight, bias and leaky ReLU."""
+"""The third layer of the usual network on the device: the largest of three frames, its weight, bias and leaky ReLU.
+
+Each thread goes along the frames of one cell and keeps the last three in registers, so that every map is read once.
+NORM_2 is done on the way in; of NORM_4 the moments of each run of STRIP cells are found on the way out.
+
+Each plane is a row of ``cells = h w``.
+"""
+
+from collections.abc import Callable
 
 from ..arrays import FloatArray
-from .device_functions import cell, least, most, tiles
-from .launch import kernel
-from .max_pool import first_largest_frame
+from .device_functions import block_sum, least
+from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_moments, put_sums
+from .launch import STRIP, kernel, shaped_kernel
+from .strips import FRAMES, activated, at, normalized
 from .target import cuda
 
-
-@kernel("y")
-def frames_forward(x: FloatArray, weights: FloatArray, bias: FloatArray, alpha: float, y: FloatArray) -> None:
-    """``y = leaky ReLU(m w + b)``, where ``m`` is the largest of three frames."""
-    zero = y.dtype.type(0)
-    samples, maps, frames, rows, columns = y.shape
-    for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
-        plane, h, w = cell(task, rows, columns)
-        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        if h < rows and w < columns:
-            m = x[n, f, d + first_largest_frame(x, n, f, d, h, w, 3), h, w]
-            z = m * weights[f, h, w] + bias[f, d]
-            y[n, f, d, h, w] = z if z > zero else alpha * z
+KEPT = FRAMES * (STRIP + 1)
+KEPT_BACKWARD = 3 * KEPT
+SUM_PARTS = 2 * STRIP
+"""Numbers in shared memory."""
 
 
-@kernel("dx")
-def frames_backward(dz: FloatArray, x: FloatArray, weights: FloatArray, dx: FloatArray) -> None:
-    """Every frame collects the gradients of the runs of three that chose it."""
-    samples, maps, frames, rows, columns = x.shape
-    for task in range(cuda.blockIdx.x, samples * maps * frames * tiles(rows, columns), cuda.gridDim.x):
-        plane, h, w = cell(task, rows, columns)
-        d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
-        if h < rows and w < columns:
-            total = dx.dtype.type(0)
-            for start in range(most(0, d - 2), least(d, frames - 3) + 1):
-                if start + first_largest_frame(x, n, f, start, h, w, 3) == d:
-                    total += dz[n, f, start, h, w]
-            dx[n, f, d, h, w] = total * weights[f, h, w]
+@shaped_kernel("y", "moments")
+def frames_forward(depth: int, cells: int, maps: int) -> Callable[..., None]:
+    """``y = leaky ReLU(m w + b)``, where ``m`` is the largest of three normalised frames.
+
+    Takes ``x (n, f, d, cells)``, not normalised, the ``mean`` and ``scale (n, f, d)`` of its planes,
+    ``weights (f, cells)``, ``bias (f, d')`` and alpha; writes ``y (n, f, d', cells)`` and
+    ``moments (n, f, d', pieces, 3)``.
+    """
+    frames, pieces = depth - 2, -(-cells // STRIP)
+
+    def frames_forward(
+        x: FloatArray,
+        mean: FloatArray,
+        scale: FloatArray,
+        weights: FloatArray,
+        bias: FloatArray,
+        alpha: float,
+        y: FloatArray,
+        moments: FloatArray,
+    ) -> None:
+        kept = cuda.shared.array(KEPT, dtype=y.dtype)
+        parts = cuda.shared.array(SUM_PARTS, dtype=y.dtype)
+        q = cuda.threadIdx.x
+        for task in range(cuda.blockIdx.x, y.size // (frames * cells) * pieces, cuda.gridDim.x):
+            piece, sequence = task % pieces, task // pieces
+            inside, f = piece * STRIP + q < cells, sequence % maps
+            cell = least(piece * STRIP + q, cells - 1)
+            frame, weight = sequence * depth, weights[at(f * cells + cell)]
+            first = normalized(x[at(frame * cells + cell)], mean[at(frame)], scale[at(frame)])
+            second = normalized(x[at((frame + 1) * cells + cell)], mean[at(frame + 1)], scale[at(frame + 1)])
+            for d in range(frames):
+                frame = sequence * depth + d + 2
+                third = normalized(x[at(frame * cells + cell)], mean[at(frame)], scale[at(frame)])
+                m = second if second > first else first
+                m = third if third > m else m
+                value = activated(m * weight + bias[at(f * frames + d)], alpha)
+                if inside:
+                    y[at((sequence * frames + d) * cells + cell)] = value
+                kept[at(d % FRAMES * (STRIP + 1) + q)] = value
+                first, second = second, third
+                if d % FRAMES == FRAMES - 1 or d == frames - 1:
+                    start = (sequence * frames + d - d % FRAMES) * pieces + piece
+                    put_moments(kept, parts, d, least(STRIP, cells - piece * STRIP), moments, start, pieces)
+
+    return frames_forward
 
 
-@kernel("dweights")
-def frame_weights_backward(dz: FloatArray, x: FloatArray, dweights: FloatArray) -> None:
-    """``dw[f,h,w] = sum_{n,d} dz m`` over the samples of each slab, where ``m`` is the largest of three frames."""
-    slabs, maps, rows, columns = dweights.shape
-    samples, frames = dz.shape[0], dz.shape[2]
-    for task in range(cuda.blockIdx.x, slabs * maps * tiles(rows, columns), cuda.gridDim.x):
-        plane, h, w = cell(task, rows, columns)
-        f, slab = plane % maps, plane // maps
-        if h < rows and w < columns:
-            total = dweights.dtype.type(0)
+# Long: half of it says what the arrays are.
+@shaped_kernel("dx", "dweights", "sums")
+def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[..., None]:
+    """NORM_4, leaky ReLU and the maximum of three frames, backward: every frame collects what chose it.
+
+    Takes ``dn``, the gradient of the normalised ``y``, NORM_4's ``affine`` coefficients, and ``y``, ``x``, ``mean``,
+    ``scale``, ``weights`` and alpha as of :func:`frames_forward`.  Writes ``dx``, the gradient of the normalised
+    ``x``, ``dweights (slab, f, cells)``, and ``sums (n, f, d, pieces, 3)`` of ``dx``, of ``dx`` times the normalised
+    ``x``, and of the gradient before the leaky ReLU, which is that of the bias.
+    """
+    frames, pieces = depth - 2, -(-cells // STRIP)
+    tasks = slabs * maps * pieces
+
+    # Many arguments: they are all the arrays that it reads and writes.
+    def frames_backward(
+        dn: FloatArray,
+        y: FloatArray,
+        affine: FloatArray,
+        x: FloatArray,
+        mean: FloatArray,
+        scale: FloatArray,
+        weights: FloatArray,
+        alpha: float,
+        dx: FloatArray,
+        dweights: FloatArray,
+        sums: FloatArray,
+    ) -> None:
+        kept = cuda.shared.array(KEPT_BACKWARD, dtype=dx.dtype)
+        zero, q = dx.dtype.type(0), cuda.threadIdx.x
+        samples = x.size // (maps * depth * cells)
+        for task in range(cuda.blockIdx.x, tasks, cuda.gridDim.x):
+            piece, f, slab = task % pieces, task // pieces % maps, task // (pieces * maps)
+            inside = piece * STRIP + q < cells
+            cell = least(piece * STRIP + q, cells - 1)
+            weight, of_weight = weights[at(f * cells + cell)], zero
             for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
-                for d in range(frames):
-                    m = x[n, f, d + first_largest_frame(x, n, f, d, h, w, 3), h, w]
-                    total += dz[n, f, d, h, w] * m
-            dweights[slab, f, h, w] = total
+                frame = (n * maps + f) * depth
+                first = normalized(x[at(frame * cells + cell)], mean[at(frame)], scale[at(frame)])
+                second = normalized(x[at((frame + 1) * cells + cell)], mean[at(frame + 1)], scale[at(frame + 1)])
+                of_first, of_second = zero, zero
+                for d in range(depth):
+                    third, of_third, dz = zero, zero, zero
+                    if d < frames:
+                        frame, plane = (n * maps + f) * depth + d + 2, (n * maps + f) * frames + d
+                        third = normalized(x[at(frame * cells + cell)], mean[at(frame)], scale[at(frame)])
+                        of_plane = (
+                            affine[at(3 * plane + SCALE)],
+                            affine[at(3 * plane + SLOPE)],
+                            affine[at(3 * plane + SHIFT)],
+                        )
+                        dz = before_activation(
+                            dn[at(plane * cells + cell)], y[at(plane * cells + cell)], of_plane, alpha
+                        )
+                        # the first of the largest takes the gradient
+                        if third > first and third > second:
+                            of_third, of_weight = dz, of_weight + dz * third
+                        elif second > first:
+                            of_second, of_weight = of_second + dz, of_weight + dz * second
+                        else:
+                            of_first, of_weight = of_first + dz, of_weight + dz * first
+                    gradient, frame = of_first * weight, (n * maps + f) * depth + d
+                    if inside:
+                        dx[at(frame * cells + cell)] = gradient
+                    row = d % FRAMES * (STRIP + 1) + q
+                    kept[at(row)] = gradient if inside else zero
+                    kept[at(row + KEPT)] = gradient * first if inside else zero
+                    kept[at(row + 2 * KEPT)] = dz if inside else zero
+                    first, second, of_first, of_second = second, third, of_second, of_third
+                    if d % FRAMES == FRAMES - 1 or d == depth - 1:
+                        put_sums(kept, 3, d, sums, (frame - d % FRAMES) * pieces + piece, pieces)
+            if inside:
+                dweights[at((slab * maps + f) * cells + cell)] = of_weight
+
+    return frames_backward
+
+
+@kernel("dbias")
+def frame_bias_backward(sums: FloatArray, dbias: FloatArray) -> None:
+    """``db[slab,f,d'] = sum_{n,h,w} dz``, from the third of the ``sums`` of :func:`frames_backward`."""
+    shared = cuda.shared.array(STRIP, dtype=dbias.dtype)
+    slabs, maps, frames = dbias.shape
+    samples, pieces, q = sums.shape[0], sums.shape[3], cuda.threadIdx.x
+    for task in range(cuda.blockIdx.x, slabs * maps * frames, cuda.gridDim.x):
+        d, f, slab = task % frames, task // frames % maps, task // (frames * maps)
+        total = dbias.dtype.type(0)
+        for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
+            for piece in range(q, pieces, STRIP):
+                total += sums[n, f, d, piece, 2]
+        total = block_sum(shared, q, STRIP, total)
+        if q == 0:
+            dbias[slab, f, d] = total

@@ -9,18 +9,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .target import SIMULATED, cuda, jit, require_device
+from .target import SIMULATED, capability, cuda, jit, require_device
 
 LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
     block=(2, 1) if SIMULATED else (32, 8),
-    blocks=2 if SIMULATED else 4096,
+    blocks=2 if SIMULATED else 65_536,
+    sums=2 if SIMULATED else 128,
 )
 """Sizes of a launch: threads of a block that works on elements in a row; columns and rows of threads of a block that
-works on planes, neighbours in a warp being neighbours along ``w``; and the most blocks.
+works on planes, neighbours in a warp being neighbours along ``w``; the most blocks; and the blocks of a sum
+over a whole array, each of which leaves a number to the host.
 
 Every kernel strides over its tasks, so that any sizes are right.  The simulator takes turns, so it gets few threads.
 """
+
+STRIP = 8 if SIMULATED else 32
+"""Threads of a block that is one warp: ``strips.py`` says what for."""
+
+MANY = 16
+"""From so many clips on, a strip does more in a row; below, there would be too few strips."""
 
 MOST_THREADS = 1024
 """Threads of a block that any device of today allows; ``device_functions.block_sum`` has room for so many."""
@@ -46,12 +54,23 @@ class Kernel:
         function: the Python function.
         writes: names of the arguments it writes; those in neither list it only reads.
         updates: names of the arguments it reads and writes.
+        registers: the most a thread may have on the newer devices; None leaves it to the compiler.
     """
 
-    def __init__(self, function: Callable[..., None], writes: tuple[str, ...], updates: tuple[str, ...] = ()) -> None:
-        self.function, self.writes, self.updates = function, writes, updates
+    def __init__(
+        self,
+        function: Callable[..., None],
+        writes: tuple[str, ...],
+        updates: tuple[str, ...] = (),
+        registers: int | None = None,
+    ) -> None:
+        self.function, self.writes, self.updates, self.registers = function, writes, updates, registers
         self.name = function.__name__.lstrip("_")
-        self.compiled = jit(function)
+        self.compiled = jit(function, registers=self.most_registers(capability()))
+
+    def most_registers(self, cc: tuple[int, int]) -> int | None:
+        """The most a thread may have on a device of compute capability ``cc``; older ones would have to spill."""
+        return self.registers if cc >= (9, 0) else None
 
     def __call__(self, tasks: int, threads: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
         """Launch on :func:`stream`.
@@ -103,6 +122,33 @@ class Kernel:
 def kernel(*writes: str, updates: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Kernel]:
     """Decorator: the function below becomes a :class:`Kernel` that writes the arguments named."""
     return lambda function: Kernel(function, writes, updates)
+
+
+class ShapedKernel:
+    """A kernel that is compiled for the sizes of one network: addresses and loops are known beforehand.
+
+    Attributes:
+        name: of the kernel.
+    """
+
+    def __init__(
+        self, make: Callable[..., Callable[..., None]], writes: tuple[str, ...], registers: int | None
+    ) -> None:
+        self.make, self.writes, self.registers, self.name = make, writes, registers, make.__name__
+        self._made: dict[tuple[int, ...], Kernel] = {}
+
+    def of(self, *sizes: int) -> Kernel:
+        """The kernel for ``sizes``, the arguments of the function that makes it."""
+        if sizes not in self._made:
+            self._made[sizes] = Kernel(self.make(*sizes), self.writes, registers=self.registers)
+        return self._made[sizes]
+
+
+def shaped_kernel(
+    *writes: str, registers: int | None = None
+) -> Callable[[Callable[..., Callable[..., None]]], ShapedKernel]:
+    """Decorator: the function below takes sizes and returns a kernel of its own name, see :class:`ShapedKernel`."""
+    return lambda make: ShapedKernel(make, writes, registers)
 
 
 def inline(function: Callable[..., Any]) -> Any:

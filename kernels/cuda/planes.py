@@ -12,9 +12,10 @@ from .device_array import DeviceArray
 from .device_functions import least
 from .launch import LAUNCH, kernel
 from .memory import Memory, memory
+from .strips import at
 from .target import cuda
 
-TILE = 1024
+TILE = 256
 """Numbers that a block turns at a time."""
 
 
@@ -24,10 +25,10 @@ def activation_planes(x: DeviceArray) -> Memory:
     return _planes(x.data, n, d * h * w, c).reshape((n, c, d, h, w))
 
 
-def activations(planes: Memory) -> DeviceArray:
-    """The opposite of :func:`activation_planes`."""
+def activations(planes: Memory, out: DeviceArray | None = None) -> DeviceArray:
+    """The opposite of :func:`activation_planes`; written to ``out`` where that is given."""
     n, c, d, h, w = planes.shape
-    return DeviceArray(_spread(planes, n, d * h * w, c, (n, d, h, w, c)))
+    return DeviceArray(_spread(planes, n, d * h * w, c, (n, d, h, w, c), out))
 
 
 def parameter_planes(values: DeviceArray, channels: int) -> Memory:
@@ -37,7 +38,10 @@ def parameter_planes(values: DeviceArray, channels: int) -> Memory:
 
 
 def parameter(planes: Memory, shape: tuple[int, ...], channels: int, out: DeviceArray | None = None) -> DeviceArray:
-    """The opposite of :func:`parameter_planes`: a DeviceArray of ``shape``, which is ``out`` where that is given."""
+    """The opposite of :func:`parameter_planes`: a DeviceArray of ``shape``, which is ``out`` where that is given.
+
+    Planes of several slabs, on leading axes, are added up on the way, in the order of the slabs.
+    """
     positions, u = shape[: len(shape) - channels], shape[len(shape) - channels :]
     return DeviceArray(_spread(planes, 1, prod(positions), prod(u), shape, out))
 
@@ -56,13 +60,14 @@ def _planes(data: Memory, batch: int, positions: int, channels: int) -> Memory:
 def _spread(
     planes: Memory, batch: int, positions: int, channels: int, shape: tuple[int, ...], out: DeviceArray | None = None
 ) -> Memory:
-    """(batch, channels, positions) to (batch, positions, channels)."""
-    if out is None and (positions == 1 or channels == 1):
+    """(slabs, batch, channels, positions) to (batch, positions, channels)."""
+    slabs = planes.size // (batch * positions * channels)
+    if slabs == 1 and out is None and (positions == 1 or channels == 1):
         return planes.reshape(shape)
     data = memory(shape, planes.dtype) if out is None else out.data
     together, run = _tile(channels)
     tasks = batch * -(-positions // run) * -(-channels // together)
-    planes = planes.reshape((batch, channels, positions))
+    planes = planes.reshape(planes.size)
     spread_planes(tasks, LAUNCH.threads, planes, together, run, data.reshape((batch, positions, channels)))
     return data
 
@@ -89,17 +94,22 @@ def gather_planes(x: FloatArray, together: int, run: int, planes: FloatArray) ->
         for q in range(thread, long * wide, threads):
             tile[q] = x[n, s0 + q // wide, u0 + q % wide]
         cuda.syncthreads()
-        for u in range(wide):
-            for s in range(thread, long, threads):
-                planes[n, u0 + u, s0 + s] = tile[s * wide + u]
+        for q in range(thread, long * wide, threads):
+            u = q // long
+            planes[n, u0 + u, s0 + q - u * long] = tile[(q - u * long) * wide + u]
         cuda.syncthreads()
 
 
 @kernel("x")
 def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) -> None:
-    """(n, u, s) to (n, s, u), in tiles of ``together`` channels and a ``run`` of positions."""
+    """(slab, n, u, s) to (n, s, u), the slabs added up; in tiles of ``together`` channels and a ``run`` of positions.
+
+    ``planes`` comes as one row.
+    """
     tile = cuda.shared.array(TILE, dtype=x.dtype)
     batch, positions, channels = x.shape
+    step = batch * positions * channels
+    slabs = planes.size // step
     runs = (positions + run - 1) // run
     groups = (channels + together - 1) // together
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
@@ -108,9 +118,12 @@ def spread_planes(planes: FloatArray, together: int, run: int, x: FloatArray) ->
         s0 = task // groups % runs * run
         n = task // (groups * runs)
         wide, long = least(together, channels - u0), least(run, positions - s0)
-        for u in range(wide):
-            for s in range(thread, long, threads):
-                tile[s * wide + u] = planes[n, u0 + u, s0 + s]
+        for q in range(thread, long * wide, threads):
+            u = q // long
+            place, total = (n * channels + u0 + u) * positions + s0 + q - u * long, x.dtype.type(0)
+            for slab in range(slabs):
+                total += planes[at(slab * step + place)]
+            tile[(q - u * long) * wide + u] = total
         cuda.syncthreads()
         for q in range(thread, long * wide, threads):
             x[n, s0 + q // wide, u0 + q % wide] = tile[q]

@@ -4,11 +4,16 @@ The threads of a block are threads of Python of which one runs at a time, to its
 for every stretch between barriers.  So a missing barrier shows whichever of two threads comes too early, and shows
 again the next time.  New memory is full of NaN (of zeros where numbers are whole), so that what is read before it is
 written shows in the results.  It needs neither a driver nor a compiler, and is very slow.
+
+:data:`counts` says how often what was done; :data:`driver` stands for the driver's functions that ``graph.py`` calls.
 """
 
 import random
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +23,47 @@ from ..arrays import AnyArray
 
 _turns = random.Random(0)
 _launching = threading.Lock()
+
+counts: Counter[str] = Counter()
+"""Since it was last cleared: ``launches`` by the host, ``graphs`` launched, copies ``up`` and ``down`` and their bytes,
+``synchronisations`` and ``allocations``."""
+
+
+class Stream:
+    """A stream, whose work is done at once; while it is captured, launches and copies of pinned memory wait in a list.
+
+    Attributes:
+        captured: that list, or None.
+        thread: the one that captures.
+    """
+
+    def __init__(self) -> None:
+        self.captured: list[Callable[[], None]] | None = None
+        self.thread = 0
+        _streams.append(self)
+
+    def __int__(self) -> int:
+        return 1 + _streams.index(self)
+
+    def synchronize(self) -> None:
+        """Nothing to wait for, but counted."""
+        _outside_of_a_capture("a synchronisation")
+        _count("synchronisations")
+
+
+_streams: list[Stream] = []
+_pinned: set[int] = set()
+_counting = threading.Lock()
+
+
+def _count(what: str, how_many: int = 1) -> None:
+    with _counting:
+        counts[what] += how_many
+
+
+def _outside_of_a_capture(what: str) -> None:
+    if any(stream.captured is not None and stream.thread == threading.get_ident() for stream in _streams):
+        raise RuntimeError(f"{what} while launches are captured")
 
 
 class Memory:
@@ -34,13 +80,32 @@ class Memory:
     def __getitem__(self, key: slice) -> "Memory":
         return Memory(self.values[key])
 
-    def copy_to_device(self, host: AnyArray, stream: object = None) -> None:
-        """Write the array ``host`` of the same shape here."""
-        self.values[...] = host
+    @property
+    def device_ctypes_pointer(self) -> Any:
+        """The address, as ``value``."""
+        return SimpleNamespace(value=self.values.ctypes.data)
 
-    def copy_to_host(self, stream: object = None) -> AnyArray:
-        """A new array on the host of the same shape."""
-        return self.values.copy()
+    def copy_to_device(self, host: AnyArray, stream: Any = None) -> None:
+        """Write the array ``host`` of the same shape here."""
+        self._copy("up", host, self.values, host, stream)
+
+    def copy_to_host(self, host: AnyArray | None = None, stream: Any = None) -> AnyArray:
+        """The array ``host``, or a new one, of the same shape with what stands here."""
+        host = np.empty(self.shape, self.dtype) if host is None else host
+        self._copy("down", self.values, host, host, stream)
+        return host
+
+    def _copy(self, way: str, source: AnyArray, target: AnyArray, host: AnyArray, stream: Any) -> None:
+        def copy() -> None:
+            _count(way)
+            _count(f"bytes {way}", self.nbytes)
+            target[...] = source
+
+        if stream is not None and stream.captured is not None and host.ctypes.data in _pinned:
+            stream.captured.append(copy)
+        else:
+            _outside_of_a_capture("a copy")
+            copy()
 
 
 class _Thread(threading.Thread):
@@ -82,10 +147,17 @@ class Kernel:
         self.function = function
 
     def __getitem__(self, sizes: tuple[Any, ...]) -> Callable[..., None]:
-        blocks, threads, _, shared = sizes
+        blocks, threads, stream, shared = sizes
         columns, rows = threads if isinstance(threads, tuple) else (threads, 1)
 
         def launch(*arguments: Any) -> None:
+            _count("launches")
+            if stream.captured is None:
+                run(*arguments)
+            else:
+                stream.captured.append(lambda: run(*arguments))
+
+        def run(*arguments: Any) -> None:
             given = [each.values if isinstance(each, Memory) else each for each in arguments]
             with _launching:
                 cuda.gridDim.x, cuda.blockDim.x, cuda.blockDim.y = blocks, columns, rows
@@ -153,13 +225,24 @@ class Cuda:
         return self.gridDim.x * self.blockDim.x
 
     def device_array(self, shape: Any, dtype: Any) -> Memory:
+        _outside_of_a_capture("memory is got")
+        _count("allocations")
         return Memory(_unwritten(shape, np.dtype(dtype)))
 
     def pinned_array(self, shape: Any, dtype: Any) -> AnyArray:
-        return np.empty(shape, dtype)
+        host: AnyArray = np.empty(shape, dtype)
+        _pinned.add(host.ctypes.data)
+        return host
 
     def stream(self) -> Any:
-        return SimpleNamespace(synchronize=lambda: None)
+        return Stream()
+
+    def current_context(self) -> None:
+        pass
+
+    @contextmanager
+    def defer_cleanup(self) -> Iterator[None]:
+        yield
 
     def event(self) -> Any:
         return SimpleNamespace(record=lambda stream: None)
@@ -178,4 +261,97 @@ def _unwritten(shape: Any, dtype: "np.dtype[Any]") -> AnyArray:
     return np.full(shape, np.nan if dtype.kind == "f" else 0, dtype)
 
 
+class Code(IntEnum):
+    """What a function of the driver returns first."""
+
+    CUDA_SUCCESS = 0
+    CUDA_ERROR_INVALID_VALUE = 1
+
+
+class CaptureMode(IntEnum):
+    """How a capture bears other work."""
+
+    CU_STREAM_CAPTURE_MODE_RELAXED = 2
+
+
+class Handle(int):
+    """The driver's name for something; each kind of thing has a kind of handle."""
+
+
+class StreamHandle(Handle):
+    """Of a stream."""
+
+
+class GraphHandle(Handle):
+    """Of a graph as it was captured."""
+
+
+class ExecutableHandle(Handle):
+    """Of a graph that can be launched."""
+
+
+class Driver:
+    """The functions for graphs under the driver's names, with its answers: ``(code, *values)``.
+
+    Attributes:
+        graphs, executables: what there is, by its handle.
+    """
+
+    CUstream, CUstreamCaptureMode = StreamHandle, CaptureMode
+
+    def __init__(self) -> None:
+        self.graphs: dict[int, list[Callable[[], None]]] = {}
+        self.executables: dict[int, list[Callable[[], None]]] = {}
+        self._handles = iter(range(1, 1 << 62))
+
+    def cuStreamBeginCapture(self, stream: StreamHandle, mode: CaptureMode) -> tuple[Code]:
+        _require(stream, StreamHandle)
+        _require(mode, CaptureMode)
+        if _streams[stream - 1].captured is not None:
+            return (Code.CUDA_ERROR_INVALID_VALUE,)
+        _streams[stream - 1].captured, _streams[stream - 1].thread = [], threading.get_ident()
+        return (Code.CUDA_SUCCESS,)
+
+    def cuStreamEndCapture(self, stream: StreamHandle) -> tuple[Code, GraphHandle]:
+        _require(stream, StreamHandle)
+        captured, _streams[stream - 1].captured = _streams[stream - 1].captured, None
+        if captured is None:
+            return Code.CUDA_ERROR_INVALID_VALUE, GraphHandle(0)
+        handle = GraphHandle(next(self._handles))
+        self.graphs[handle] = captured
+        return Code.CUDA_SUCCESS, handle
+
+    def cuGraphInstantiate(self, graph: GraphHandle, flags: int) -> tuple[Code, ExecutableHandle]:
+        _require(graph, GraphHandle)
+        handle = ExecutableHandle(next(self._handles))
+        self.executables[handle] = self.graphs[graph]
+        return Code.CUDA_SUCCESS, handle
+
+    def cuGraphLaunch(self, executable: ExecutableHandle, stream: StreamHandle) -> tuple[Code]:
+        _require(executable, ExecutableHandle)
+        _require(stream, StreamHandle)
+        _outside_of_a_capture("a graph is launched")
+        _count("graphs")
+        for run in self.executables[executable]:
+            run()
+        return (Code.CUDA_SUCCESS,)
+
+    def cuGraphDestroy(self, graph: GraphHandle) -> tuple[Code]:
+        _require(graph, GraphHandle)
+        del self.graphs[graph]
+        return (Code.CUDA_SUCCESS,)
+
+    def cuGraphExecDestroy(self, executable: ExecutableHandle) -> tuple[Code]:
+        _require(executable, ExecutableHandle)
+        del self.executables[executable]
+        return (Code.CUDA_SUCCESS,)
+
+
+def _require(value: object, kind: type) -> None:
+    """The bindings take nothing else, either."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+
+
 cuda = Cuda()
+driver = Driver()

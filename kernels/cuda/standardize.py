@@ -9,16 +9,16 @@ Versions:
 """
 
 import math
+import threading
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from ..arrays import AnyArray, FloatArray
 from ..reference.standardize import EPSILON
 from .device_array import DeviceArray, operation, to_device
 from .device_functions import sum_over_block
-from .launch import LAUNCH, MOST_THREADS, inline, kernel
-from .memory import memory
+from .launch import LAUNCH, MOST_THREADS, inline, kernel, recording
+from .memory import kept, memory
 from .planes import activation_planes, activations
 from .target import cuda
 
@@ -31,20 +31,27 @@ def standardize(
     ``x`` and ``out`` are NumPy arrays or DeviceArrays, also one of each.
     """
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype("f8")
-    y = _standardize(to_device(x), epsilon, dtype if out is None else out.dtype)
+    if isinstance(out, DeviceArray) and not recording():
+        with kept(_room.__dict__.setdefault("arrays", [])):
+            return _standardize(to_device(x), epsilon, out)
+    y = _standardize(to_device(x), epsilon, DeviceArray.empty(x.shape, dtype if out is None else out.dtype))
     if out is not None:
         out[...] = y
         return out
     return y if isinstance(x, DeviceArray) else y.__array__(copy=True)
 
 
-def _standardize(x: DeviceArray, epsilon: float, dtype: DTypeLike) -> DeviceArray:
+_room = threading.local()
+"""Of each thread: ``arrays`` that batch after batch is standardised by way of."""
+
+
+def _standardize(x: DeviceArray, epsilon: float, out: DeviceArray) -> DeviceArray:
     planes = activation_planes(x)
-    y = memory(planes.shape, dtype)
     n, c, d, _, _ = planes.shape
-    scale = memory((n, c, d), x.dtype if x.dtype.kind == "f" else dtype)
+    y = out.data.reshape(planes.shape) if c == 1 else memory(planes.shape, out.dtype)
+    scale = memory((n, c, d), x.dtype if x.dtype.kind == "f" else out.dtype)
     normalize(n * c * d, LAUNCH.block, planes, scale.dtype.type(epsilon), y, scale)
-    return activations(y)
+    return out if c == 1 else activations(y, out)
 
 
 @operation(arrays=2)

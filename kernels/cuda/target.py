@@ -1,16 +1,20 @@
 """The one place that imports a compiler for NVIDIA devices, and that says what is missing where there is none.
 
-Three packages offer ``cuda`` under the same names, and the first that is found is taken: numba-cuda-mlir, which the
-extra ``cuda`` installs; numba-cuda, which it succeeds; and the target that is part of Numba itself.  Only what all of
-them know is used.  ``NUMBA_ENABLE_CUDASIM=1``, Numba's own switch, puts ``simulator.py`` in their place.
+Three packages offer ``cuda`` under the same names, and the first that is found is taken: numba-cuda, where NumPy is old
+enough for it; its successor numba-cuda-mlir; and the target that is part of Numba itself.  Only what all of them know
+is used.  The first comes first because its code is faster: the successor multiplies every index by a stride that it
+looks up.  ``NUMBA_ENABLE_CUDASIM=1``, Numba's own switch, puts ``simulator.py`` in their place.
 """
 
 import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 from ..errors import InputError
 from . import simulator
@@ -18,17 +22,20 @@ from . import simulator
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
 
+NEWEST_NUMPY = "2.5.0"
+"""From this NumPy on, numba-cuda 0.30 compiles no kernel."""
+
+
 def _found() -> Any:
     if SIMULATED:
         return simulator.cuda
-    try:
-        from numba_cuda_mlir import cuda
-    except ImportError:
+    older = np.lib.NumpyVersion(np.__version__) < NEWEST_NUMPY and find_spec("numba_cuda")
+    for package in ("numba", "numba_cuda_mlir") if older else ("numba_cuda_mlir", "numba"):
         try:
-            from numba import cuda
+            return import_module(f"{package}.cuda")
         except ImportError:
-            return None
-    return cuda
+            continue
+    return None
 
 
 cuda = _found()
@@ -41,11 +48,28 @@ if cuda and not SIMULATED:
     cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
 
-def jit(function: Callable[..., Any], device: bool = False) -> Any:
-    """``cuda.jit``, compiled for the types of a call; ``device``: a function that kernels call."""
+def jit(function: Callable[..., Any], device: bool = False, registers: int | None = None) -> Any:
+    """``cuda.jit``, compiled for the types of a call.
+
+    Args:
+        function: a kernel, or what kernels call.
+        device: whether it is the latter.
+        registers: the most that a thread of a kernel may have; default: the compiler decides.
+    """
     # numba-cuda-mlir would take the annotations, which are for readers, for the types to compile
-    options = {"annotations_as_signatures": False} if _SUCCESSOR else {}
+    options: dict[str, Any] = {"annotations_as_signatures": False} if _SUCCESSOR else {}
+    if registers:
+        options["max_registers"] = registers
     return cuda.jit(device=device, **options)(function) if cuda else function
+
+
+@cache
+def capability() -> tuple[int, int]:
+    """Compute capability of the device, ``(major, minor)``; (0, 0) where there is none, or it is simulated."""
+    if SIMULATED or cuda is None or not cuda.is_available():
+        return 0, 0
+    major, minor = cuda.get_current_device().compute_capability
+    return int(major), int(minor)
 
 
 def require_device() -> None:
@@ -62,7 +86,7 @@ def require_device() -> None:
 def _require_device() -> None:
     if cuda is None or not _compiler_found():
         raise InputError(
-            "backend cuda: the package numba-cuda-mlir with its compiler is missing; pip install 'emop3d-np[cuda]' "
+            "backend cuda: the package numba-cuda with its compiler is missing; pip install 'emop3d-np[cuda]' "
             "gets it (backend cpu needs neither)"
         )
     if not cuda.is_available():

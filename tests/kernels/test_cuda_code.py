@@ -210,7 +210,7 @@ def test_machine_code(compiler, name, architecture):
         if launch.kernel.name == name:
             text = compiler.ptx(launch.kernel, launch.arguments, architecture.cc)
             assert compiler.faults(text) == {}
-            code = compiler.assemble(text, architecture.cc)
+            code = compiler.assemble(text, architecture.cc, launch.kernel.most_registers(architecture.cc))
             assert code.spilled_bytes == code.stack_bytes == 0
             assert 0 < code.registers <= 255
 
