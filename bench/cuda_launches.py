@@ -8,7 +8,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import emop3d_np as emo
 import kernels
-from kernels.cuda.launch import Kernel, recorded
+from kernels.cuda.launch import Kernel, ShapedKernel, recorded
 
 
 def of_a_step(batch=100, **network):
@@ -43,6 +43,7 @@ def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32"):
 
 
 def every_kernel():
-    """All kernels that the modules of ``kernels/cuda`` define, by name."""
+    """All kernels that the modules of ``kernels/cuda`` define, by name; those made for some sizes as what makes them."""
     modules = [module for name, module in sys.modules.items() if name.startswith("kernels.cuda.")]
-    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Kernel)}
+    values = [value for module in modules for value in vars(module).values()]
+    return {value.name: value for value in values if isinstance(value, (Kernel, ShapedKernel))}
