@@ -4,7 +4,7 @@
 
 Needs the packages of the extra ``cuda``, or of ``numba-cuda``.  Each kernel is compiled in float32, with the launch
 sizes of a training step at batch 100 (or, where that has no such kernel, of small networks of all kinds).  Spilled
-registers, local memory and instructions in float64 end the script with exit code 1.
+registers (but see ``spills_allowed``), local memory and instructions in float64 end the script with exit code 1.
 """
 
 import argparse
@@ -112,6 +112,17 @@ def assemble(text, cc, registers=None):
     )
 
 
+def spills_allowed(kernel, architecture):
+    """Bytes that a kernel may spill: some, where its registers are limited and the limit was not measured to be best.
+
+    That of ``first_backward`` was found on an H100 with numba-cuda, and nothing is spilled there.  On older
+    architectures, and as numba-cuda-mlir has it, the kernel asks for up to 247 registers: all of its strips are on the
+    device at once instead, and some numbers of a turn go by way of the cache.
+    """
+    measured = architecture.cc >= (9, 0) and not target.cuda.__name__.startswith("numba_cuda_mlir")
+    return 400 if kernel.registers and not measured else 0
+
+
 def occupancy(architecture, threads, registers, shared_bytes):
     """Share of a multiprocessor's warps that blocks of such a kernel can fill."""
     warps = _up(threads, 32) // 32
@@ -143,7 +154,7 @@ def table(launches, say=print):
             filled = occupancy(architecture, columns * rows, code.registers, shared)
             cells.append(f"{code.registers} · {100 * filled:.0f} %")
             spilled += code.spilled_bytes
-            if code.spilled_bytes or code.stack_bytes:
+            if max(code.spilled_bytes, code.stack_bytes) > spills_allowed(launch.kernel, architecture):
                 wrong.append(f"{launch.kernel.name}, {architecture.name}: {code}")
             wrong += [f"{launch.kernel.name}: {fault}: {line}" for fault, line in faults(text).items()]
         file = Path(launch.kernel.function.__code__.co_filename).name

@@ -189,7 +189,7 @@ class _Shared:
     """Stands for an array in a block's shared memory."""
 
     def __init__(self, running):
-        self.one = running.number(1)
+        self.one, self.dtype = running.number(1), SimpleNamespace(type=running.number)
 
     def __getitem__(self, key):
         return self.one

@@ -216,23 +216,37 @@ BARRIER = "cuda.syncthreads()"
 
 @pytest.mark.skipif(not SIMULATED, reason="the simulator shows it every time, a device might not")
 @pytest.mark.parametrize(
-    ("module", "name", "barriers"),
-    [(weighted_sum, "weigh_and_sum", 2), (weighted_sum, "spread_windows", 2), (together, "block_sum", 3)],
+    ("module", "name", "barriers", "settings"),
+    [
+        (weighted_sum, "weigh_and_sum", 2, LAYERS),
+        (weighted_sum, "spread_windows", 2, LAYERS),
+        (together, "block_sum", 3, LAYERS),
+        (fused_first_layer, "first_forward", 2, {}),
+        (fused_first_layer, "first_backward", 3, {}),
+        (fused_windows, "windows_forward", 1, {}),
+        (fused_windows, "windows_spread", 1, {}),
+        (fused_windows, "put_sums", 2, {}),
+        (fused_frames_pooling, "put_moments", 3, {}),
+        (fused_first_layer, "moments_of_strip", 2, {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers):
+def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers, settings):
     monkeypatch.setattr(graph, "ENABLED", False)  # it would launch the kernels of an earlier call
-    nets = [emo.EmoP3D(**TINY, dtype="float64", backend=backend) for backend in ("cuda", "reference")]
-    x, labels = batch(nets[0], 2)
+    x, labels = batch(emo.EmoP3D(**SMALL, **settings), 2)
     right = getattr(module, name)
-    function = getattr(right, "function", right)
-    expected = nets[1].loss_and_gradients(x, labels)[1]["L5WS/weights"]
+    function = getattr(right, "make", getattr(right, "function", right))
+    expected = emo.EmoP3D(**SMALL, **settings, dtype="float64", backend="reference").loss_and_gradients(x, labels)[1]
 
     def is_right():
+        for each in SHAPED:  # those made so far call the function as it was
+            monkeypatch.setattr(each, "made", {})
         try:
-            found = nets[0].loss_and_gradients(x, labels)[1]["L5WS/weights"]
+            net = emo.EmoP3D(**SMALL, **settings, dtype="float64", backend="cuda")
+            found = net.loss_and_gradients(x, labels)[1]
         except ValueError:  # the root of a variance below 0
             return False
-        return np.allclose(found, expected, rtol=1e-9, atol=1e-12)
+        return all(np.allclose(found[name], expected[name], rtol=1e-9, atol=1e-12) for name in expected)
 
     assert is_right()
     for place in range(barriers):
