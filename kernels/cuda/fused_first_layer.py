@@ -42,7 +42,7 @@ def rows_down(samples: int) -> int:
 COLUMNS_OUT = WIDTH - 4
 """Columns of outputs of a strip in forward: the last three see only parts of their windows; even."""
 
-ROWS_OWNED, COLUMNS_OWNED = 2 if SIMULATED else 10, WIDTH - 8
+ROWS_OWNED, COLUMNS_OWNED = 4 if SIMULATED else 10, WIDTH - 8
 """Weights of each of three frames that a strip owns in backward; even."""
 
 Frames = tuple[float, float, float, float, float, float]
@@ -187,12 +187,16 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int,
             above3 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
             above2 = _products(x, weights, first, (cell + width + w0, cell + width + w1), 0, sizes)
             above1 = _products(x, weights, first, (cell + 2 * width + w0, cell + 2 * width + w1), 0, sizes)
-            x_upper, w_upper, x_lower, w_lower = _ahead(x, weights, first, (top + 3, top + 4), (w0, w1), (height, width))
+            x_upper, w_upper, x_lower, w_lower = _ahead(
+                x, weights, first, (top + 3, top + 4), (w0, w1), (height, width)
+            )
             for h in range(top, least(top + rows_down, rows), 2):
                 upper, lower = _products_ahead(
                     x_upper, w_upper, x_lower, w_lower, x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes
                 )  # fmt: skip
-                x_upper, w_upper, x_lower, w_lower = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
+                x_upper, w_upper, x_lower, w_lower = _ahead(
+                    x, weights, first, (h + 5, h + 6), (w0, w1), (height, width)
+                )
                 cell, below = in_bias + h * columns, in_bias + within(h + 1, rows) * columns
                 bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                 bias_lower = bias[at(below + b0)], bias[at(below + b1)]
@@ -298,7 +302,9 @@ def first_backward(
                         above2 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
                         cell = within(top - 2, height) * width
                         above1 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
-                        x_upper, w_upper, x_lower, w_lower = _ahead(x, weights, first, (top - 1, top), (w0, w1), (height, width))
+                        x_upper, w_upper, x_lower, w_lower = _ahead(
+                            x, weights, first, (top - 1, top), (w0, w1), (height, width)
+                        )
                         spread1, spread2, spread3 = (zero, zero), (zero, zero), (zero, zero)
                         for h in range(top - 4, top + ROWS_OWNED, 2):
                             upper, lower = _products_ahead(
@@ -306,7 +312,9 @@ def first_backward(
                                 x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes,
                             )  # fmt: skip
                             # memory is slow: this is for the next turn, and what follows for the end of this one
-                            x_upper, w_upper, x_lower, w_lower = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
+                            x_upper, w_upper, x_lower, w_lower = _ahead(
+                                x, weights, first, (h + 5, h + 6), (w0, w1), (height, width)
+                            )
                             cell = in_bias + within(h, rows) * columns
                             bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                             cell = in_bias + within(h + 1, rows) * columns

@@ -277,7 +277,7 @@ LOCAL = "turned = cuda.local.array(9, 'f4'); turned[q % 9] = value; a[q] = turne
         (update.gradient_descent, "rate * g[q]", "0.5 * rate * g[q]", "float64"),
         (elements.fill, "a[q] = value", LOCAL, "local memory"),
         (elements.combine, "out[q] =", "out[q] = cuda.atomic.add(out, 0, of_a) +", "atomics"),
-        (KERNELS["windows_spread"], "+ w0)] = g0", "+ w0)] = 0.5 * g0", "float64"),
+        (KERNELS["windows_spread"], "+ w0)] = g0", "+ w0)] = 0.1 * g0", "float64"),
         (KERNELS["frames_forward"], "value =", LOCAL_OF_STRIP, "local memory"),
         (KERNELS["planes_backward"], "] = total", "] = cuda.atomic.add(dweights, 0, total)", "atomics"),
     ],
