@@ -43,7 +43,7 @@ def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32", **network):
 
 
 def every_kernel():
-    """All kernels that the modules of ``kernels/cuda`` define, by name; those made for some sizes as what makes them."""
+    """All kernels that the modules of ``kernels/cuda`` define by name; those made for sizes by what makes them."""
     modules = [module for name, module in sys.modules.items() if name.startswith("kernels.cuda.")]
     values = [value for module in modules for value in vars(module).values()]
     return {value.name: value for value in values if isinstance(value, (Kernel, ShapedKernel))}
