@@ -192,7 +192,8 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int,
             )
             for h in range(top, least(top + rows_down, rows), 2):
                 upper, lower = _products_ahead(
-                    x_upper, w_upper, x_lower, w_lower, x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes
+                    x_upper, w_upper, x_lower, w_lower,
+                    x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes,
                 )  # fmt: skip
                 x_upper, w_upper, x_lower, w_lower = _ahead(
                     x, weights, first, (h + 5, h + 6), (w0, w1), (height, width)

@@ -26,6 +26,7 @@ from kernels.cuda import (
     device_array,
     elements,
     fused,
+    fused_first_layer,
     fused_frames_pooling,
     fused_windows,
     graph,
@@ -228,22 +229,23 @@ BARRIER = "cuda.syncthreads()"
 
 @pytest.mark.skipif(not SIMULATED, reason="the simulator shows it every time, a device might not")
 @pytest.mark.parametrize(
-    ("module", "name", "barriers", "settings"),
+    ("module", "name", "places", "settings"),
     [
-        (weighted_sum, "weigh_and_sum", 2, LAYERS),
-        (weighted_sum, "spread_windows", 2, LAYERS),
-        (together, "block_sum", 3, LAYERS),
-        (fused, "first_forward", 2, {}),
-        (fused, "first_backward", 3, {}),
-        (fused, "windows_forward", 1, {}),
-        (fused, "windows_spread", 2, {}),
-        (fused_windows, "put_sums", 2, {}),
-        (fused_frames_pooling, "put_moments", 2, {}),
-        (fused_windows, "moments_of_strip", 2, {}),
+        (weighted_sum, "weigh_and_sum", (0, 1), LAYERS),
+        (weighted_sum, "spread_windows", (0, 1), LAYERS),
+        (together, "block_sum", (0, 1, 2), LAYERS),
+        (fused, "first_forward", (0, 1), {}),
+        (fused, "first_backward", (0, 1, 2), {}),
+        (fused, "windows_forward", (0,), {}),
+        (fused, "windows_spread", (0, 1), {}),
+        (fused_windows, "put_sums", (0, 1), {}),
+        (fused_frames_pooling, "put_moments", (0, 1), {}),
+        (fused_first_layer, "moments_of_strip", (0,), {}),
+        (fused_windows, "moments_of_strip", (1,), {}),  # where a second call follows
     ],
     ids=lambda value: value if isinstance(value, str) else " ",
 )
-def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers, settings):
+def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, places, settings):
     monkeypatch.setattr(graph, "ENABLED", False)  # it would launch the kernels of an earlier call
     x, labels = batch(emo.EmoP3D(**SMALL, **settings, dtype="float64"), 2)
     right = getattr(module, name)
@@ -259,7 +261,7 @@ def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, barriers,
         return all(np.allclose(found[name], expected[name], rtol=1e-9, atol=1e-12) for name in expected)
 
     assert is_right()
-    for place in range(barriers):
+    for place in places:
         monkeypatch.setattr(module, name, planted(function, BARRIER, "pass", place))
         assert not is_right(), place
 
