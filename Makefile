@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
 CUDA ?= .venv-cuda
-NUMBA_CUDA ?= .venv-numba-cuda
+CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
@@ -26,9 +26,9 @@ test-interpreted: $(VENV)/dev  ## the kernels as plain Python: out-of-bounds rea
 test-cuda: $(VENV)/dev  ## the edition for NVIDIA devices on a simulator, which says what is computed, not how fast
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda
 
-test-ptx: $(CUDA)/ready $(NUMBA_CUDA)/ready  ## its kernels, compiled for devices without a device, by either package
+test-ptx: $(CUDA)/ready $(CUDA_MLIR)/ready  ## its kernels, compiled for devices without a device, by either package
 	$(CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -k "machine or planted or occupancy or bindings"
-	$(NUMBA_CUDA)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -k "machine or planted or occupancy or bindings"
+	$(CUDA_MLIR)/bin/python -m pytest -q tests/kernels/test_cuda_code.py tests/kernels/test_cuda_graph.py -k "machine or planted or occupancy or bindings"
 
 test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, on the oldest Python found
 	$(BIN)/python bench/versions.py --oldest $(VERSIONS)
@@ -36,7 +36,7 @@ test-oldest: $(VENV)/dev  ## a part of the tests with the oldest dependencies, o
 test-versions: $(VENV)/dev  ## more of them on every Python found, with the newest dependencies and with the oldest
 	$(BIN)/python bench/versions.py $(VERSIONS)
 
-test-gpu: $(GPU)/ready  ## the first day on an NVIDIA device, in 7 minutes: right, how fast, peers, races; nobody has run it yet
+test-gpu: $(GPU)/ready  ## the first day on an NVIDIA device, in 7 minutes: right, how fast, peers, races
 	$(GPU)/bin/python bench/cuda_day.py --json bench/results/cuda_day.json
 
 lint: $(VENV)/dev
@@ -75,9 +75,9 @@ $(CUDA)/ready: setup.cfg
 	$(CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]' pytest hypothesis
 	touch $@
 
-$(NUMBA_CUDA)/ready: setup.cfg
-	$(PYTHON) -m venv $(NUMBA_CUDA)
-	$(NUMBA_CUDA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[numba-cuda]' pytest hypothesis
+$(CUDA_MLIR)/ready: setup.cfg
+	$(PYTHON) -m venv $(CUDA_MLIR)
+	$(CUDA_MLIR)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda-mlir]' pytest hypothesis
 	touch $@
 
 $(GPU)/ready: setup.cfg
@@ -103,5 +103,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(CUDA) $(NUMBA_CUDA) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(CUDA) $(CUDA_MLIR) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

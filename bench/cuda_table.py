@@ -1,8 +1,15 @@
-"""The short table that ``cuda_day.py`` ends with, from its JSON: ``python bench/cuda_table.py day.json``."""
+"""The short table that ``cuda_day.py`` ends with, and the figures of a page, from its JSON.
 
+    python bench/cuda_table.py day.json [--page docs/cuda.md]
+
+Without ``--page`` the table is printed.
+"""
+
+import argparse
 import json
-import sys
 from pathlib import Path
+
+import tables
 
 
 def summary(day):
@@ -25,7 +32,8 @@ def summary(day):
 
 def of_versions(found):
     versions = {name: version for name, version in found["packages"].items() if version}
-    yield f"{found['card'].get('name')}; {found['nvidia-smi']}; " + ", ".join(f"{n} {v}" for n, v in versions.items())
+    driver = (found["nvidia-smi"] or {}).get("driver_version", "?")
+    yield f"{found['card'].get('name')}, driver {driver}; " + ", ".join(f"{n} {v}" for n, v in versions.items())
 
 
 def of_ceilings(found):
@@ -116,5 +124,90 @@ def of_tests(found):
 
 OF_PART = {name.removeprefix("of_"): of for name, of in list(globals().items()) if name.startswith("of_")}
 
+# --- The page.
+
+
+def figures(day):
+    """What a page shows of a day, as text with tables."""
+    parts = day["parts"]
+    tools = parts["sanitizer"]["tools"]
+    clean = " and ".join(sorted({each["summary"].split(": ")[-1] for each in tools.values()}))
+    lines = [
+        *("- " + line for part in ("ceilings", "right") for line in OF_PART[part](parts[part])),
+        f"- compute-sanitizer, {', '.join(tools)}: {clean}",
+        *("- " + line for part in ("repeated", "demo") for line in OF_PART[part](parts[part])),
+        "",
+        *kernels_table(parts["kernels"]),
+        "",
+        *step_table(parts["step"]),
+        "",
+        *peers_table(parts["peers"]),
+        "",
+        f"({', '.join(of_versions(parts['versions']))}; {parts['versions']['machine']['date']}. {day['notes']})",
+    ]
+    return "\n".join(lines)
+
+
+def markdown(heads, rows):
+    """Lines of a table."""
+    return ["| " + " | ".join(map(str, row)) + " |" for row in (heads, ["---"] * len(heads), *rows)]
+
+
+def kernels_table(found):
+    rows = [
+        (
+            f"`{name}`",
+            row["launches"],
+            f"{1e6 * row['seconds']:.1f}",
+            f"{1e6 * row['bound_seconds']:.1f}",
+            f"{100 * row['share']:.0f} %",
+        )
+        for name, row in found["kernels"].items()
+    ]
+    bound = sum(row["bound_seconds"] for row in found["kernels"].values())
+    rows.append(
+        ("**all, in a row**", found["launches"], f"{1e6 * found['seconds_together']:.0f}", f"{1e6 * bound:.0f}", "")
+    )
+    return markdown(["kernel", "launches", "time, µs", "bytes at the rate of a copy, µs", "share of that rate"], rows)
+
+
+def step_table(found):
+    names = {"step": "step", "step_with_upload": "with the clips' upload", "forward": "forward"}
+    rows = [(row["batch"], *(pair(row[name]) for name in names)) for row in found["rows"] if "skipped" not in row]
+    clip = pair([each["median"] for each in found["single"]])
+    rows.append(("one clip, host to logits", "", "", clip))
+    return markdown(["clips", *(f"{name}, ms" for name in names.values())], rows)
+
+
+def peers_table(found):
+    rows = []
+    for name, row in found["rows"].items():
+        if "failed" in row:
+            rows.append((name, row["failed"], "", ""))
+        else:
+            rows.append(
+                (
+                    name,
+                    *(
+                        f"{1e3 * row[job]['seconds']:.3f} ({row[job]['times_ours']:.2f}x)"
+                        for job in ("step", "forward", "single")
+                    ),
+                )
+            )
+    return markdown(["program", f"step at batch {found['batch']}, ms", "forward, ms", "one clip, ms"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("json", type=Path, help="what cuda_day.py wrote")
+    parser.add_argument("--page", type=Path, help="write the figures between the markers of this page")
+    given = parser.parse_args()
+    day = json.loads(given.json.read_text())
+    if given.page:
+        given.page.write_text(tables.put(given.page.read_text(), "measured", figures(day)))
+    else:
+        print(summary(day))
+
+
 if __name__ == "__main__":
-    print(summary(json.loads(Path(sys.argv[1]).read_text())))
+    main()

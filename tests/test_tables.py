@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import cuda_table
 import tables
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -31,3 +32,9 @@ def test_readme_holds_the_measured_figures():
 def test_markers_that_are_missing():
     with pytest.raises(SystemExit, match="the page has no markers of peers"):
         tables.put("", "peers", "")
+
+
+def test_page_of_the_device_holds_the_measured_figures():
+    page = README.parent / "docs" / "cuda.md"
+    text = page.read_text()
+    assert tables.put(text, "measured", cuda_table.figures(tables.read("cuda_day"))) == text

@@ -21,7 +21,7 @@ SINGLES_COST, SINGLES = 0.5, 0.3
 the second is spent."""
 ALL_ELEMENTS, CALLS_PER_ELEMENT = 0.5, 2.5
 """All elements are gone through where that takes less than this share, at so many calls of forward per element."""
-GLANCES = 0.85
+FIRST_LOOKS = 0.85
 """First looks at elements end here."""
 CLOSE_LOOKS = 1.0
 """Looks by all steps end here, ..."""

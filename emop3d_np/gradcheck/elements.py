@@ -36,7 +36,7 @@ def judge_elements(case: Case, found: Found, progress: Callable[[Iterable[Place]
     _ask_singles(case, found)
     undecided = []
     for i, flat in progress(_order(case)):
-        if case.budget.left(effort.GLANCES) < 0:
+        if case.budget.left(effort.FIRST_LOOKS) < 0:
             break
         if not _glance(case, found, i, flat):
             undecided.append((i, flat))

@@ -99,7 +99,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _of_blocks(self, kernel: Kernel, dtype: DTypeLike) -> AnyArray:
         """What each block of a kernel over all elements finds, in a place that is got once: every step asks."""
-        blocks = min(LAUNCH.blocks, 128)
+        blocks = min(LAUNCH.blocks, LAUNCH.sums)
         with kept(self._found.setdefault(kernel.name, [])):
             found = memory(blocks, dtype)
         kernel(blocks, LAUNCH.threads, self.row, found)

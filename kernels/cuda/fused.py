@@ -208,20 +208,27 @@ class Fused:
         db3 = memory((slabs, f, frames + 2), self.dtype)
         frame_bias_backward(db3.size, STRIP, sums1, db3)
         # L3P's maximum in space, NORM_2, L1WS
-        affine1 = self._affine(sums1, made.mean1, made.scale1, (self.h - 3) * (self.w - 3))
-        slabs, groups = min(n, FIRST_SLABS), min(self.d - 2, FRAME_GROUPS)
-        dw1, db1 = memory((slabs, groups, *w1.shape), self.dtype), memory((slabs, *b1.shape), self.dtype)
-        owned = (fused_first_layer.ROWS_OWNED, fused_first_layer.COLUMNS_OWNED)
-        first_backward.of(self.c, self.d, self.h, self.w, f, slabs, groups)(
-            slabs * groups * self.c * f * tiles_of((self.h, self.w), owned), STRIP,
-            *rows(clips, w1, b1, dn1, affine1), alpha, *rows(dw1, db1),
-        )  # fmt: skip
+        outputs = (self.h - 3) * (self.w - 3)
+        affine1 = self._affine(sums1, made.mean1, made.scale1, outputs)
+        dw1, db1 = self._first_backward(clips, w1, b1, dn1, affine1)
 
         db7 = dlogits  # a clip is a slab
         found = (dw1, db1, dw3, db3, dw5, db5, dw7, db7)
         for planes, channels, shape, gradient in zip(found, CHANNELS, self._shapes(gradients), gradients, strict=True):
             parameter(planes, shape, channels, gradient.reshape(shape))
         return losses, made.logits, made.scale1
+
+    def _first_backward(self, x: Memory, w1: Memory, b1: Memory, dn1: Memory, affine: Memory) -> tuple[Memory, Memory]:
+        """The gradients of L1WS in slabs, given ``dn1`` of the normalised maxima."""
+        n, f = x.shape[0], self.maps
+        slabs, groups = min(n, FIRST_SLABS), min(self.d - 2, FRAME_GROUPS)
+        dw1, db1 = memory((slabs, groups, *w1.shape), self.dtype), memory((slabs, *b1.shape), self.dtype)
+        owned = (fused_first_layer.ROWS_OWNED, fused_first_layer.COLUMNS_OWNED)
+        first_backward.of(self.c, self.d, self.h, self.w, f, slabs, groups)(
+            slabs * groups * self.c * f * tiles_of((self.h, self.w), owned), STRIP,
+            *rows(x, w1, b1, dn1, affine), self.dtype.type(ALPHA), *rows(dw1, db1),
+        )  # fmt: skip
+        return dw1, db1
 
     def _forward(self, x: Memory, net: Sequence[Memory]) -> "Made":
         """All planes that backward needs; ``net``: the parameters in planes."""

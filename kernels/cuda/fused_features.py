@@ -85,8 +85,8 @@ def features_affine(
 def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callable[..., None]:
     """``dW[f,k,d,h,w] = sum_n n[n,f,d,h,w] dlogits[n,k]``, of normalised planes; and the gradient of L5WS's bias.
 
-    One thread per three classes of a weight, and one per bias, which is the sum over the clips of what is left of ``dlogits`` before
-    NORM_6 and the leaky ReLU.
+    One thread per weight of three classes, and one per bias, which is the sum over the clips of what is left of
+    ``dlogits`` before NORM_6 and the leaky ReLU.
 
     Takes ``dlogits (n, k)``, ``y``, ``mean``, ``scale`` and ``weights`` as of :func:`weigh_planes`, NORM_6's ``affine``
     coefficients and alpha; writes ``dweights (f, k, d, cells)`` and ``dbias (f, d, cells)``.
@@ -94,6 +94,7 @@ def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callabl
     step, some = frames * cells, -(-classes // 3)
     size = maps * some * step
 
+    # Many arguments: they are all the arrays that it reads and writes.
     def planes_backward(
         dlogits: FloatArray,
         y: FloatArray,

@@ -90,7 +90,8 @@ def _products(
     channel to the next in ``x`` and in ``weights``, from a frame to the next in both.
     """
     (in_x, in_weights), (channels, step, filters, area) = first, sizes
-    p0 = p1 = weights.dtype.type(0)
+    p0: float = weights.dtype.type(0)  # type: ignore[assignment]
+    p1 = p0
     for c in range(begin, channels):
         more = _product(
             _of_frames(x, in_x + c * step, cells, area), _of_frames(weights, in_weights + c * filters, cells, area)
@@ -152,6 +153,7 @@ def _outputs(sums: FloatArray, start: int, own: Pair, bias: Pair, alpha: float) 
     return activated(bias[0] + left, alpha), activated(bias[1] + right, alpha)
 
 
+# Long: what goes down a plane with a strip stands in registers, which no function can be given to change.
 @shaped_kernel("pooled", "moments")
 def first_forward(channels: int, depth: int, height: int, width: int, maps: int, rows_down: int) -> Callable[..., None]:
     """L1WS and the maximum of 2 x 2, not yet normalised, and the moments of what each strip computes.
@@ -232,6 +234,7 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int,
     return first_forward
 
 
+# Long: as above.
 @shaped_kernel("dweights", "dbias", registers=128)
 def first_backward(
     channels: int, depth: int, height: int, width: int, maps: int, slabs: int, groups: int
@@ -251,6 +254,7 @@ def first_backward(
     pooled_rows, pooled_columns = rows // 2, columns // 2
     tasks = slabs * groups * channels * maps * down * across
 
+    # Long: as above.
     def first_backward(
         x: FloatArray,
         weights: FloatArray,
@@ -368,13 +372,13 @@ def first_backward(
                 if c == 0:
                     for r in range(least(ROWS_OWNED, rows - top)):
                         for p in range(q, WIDTH, STRIP):
-                            if 4 <= p and p < WIDTH - 4 and left - 4 + p < columns:
+                            if p >= 4 and p < WIDTH - 4 and left - 4 + p < columns:
                                 cell = ((slab * maps + f) * frames + d) * rows + top + r
                                 dbias[at(cell * columns + left - 4 + p)] = of_bias[at(r * WIDTH + p)]
             for i in range(3):
                 for r in range(least(ROWS_OWNED, height - top)):
                     for p in range(q, WIDTH, STRIP):
-                        if 4 <= p and p < WIDTH - 4 and left - 4 + p < width:
+                        if p >= 4 and p < WIDTH - 4 and left - 4 + p < width:
                             cell = (((part * channels + c) * maps + f) * 3 + i) * height + top + r
                             dweights[at(cell * width + left - 4 + p)] = of_weights[at(i * OF_BIAS + r * WIDTH + p)]
 

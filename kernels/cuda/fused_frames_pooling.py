@@ -67,6 +67,7 @@ def frames_forward(depth: int, cells: int, maps: int) -> Callable[..., None]:
     return frames_forward
 
 
+# Long: half of it says what the arrays are.
 @shaped_kernel("dx", "dweights", "sums")
 def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[..., None]:
     """NORM_4, leaky ReLU and the maximum of three frames, backward: every frame collects what chose it.
@@ -79,6 +80,7 @@ def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[.
     frames, pieces = depth - 2, -(-cells // STRIP)
     tasks = slabs * maps * pieces
 
+    # Many arguments: they are all the arrays that it reads and writes.
     def frames_backward(
         dn: FloatArray,
         y: FloatArray,

@@ -51,6 +51,7 @@ KEPT, OF_WEIGHTS = 2 * FRAMES * (STRIP + 1), 3 * MAPS * STRIP
 """Numbers in shared memory."""
 
 
+# Long: what goes down a plane with a strip stands in registers, which no function can be given to change.
 @shaped_kernel("y", "moments")
 def windows_forward(
     channels: int, depth: int, height: int, width: int, maps: int, rows_down: int
@@ -66,6 +67,7 @@ def windows_forward(
     frames, rows, columns, area = depth - 2, height - 3, width - 3, height * width
     across, down, pairs = -(-columns // COLUMNS_OUT), -(-rows // rows_down), -(-frames // 2)
 
+    # Long: as above.
     def windows_forward(
         x: FloatArray,
         mean: FloatArray,
@@ -124,7 +126,8 @@ def windows_forward(
                     if both:
                         others_firsts, others_totals = _put_outputs(
                             sums, row + PITCH, others_v, bias, in_bias + rows * columns + h0, y,
-                            (plane + 1) * rows * columns + h0, inside, alpha, others_firsts, others_totals, h == top + 3,
+                            (plane + 1) * rows * columns + h0, inside, alpha, others_firsts, others_totals,
+                            h == top + 3,
                         )  # fmt: skip
                 above3, above2, above1 = above2, above1, (p0, p1)
                 others3, others2, others1 = others2, others1, (r0, r1)
@@ -152,6 +155,7 @@ def _normalized(
     return normalized(left, average, factor), normalized(right, average, factor)
 
 
+# Many arguments: numbers in registers are handed over and returned.
 @inline
 def _put_outputs(
     sums: FloatArray,

@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .target import SIMULATED, cuda, jit, require_device
+from .target import SIMULATED, capability, cuda, jit, require_device
 
 LAUNCH = SimpleNamespace(
     threads=2 if SIMULATED else 256,
     block=(2, 1) if SIMULATED else (32, 8),
     blocks=2 if SIMULATED else 65_536,
+    sums=2 if SIMULATED else 128,
 )
 """Sizes of a launch: threads of a block that works on elements in a row; columns and rows of threads of a block that
-works on planes, neighbours in a warp being neighbours along ``w``; and the most blocks.
+works on planes, neighbours in a warp being neighbours along ``w``; the most blocks; and the blocks of a sum
+over a whole array, each of which leaves a number to the host.
 
 Every kernel strides over its tasks, so that any sizes are right.  The simulator takes turns, so it gets few threads.
 """
@@ -52,7 +54,7 @@ class Kernel:
         function: the Python function.
         writes: names of the arguments it writes; those in neither list it only reads.
         updates: names of the arguments it reads and writes.
-        registers: the most a thread may have; None leaves it to the compiler.
+        registers: the most a thread may have on the newer devices; None leaves it to the compiler.
     """
 
     def __init__(
@@ -64,7 +66,11 @@ class Kernel:
     ) -> None:
         self.function, self.writes, self.updates, self.registers = function, writes, updates, registers
         self.name = function.__name__.lstrip("_")
-        self.compiled = jit(function, registers=registers)
+        self.compiled = jit(function, registers=self.most_registers(capability()))
+
+    def most_registers(self, cc: tuple[int, int]) -> int | None:
+        """The most a thread may have on a device of compute capability ``cc``; older ones would have to spill."""
+        return self.registers if cc >= (9, 0) else None
 
     def __call__(self, tasks: int, threads: int | tuple[int, int], *arguments: Any, shared: int = 0) -> None:
         """Launch on :func:`stream`.
@@ -142,7 +148,7 @@ class ShapedKernel:
 def shaped_kernel(
     *writes: str, registers: int | None = None
 ) -> Callable[[Callable[..., Callable[..., None]]], ShapedKernel]:
-    """Decorator: the function below takes sizes and returns a kernel, of its own name, that writes the arguments named."""
+    """Decorator: the function below takes sizes and returns a kernel of its own name, see :class:`ShapedKernel`."""
     return lambda make: ShapedKernel(make, writes, registers)
 
 

@@ -17,8 +17,8 @@ from .launch import LAUNCH, kernel, recording, stream
 from .memory import Memory, kept, memory, pinned
 from .target import cuda
 
-GRAPHS = 4
-"""Graphs that a pass keeps: the batches of a training stand in one or two places, in which they take turns."""
+GRAPHS = 64
+"""Graphs that a pass keeps: the batches of a training stand in one or two places, parts of many clips in many."""
 
 STAGED = 1 << 22
 """Bytes of an array that is copied to pinned memory first; larger ones the driver copies from where they are."""

@@ -62,7 +62,7 @@ def put(rows: FloatArray, start: int, values: Pair) -> None:
 
 @inline
 def sum_ahead(rows: FloatArray, start: int, own: Pair) -> Pair:
-    """``own[0]``, which lies at ``start``, and its three neighbours behind it; the same of ``own[1]``, STRIP further."""
+    """``own[0]``, which lies at ``start``, and its three neighbours behind it; the same of ``own[1]``, STRIP on."""
     end = start + STRIP
     left = (own[0] + rows[at(start + 1)]) + (rows[at(start + 2)] + rows[at(start + 3)])
     return left, (own[1] + rows[at(end + 1)]) + (rows[at(end + 2)] + rows[at(end + 3)])
@@ -116,7 +116,7 @@ def together(a: Moments, b: Moments) -> Moments:
 
 @inline
 def moments_of_strip(shared: FloatArray, mine: Moments) -> Moments:
-    """Moments of what all threads have, in a fixed order, right in thread 0; ``shared`` has room for 3 STRIP numbers."""
+    """Moments of what all threads have, in a fixed order, right in thread 0; ``shared`` holds 3 STRIP numbers."""
     q, half = cuda.threadIdx.x, STRIP // 2
     while half > 0:
         shared[at(q)], shared[at(q + STRIP)], shared[at(q + 2 * STRIP)] = mine

@@ -58,9 +58,18 @@ def jit(function: Callable[..., Any], device: bool = False, registers: int | Non
     """
     # numba-cuda-mlir would take the annotations, which are for readers, for the types to compile
     options: dict[str, Any] = {"annotations_as_signatures": False} if _SUCCESSOR else {}
-    if registers and not SIMULATED:
+    if registers:
         options["max_registers"] = registers
     return cuda.jit(device=device, **options)(function) if cuda else function
+
+
+@cache
+def capability() -> tuple[int, int]:
+    """Compute capability of the device, ``(major, minor)``; (0, 0) where there is none, or it is simulated."""
+    if SIMULATED or cuda is None or not cuda.is_available():
+        return 0, 0
+    major, minor = cuda.get_current_device().compute_capability
+    return int(major), int(minor)
 
 
 def require_device() -> None:
@@ -77,7 +86,7 @@ def require_device() -> None:
 def _require_device() -> None:
     if cuda is None or not _compiler_found():
         raise InputError(
-            "backend cuda: the package numba-cuda-mlir with its compiler is missing; pip install 'emop3d-np[cuda]' "
+            "backend cuda: the package numba-cuda with its compiler is missing; pip install 'emop3d-np[cuda]' "
             "gets it (backend cpu needs neither)"
         )
     if not cuda.is_available():

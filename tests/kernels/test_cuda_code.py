@@ -260,7 +260,7 @@ def test_machine_code(compiler, name):
             for architecture in compiler.ARCHITECTURES:
                 text = compiler.ptx(launch.kernel, launch.arguments, architecture.cc)
                 assert compiler.faults(text) == {}
-                code = compiler.assemble(text, architecture.cc, launch.kernel.registers)
+                code = compiler.assemble(text, architecture.cc, launch.kernel.most_registers(architecture.cc))
                 allowed = compiler.spills_allowed(launch.kernel, architecture)
                 assert max(code.spilled_bytes, code.stack_bytes) <= allowed, architecture.name
                 assert 0 < code.registers <= 255
