@@ -8,7 +8,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import emop3d_np as emo
 import kernels
-from kernels.cuda.launch import Kernel, recorded
+from kernels.cuda.launch import Kernel, ShapedKernel, recorded
 
 
 def of_a_step(batch=100, **network):
@@ -24,14 +24,14 @@ def of_a_step(batch=100, **network):
     return launches
 
 
-def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32"):
-    """Launches that take every kernel in, for small networks with windows of all kinds."""
+def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32", **network):
+    """Launches that take every kernel in, for small networks with windows of all kinds; ``network`` as above."""
     windows = [{}, {"strides": (1, 1, 2)}, {"strides": (1, 2, 1), "pooling": "average"}]
     launches = []
     for settings in windows:
-        launches += of_a_step(batch, input_shape=shape, dtype=dtype, **settings)
+        launches += of_a_step(batch, input_shape=shape, dtype=dtype, **settings, **network)
     with recorded() as rest:
-        cuda, net = kernels.edition("cuda"), emo.EmoP3D(shape, dtype=dtype, backend="cuda")
+        cuda, net = kernels.edition("cuda"), emo.EmoP3D(shape, dtype=dtype, backend="cuda", **network)
         x, labels = np.zeros((batch, *shape), dtype), np.zeros(batch, np.int64)
         _, gradients = net.loss_and_gradients(x, labels, weight_decay=0.1, input_gradient=True)
         emo.optimizers.GradientDescent(0.1).update(net.parameters, gradients)
@@ -43,6 +43,7 @@ def of_every_kernel(batch=3, shape=(10, 30, 70, 2), dtype="float32"):
 
 
 def every_kernel():
-    """All kernels that the modules of ``kernels/cuda`` define, by name."""
+    """All kernels that the modules of ``kernels/cuda`` define by name; those made for sizes by what makes them."""
     modules = [module for name, module in sys.modules.items() if name.startswith("kernels.cuda.")]
-    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Kernel)}
+    values = [value for module in modules for value in vars(module).values()]
+    return {value.name: value for value in values if isinstance(value, (Kernel, ShapedKernel))}

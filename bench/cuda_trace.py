@@ -10,6 +10,7 @@ import math
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,49 +138,58 @@ class _Running:
     def touch(self, array, cell, written):
         """Note an access; those of a warp in the same turns of all loops, by the same instruction, are one request."""
         frame = sys._getframe(2)
-        code = frame.f_code
-        if id(code) not in self.places:
-            # an instruction that the interpreter has adapted may stand elsewhere, but keeps its place in the source
-            known = hasattr(code, "co_positions")  # from Python 3.11 on, and so is adapting
-            self.places[id(code)] = list(code.co_positions()) if known else range(len(code.co_code) // 2)
-        instruction = id(code), self.places[id(code)][frame.f_lasti // 2]
-        key = instruction, (self.thread // WARP, *self.turns), array.name, frame.f_lineno, written, array.itemsize
+        line, instruction = frame.f_lineno, []
+        while True:  # up to the kernel: what it calls in two places are two instructions
+            code = frame.f_code
+            if code not in self.places:
+                # an instruction that the interpreter has adapted may stand elsewhere, but keeps its place in the source
+                known = hasattr(code, "co_positions")  # from Python 3.11 on, and so is adapting
+                self.places[code] = list(code.co_positions()) if known else range(len(code.co_code) // 2)
+            instruction.append((id(code), self.places[code][frame.f_lasti // 2]))
+            if code is self.function.__code__:
+                break
+            frame = frame.f_back
+        key = tuple(instruction), (self.thread // WARP, *self.turns), array.name, line, written, array.itemsize
         self.cells.setdefault(key, []).append(cell)
         book = self.trace.owners if written else self.trace.readers
         book.setdefault(array.name, {}).setdefault(cell, set()).add((self.at, self.thread))
 
 
 class _Array:
-    """Stands for an array in the device's memory: reads 1 of floats and 0 of integers."""
+    """Stands for an array in the device's memory: reads 1 of floats and 0 of integers.
 
-    def __init__(self, running, name, like):
-        self.running, self.name, self.shape = running, name, like.shape
-        self.size, self.itemsize = like.size, like.itemsize
+    ``start``: the number of its first cell, where it is a part of another.
+    """
+
+    def __init__(self, running, name, like, start=0):
+        self.running, self.name, self.shape, self.start = running, name, like.shape, start
+        self.size, self.itemsize, self.like = like.size, like.itemsize, like
         self.dtype = SimpleNamespace(type=running.number if like.dtype.kind == "f" else int)
 
     def _cell(self, key):
-        key = key if isinstance(key, tuple) else (key,)
-        cell, inside = 0, len(key) == len(self.shape)
-        for i, n in zip(key, self.shape, strict=False):
-            inside = inside and 0 <= i < n
-            cell = cell * n + i
-        if not inside:
+        if len(key) > len(self.shape) or not all(0 <= i < n for i, n in zip(key, self.shape, strict=False)):
             raise IndexError(f"{self.running.launch.kernel.name}: {self.name}[{key}] is beyond {self.shape}")
-        return cell
+        cell = 0
+        for i, n in zip_longest(map(int, key), self.shape, fillvalue=0):
+            cell = cell * n + i
+        return self.start + cell
 
     def __getitem__(self, key):
+        key = key if isinstance(key, tuple) else (key,)
+        if len(key) < len(self.shape):
+            return _Array(self.running, self.name, self.like[tuple(map(int, key))], self._cell(key))
         self.running.touch(self, self._cell(key), written=False)
         return self.dtype.type(self.dtype.type is not int)
 
     def __setitem__(self, key, value):
-        self.running.touch(self, self._cell(key), written=True)
+        self.running.touch(self, self._cell(key if isinstance(key, tuple) else (key,)), written=True)
 
 
 class _Shared:
     """Stands for an array in a block's shared memory."""
 
     def __init__(self, running):
-        self.one = running.number(1)
+        self.one, self.dtype = running.number(1), SimpleNamespace(type=running.number)
 
     def __getitem__(self, key):
         return self.one

@@ -23,7 +23,7 @@ from .fused_first_layer import first_backward, first_forward
 from .fused_frames_pooling import frame_bias_backward, frames_backward, frames_forward
 from .fused_normalization import affine_coefficients, plane_moments
 from .fused_windows import windows_backward, windows_forward, windows_spread
-from .launch import STRIP
+from .launch import MANY, STRIP
 from .memory import Memory, memory, require_room
 from .passes import Pass, apart, together
 from .planes import activation_planes, parameter, parameter_planes
@@ -37,6 +37,9 @@ SLABS = 16
 
 FIRST_SLABS, FRAME_GROUPS = 5, 7
 """The same of the first layer, where the output frames are in groups too."""
+
+LABEL_BYTES = 8
+"""Of a clip's label, on the device."""
 
 CLIPS_AT_A_TIME = 128
 """Clips that are predicted together; a training step takes the whole batch."""
@@ -313,11 +316,18 @@ class Fused:
 
     def bytes_per_clip(self, training: bool = True) -> int:
         """Memory that each clip of a batch takes on its way, without what the batch takes once."""
-        d, f = self.d, self.maps
+        d, f, k = self.d, self.maps, self.classes
         h, w = (self.h - 3) // 2, (self.w - 3) // 2
-        clip, pooled = self.d * self.h * self.w * self.c, h * w * f
-        last = (d - 6) * (h - 3) * (w - 3) * f
-        forward = clip * (2 if self.c > 1 else 1) + (d - 2) * pooled + 2 * (d - 4) * pooled + 2 * last
-        # dn1, dn3, dz5, and L5WS' G
-        backward = (d - 2) * pooled + (d - 4) * pooled + last + (d - 6) * pooled
-        return (forward + (backward if training else 0)) * self.dtype.itemsize
+        # planes of each layer, their cells and their pieces
+        first, third, fifth = (d - 2) * f, (d - 4) * f, (d - 6) * f
+        cells, cells5, pieces = h * w, (h - 3) * (w - 3), -(-h * w // STRIP)
+        pieces1 = tiles_of((self.h - 3, self.w - 3), (fused_first_layer.rows_down(MANY), fused_first_layer.COLUMNS_OUT))
+        pieces5 = tiles_of((h - 3, w - 3), (fused_windows.rows_down(MANY), fused_windows.COLUMNS_OUT))
+        # the clip, also in planes; of each layer a map, moments, means and scales; FC_OUT's parts; logits and results
+        numbers = self.d * self.h * self.w * self.c * (2 if self.c > 1 else 1)
+        numbers += first * (cells + 3 * pieces1 + 2) + third * (cells + 3 * pieces + 2)
+        numbers += fifth * (cells5 + 3 * pieces5 + 2 + k) + 2 * k + 1
+        if training:
+            # dn1, dn3 and L5WS' G, their sums, three coefficients a plane; the loss, its share, its gradient, a result
+            numbers += first * (cells + 3 * pieces + 3) + third * (cells + 2 * pieces + 3) + fifth * (cells + 3) + k + 3
+        return numbers * self.dtype.itemsize + (LABEL_BYTES if training else 0)

@@ -42,11 +42,11 @@ def rows_down(samples: int) -> int:
 COLUMNS_OUT = WIDTH - 4
 """Columns of outputs of a strip in forward: the last three see only parts of their windows; even."""
 
-ROWS_OWNED, COLUMNS_OWNED = 2 if SIMULATED else 10, WIDTH - 8
+ROWS_OWNED, COLUMNS_OWNED = 4 if SIMULATED else 10, WIDTH - 8
 """Weights of each of three frames that a strip owns in backward; even."""
 
-Frames = tuple[Pair, Pair, Pair]
-"""Numbers of a thread's two columns in three frames."""
+Frames = tuple[float, float, float, float, float, float]
+"""Numbers of a thread's two columns in three frames; numba-cuda-mlir keeps no tuple of tuples in a variable."""
 
 SUMS, MOMENTS = 2 * PITCH, 3 * STRIP
 OUTPUTS = 2 * WIDTH
@@ -59,17 +59,20 @@ def _of_frames(x: FloatArray, first: int, cells: tuple[int, int], area: int) -> 
     """Two cells of three frames or planes, of which the first begins at ``first``."""
     left, right = first + cells[0], first + cells[1]
     return (
-        (x[at(left)], x[at(right)]),
-        (x[at(left + area)], x[at(right + area)]),
-        (x[at(left + 2 * area)], x[at(right + 2 * area)]),
+        x[at(left)],
+        x[at(right)],
+        x[at(left + area)],
+        x[at(right + area)],
+        x[at(left + 2 * area)],
+        x[at(right + 2 * area)],
     )
 
 
 @inline
 def _product(x: Frames, weights: Frames) -> Pair:
     """``P = sum_i x[i] W[i]`` of two cells."""
-    left = x[0][0] * weights[0][0] + x[1][0] * weights[1][0] + x[2][0] * weights[2][0]
-    return left, x[0][1] * weights[0][1] + x[1][1] * weights[1][1] + x[2][1] * weights[2][1]
+    left = x[0] * weights[0] + x[2] * weights[2] + x[4] * weights[4]
+    return left, x[1] * weights[1] + x[3] * weights[3] + x[5] * weights[5]
 
 
 @inline
@@ -119,7 +122,10 @@ def _ahead(
 
 @inline
 def _products_ahead(
-    ahead: tuple[Frames, Frames, Frames, Frames],
+    x_upper: Frames,
+    weights_upper: Frames,
+    x_lower: Frames,
+    weights_lower: Frames,
     x: FloatArray,
     weights: FloatArray,
     first: tuple[int, int],
@@ -130,7 +136,7 @@ def _products_ahead(
 ) -> tuple[Pair, Pair]:
     """:func:`_products` of two rows, their first channel from what :func:`_ahead` read."""
     (height, width), (w0, w1) = shape, columns
-    upper, lower = _product(ahead[0], ahead[1]), _product(ahead[2], ahead[3])
+    upper, lower = _product(x_upper, weights_upper), _product(x_lower, weights_lower)
     if sizes[0] > 1:
         cell, below = within(rows[0], height) * width, within(rows[1], height) * width
         more = _products(x, weights, first, (cell + w0, cell + w1), 1, sizes)
@@ -183,12 +189,17 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int,
             above3 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
             above2 = _products(x, weights, first, (cell + width + w0, cell + width + w1), 0, sizes)
             above1 = _products(x, weights, first, (cell + 2 * width + w0, cell + 2 * width + w1), 0, sizes)
-            ahead = _ahead(x, weights, first, (top + 3, top + 4), (w0, w1), (height, width))
+            x_upper, w_upper, x_lower, w_lower = _ahead(
+                x, weights, first, (top + 3, top + 4), (w0, w1), (height, width)
+            )
             for h in range(top, least(top + rows_down, rows), 2):
                 upper, lower = _products_ahead(
-                    ahead, x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes
+                    x_upper, w_upper, x_lower, w_lower,
+                    x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes,
+                )  # fmt: skip
+                x_upper, w_upper, x_lower, w_lower = _ahead(
+                    x, weights, first, (h + 5, h + 6), (w0, w1), (height, width)
                 )
-                ahead = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
                 cell, below = in_bias + h * columns, in_bias + within(h + 1, rows) * columns
                 bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                 bias_lower = bias[at(below + b0)], bias[at(below + b1)]
@@ -296,14 +307,19 @@ def first_backward(
                         above2 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
                         cell = within(top - 2, height) * width
                         above1 = _products(x, weights, first, (cell + w0, cell + w1), 0, sizes)
-                        ahead = _ahead(x, weights, first, (top - 1, top), (w0, w1), (height, width))
+                        x_upper, w_upper, x_lower, w_lower = _ahead(
+                            x, weights, first, (top - 1, top), (w0, w1), (height, width)
+                        )
                         spread1, spread2, spread3 = (zero, zero), (zero, zero), (zero, zero)
                         for h in range(top - 4, top + ROWS_OWNED, 2):
                             upper, lower = _products_ahead(
-                                ahead, x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes
-                            )
+                                x_upper, w_upper, x_lower, w_lower,
+                                x, weights, first, (h + 3, h + 4), (w0, w1), (height, width), sizes,
+                            )  # fmt: skip
                             # memory is slow: this is for the next turn, and what follows for the end of this one
-                            ahead = _ahead(x, weights, first, (h + 5, h + 6), (w0, w1), (height, width))
+                            x_upper, w_upper, x_lower, w_lower = _ahead(
+                                x, weights, first, (h + 5, h + 6), (w0, w1), (height, width)
+                            )
                             cell = in_bias + within(h, rows) * columns
                             bias_upper = bias[at(cell + b0)], bias[at(cell + b1)]
                             cell = in_bias + within(h + 1, rows) * columns
@@ -379,9 +395,9 @@ def _add(rows: FloatArray, start: int, values: Pair) -> None:
 @inline
 def _add_frames(rows: FloatArray, start: int, x: Frames, g: Pair) -> None:
     """:func:`_add` ``x[i] g`` to the sums of each frame ``i``."""
-    _add(rows, start, (x[0][0] * g[0], x[0][1] * g[1]))
-    _add(rows, start + OF_BIAS, (x[1][0] * g[0], x[1][1] * g[1]))
-    _add(rows, start + 2 * OF_BIAS, (x[2][0] * g[0], x[2][1] * g[1]))
+    _add(rows, start, (x[0] * g[0], x[1] * g[1]))
+    _add(rows, start + OF_BIAS, (x[2] * g[0], x[3] * g[1]))
+    _add(rows, start + 2 * OF_BIAS, (x[4] * g[0], x[5] * g[1]))
 
 
 @inline

@@ -9,7 +9,7 @@ Each plane is a row of ``cells = h w``.
 from collections.abc import Callable
 
 from ..arrays import FloatArray
-from .device_functions import block_sum, least
+from .device_functions import block_sum, least, most
 from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_moments, put_sums
 from .launch import STRIP, kernel, shaped_kernel
 from .strips import FRAMES, activated, at, normalized
@@ -54,8 +54,7 @@ def frames_forward(depth: int, cells: int, maps: int) -> Callable[..., None]:
             for d in range(frames):
                 frame = sequence * depth + d + 2
                 third = normalized(x[at(frame * cells + cell)], mean[at(frame)], scale[at(frame)])
-                m = second if second > first else first
-                m = third if third > m else m
+                m = most(most(first, second), third)
                 value = activated(m * weight + bias[at(f * frames + d)], alpha)
                 if inside:
                     y[at((sequence * frames + d) * cells + cell)] = value
@@ -121,13 +120,13 @@ def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[.
                         dz = before_activation(
                             dn[at(plane * cells + cell)], y[at(plane * cells + cell)], of_plane, alpha
                         )
-                        # the first of the largest takes the gradient
-                        if third > first and third > second:
-                            of_third, of_weight = dz, of_weight + dz * third
-                        elif second > first:
-                            of_second, of_weight = of_second + dz, of_weight + dz * second
-                        else:
-                            of_first, of_weight = of_first + dz, of_weight + dz * first
+                        # the first of the largest takes the gradient; of branches that add to one of three numbers,
+                        # numba-cuda-mlir would keep all variables in memory
+                        m = most(most(first, second), third)
+                        of_weight += dz * m
+                        of_first += dz if first >= m else zero
+                        of_second += dz if (first < m) & (second >= m) else zero
+                        of_third += dz if (first < m) & (second < m) else zero
                     gradient, frame = of_first * weight, (n * maps + f) * depth + d
                     if inside:
                         dx[at(frame * cells + cell)] = gradient

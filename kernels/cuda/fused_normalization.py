@@ -57,7 +57,6 @@ def put_moments(
             squares += parts[at(thread + other + STRIP)]
         to = 3 * (start + k * pieces)
         moments[at(to)], moments[at(to + 1)], moments[at(to + 2)] = about_mean(one(count), first, total, squares)
-    cuda.syncthreads()
 
 
 @inline

@@ -129,19 +129,20 @@ class ShapedKernel:
 
     Attributes:
         name: of the kernel.
+        made: the kernels that there are, by their sizes.
     """
 
     def __init__(
         self, make: Callable[..., Callable[..., None]], writes: tuple[str, ...], registers: int | None
     ) -> None:
         self.make, self.writes, self.registers, self.name = make, writes, registers, make.__name__
-        self._made: dict[tuple[int, ...], Kernel] = {}
+        self.made: dict[tuple[int, ...], Kernel] = {}
 
     def of(self, *sizes: int) -> Kernel:
         """The kernel for ``sizes``, the arguments of the function that makes it."""
-        if sizes not in self._made:
-            self._made[sizes] = Kernel(self.make(*sizes), self.writes, registers=self.registers)
-        return self._made[sizes]
+        if sizes not in self.made:
+            self.made[sizes] = Kernel(self.make(*sizes), self.writes, registers=self.registers)
+        return self.made[sizes]
 
 
 def shaped_kernel(

@@ -114,7 +114,9 @@ class _Thread(threading.Thread):
     def __init__(self, work: Callable[[], None], place: tuple[int, ...]) -> None:
         super().__init__(daemon=True)
         self.work, self.place = work, place
-        self.turn, self.stopped = threading.Semaphore(0), threading.Semaphore(0)
+        self.turn, self.stopped = threading.Lock(), threading.Lock()
+        self.turn.acquire()
+        self.stopped.acquire()
         self.asked = 0
         self.ended = self.given_up = False
         self.error: BaseException | None = None

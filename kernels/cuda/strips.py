@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import FloatArray
 from .device_functions import least, most
 from .launch import STRIP, inline
-from .target import cuda
+from .target import SIMULATED, cuda
 
 WIDTH = 2 * STRIP
 """Columns of a strip."""
@@ -22,7 +22,7 @@ WIDTH = 2 * STRIP
 PITCH = WIDTH + 3
 """From a row in shared memory to the next: the last window begins with the last column."""
 
-FRAMES = 8
+FRAMES = 4 if SIMULATED else 8
 """Frames whose sums a strip keeps before its threads add them up."""
 
 Pair = tuple[float, float]

@@ -53,9 +53,10 @@ def test_a_day_goes_on_after_a_wrong_gradient(tmp_path, monkeypatch):
         "import sys\n"
         "if '--child' in sys.argv:\n"
         f"    sys.path.insert(0, {str(ROOT)!r})\n"
-        "    from kernels.cuda import elements\n"
-        "    fill, zero = elements.fill, lambda size, slabs, out: fill.over_elements(size, out.dtype.type(0), out)\n"
-        "    elements.sum_slabs.over_elements = zero\n"
+        "    from kernels.cuda import fused, elements\n"
+        "    def zero(sums, out):\n"
+        "        elements.fill.over_elements(out.size, out.dtype.type(0), out.reshape(out.size))\n"
+        "    fused.frame_bias_backward = lambda size, threads, sums, dbias: zero(sums, dbias)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     parts, said = day(tmp_path / "day.json", "--parts", "right,versions", expected=1)
