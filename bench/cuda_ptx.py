@@ -119,7 +119,7 @@ def spills_allowed(kernel, architecture):
     spilled.  As numba-cuda-mlir has it, the kernel asks for more registers than that.
     """
     limited = kernel.most_registers(architecture.cc)
-    return 150 if limited and target.cuda.__name__.startswith("numba_cuda_mlir") else 0
+    return 400 if limited and target.cuda.__name__.startswith("numba_cuda_mlir") else 0
 
 
 def occupancy(architecture, threads, registers, shared_bytes):
