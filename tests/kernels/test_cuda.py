@@ -117,6 +117,17 @@ SIZES = operations.Sizes(
 
 
 @there
+def test_more_maps_than_a_strip_adds_up_at_a_time():
+    settings = SMALL | {"feature_maps": fused_windows.MAPS + 1, "dtype": "float64"}
+    ours, reference = (emo.EmoP3D(**settings, backend=name) for name in ("cuda", "reference"))
+    x, labels = batch(ours, 1)
+    (_, found), (_, expected) = ours.loss_and_gradients(x, labels), reference.loss_and_gradients(x, labels)
+    assert np.any(expected["L5WS/weights"])
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(found[name], gradient, rtol=1e-9, atol=1e-12)
+
+
+@there
 @pytest.mark.parametrize("op", operations.OPERATIONS, ids=lambda op: op.name)
 @pytest.mark.parametrize(("threads", "block", "blocks"), [(3, (3, 2), 5), (7, (5, 1), 2)], ids=["six", "seven"])
 def test_any_launch_of_an_operation_is_right(monkeypatch, op, threads, block, blocks):
