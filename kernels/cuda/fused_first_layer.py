@@ -120,6 +120,7 @@ def _ahead(
     )
 
 
+# Many arguments: numbers in registers are handed over.
 @inline
 def _products_ahead(
     x_upper: Frames,
@@ -166,6 +167,7 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int,
     across, down = -(-columns // COLUMNS_OUT), -(-rows // rows_down)
     pooled_rows, pooled_columns = rows // 2, columns // 2
 
+    # Long: as above.
     def first_forward(
         x: FloatArray, weights: FloatArray, bias: FloatArray, alpha: float, pooled: FloatArray, moments: FloatArray
     ) -> None:
