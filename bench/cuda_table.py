@@ -32,7 +32,8 @@ def summary(day):
 
 def of_versions(found):
     versions = {name: version for name, version in found["packages"].items() if version}
-    driver = (found["nvidia-smi"] or {}).get("driver_version", "?")
+    told = found["nvidia-smi"]
+    driver = told["driver_version"] if isinstance(told, dict) else "unknown"
     yield f"{found['card'].get('name')}, driver {driver}; " + ", ".join(f"{n} {v}" for n, v in versions.items())
 
 

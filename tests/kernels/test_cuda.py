@@ -274,7 +274,7 @@ def test_a_planted_missing_barrier_is_found(monkeypatch, module, name, places, s
     assert is_right()
     for place in places:
         monkeypatch.setattr(module, name, planted(function, BARRIER, "pass", place))
-        assert not is_right(), place
+        assert not all(is_right() for _ in range(6)), place  # whoever comes too early is drawn by lot
 
 
 # --- Wrong use.
