@@ -183,11 +183,14 @@ def test_float32_far_from_0(backend):
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 64, 67])
+@pytest.mark.parametrize(
+    "count",
+    [1, 2, 3, 4, 5, 9, *(pytest.param(count, marks=long_simulated) for count in (8, 16, 17)), 31, 32, 33, 64, 67],
+)
 def test_batches_of_any_size(backend, count):
     """However a batch is cut into parts that go through together, or side by side: each clip counts once."""
     if backend == "cuda" and count > 17:
-        pytest.skip("the simulator is slow; 8 slabs of clips are covered, parts of a forward pass in test_cuda.py")
+        pytest.skip("the simulator is slow; 16 slabs of clips are covered, parts of a forward pass in test_cuda.py")
     settings = {"input_shape": (7, 13, 14, 2), "feature_maps": 2, "num_classes": 3, "dtype": "float64"}
     ours, reference = (emo.EmoP3D(**settings, backend=each) for each in (backend, "reference"))
     x, labels = batch(ours, count)
