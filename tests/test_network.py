@@ -204,7 +204,11 @@ def test_batches_of_any_size(backend, count):
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
 @pytest.mark.parametrize(
     ("shape", "classes"),
-    [pytest.param((10, 31, 28, 1), 3, marks=long_simulated), ((8, 24, 41, 2), 3), ((15, 13, 14, 1), 20)],
+    [
+        pytest.param((10, 31, 28, 1), 3, marks=long_simulated),
+        pytest.param((8, 24, 41, 2), 3, marks=long_simulated),
+        ((15, 13, 14, 1), 20),
+    ],
     ids=str,
 )
 def test_larger_clips_in_both_editions(backend, shape, classes):
