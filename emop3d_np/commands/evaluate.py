@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from ..errors import InputError
-from .shared_arguments import add_answering
+from .shared_arguments import add_answering, add_clips
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
 
@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of a run (its best network, where it has one), or a checkpoint; of several, probabilities are "
         "averaged",
     )
-    add("clips", help="clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz")
-    add("--labels", help="labels of an .npy")
-    add("--part", choices=["train", "val", "test"], default="test", help="split of a MedMNIST set (test)")
+    add_clips(parser, part="test")
     add_answering(parser)
     add(
         "--fit_temperature",

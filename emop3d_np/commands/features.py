@@ -3,6 +3,7 @@
 import argparse
 
 from ..errors import InputError
+from .shared_arguments import add_clips
 
 EXAMPLE = "features train_dir/20261126-120000 clips features --classify other_clips"
 
@@ -11,15 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The network, the clips, the folder, a linear classifier."""
     add = parser.add_argument
     add("checkpoint", metavar="RUN", help="folder of a run (its best network, where it has one), or a checkpoint")
-    add("clips", metavar="DATA", help="clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz")
+    add_clips(parser, part="train", metavar="DATA")
     add(
         "out",
         metavar="OUT",
         help="folder for features.npy (n, p), standardised as the dense layer is given them, labels.npy, classes.txt, "
         "and groups.npy where the data say who is seen",
     )
-    add("--labels", help="labels of an .npy")
-    add("--part", choices=["train", "val", "test"], default="train", help="split of a MedMNIST set (train)")
     add(
         "--classify",
         metavar="VAL",

@@ -46,6 +46,15 @@ def rate(text: str) -> float:
     return value
 
 
+def add_clips(parser: argparse.ArgumentParser, part: str, metavar: str | None = None) -> None:
+    """Clips with their labels; ``part``: the split of a MedMNIST set that is taken by default."""
+    parser.add_argument("clips", metavar=metavar, help="clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz")
+    parser.add_argument("--labels", help="labels of an .npy")
+    parser.add_argument(
+        "--part", choices=["train", "val", "test"], default=part, help=f"split of a MedMNIST set ({part})"
+    )
+
+
 def add_answering(parser: argparse.ArgumentParser) -> None:
     """How runs answer: with how many moved copies, at which temperature."""
     parser.add_argument(

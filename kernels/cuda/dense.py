@@ -1,7 +1,7 @@
 """The fully connected layer.
 
-Features come in ``g`` groups of ``j`` each and weights as (g, k, j): a group is the planes of one map, or all features.
-A sum over features is made by one block, a sum over classes or samples by one thread.
+Weights are given to the kernels by class, (k, j).  A sum over features is made by one block, a sum over classes or
+samples by one thread.
 """
 
 from ..arrays import FloatArray
@@ -9,7 +9,7 @@ from .device_array import DeviceArray, operation
 from .device_functions import block_sum, cell, tiles
 from .elements import sum_slabs
 from .launch import LAUNCH, MOST_THREADS, kernel
-from .memory import Memory, memory
+from .memory import memory
 from .planes import parameter, parameter_planes
 from .target import cuda
 
@@ -17,9 +17,9 @@ from .target import cuda
 @operation(arrays=3)
 def dense(a: DeviceArray, weights: DeviceArray, bias: DeviceArray) -> DeviceArray:
     """As ``kernels.reference.dense``."""
-    (n, j), k = a.shape, len(bias)
+    n, k = len(a), len(bias)
     y = DeviceArray.empty((n, k), a.dtype)
-    weigh_features(n * k, LAUNCH.threads, a.data.reshape((n, 1, j)), _by_class(weights), bias.data, y.data)
+    weigh_features(n * k, LAUNCH.threads, a.data, parameter_planes(weights, 1), bias.data, y.data)
     return y
 
 
@@ -30,17 +30,11 @@ def dense_backward(
     """As ``kernels.reference.dense_backward``."""
     (n, j), k = a.shape, dy.shape[1]
     da, dbias = DeviceArray.empty((n, j), a.dtype), DeviceArray.empty((k,), a.dtype)
-    dweights = memory((1, k, j), a.dtype)
-    features_backward.over_tiles(1, n, j, dy.data, _by_class(weights), da.data.reshape((n, 1, j)))
-    weights_backward.over_tiles(1, k, j, dy.data, a.data.reshape((n, 1, j)), dweights)
+    dweights = memory((k, j), a.dtype)
+    features_backward.over_tiles(1, n, j, dy.data, parameter_planes(weights, 1), da.data)
+    weights_backward.over_tiles(1, k, j, dy.data, a.data, dweights)
     sum_slabs.over_elements(k, dy.data, dbias.data)
-    return da, parameter(dweights.reshape((k, j)), (j, k), 1), dbias
-
-
-def _by_class(weights: DeviceArray) -> Memory:
-    """(j, k) as one group of features, (1, k, j)."""
-    j, k = weights.shape
-    return parameter_planes(weights, 1).reshape((1, k, j))
+    return da, parameter(dweights, (j, k), 1), dbias
 
 
 @kernel("y")
@@ -48,13 +42,12 @@ def weigh_features(a: FloatArray, weights: FloatArray, bias: FloatArray, y: Floa
     """``y[n,k] = sum_j a[n,j] W[j,k] + b[k]``."""
     shared = cuda.shared.array(MOST_THREADS, dtype=a.dtype)
     samples, classes = y.shape
-    groups, features = a.shape[1], a.shape[2]
+    features = a.shape[1]
     for task in range(cuda.blockIdx.x, samples * classes, cuda.gridDim.x):
         k, n = task % classes, task // classes
         total = a.dtype.type(0)
-        for g in range(groups):
-            for j in range(cuda.threadIdx.x, features, cuda.blockDim.x):
-                total += a[n, g, j] * weights[g, k, j]
+        for j in range(cuda.threadIdx.x, features, cuda.blockDim.x):
+            total += a[n, j] * weights[k, j]
         total = block_sum(shared, cuda.threadIdx.x, cuda.blockDim.x, total)
         if cuda.threadIdx.x == 0:
             y[n, k] = total + bias[k]
@@ -62,27 +55,27 @@ def weigh_features(a: FloatArray, weights: FloatArray, bias: FloatArray, y: Floa
 
 @kernel("da")
 def features_backward(dy: FloatArray, weights: FloatArray, da: FloatArray) -> None:
-    samples, groups, features = da.shape
+    samples, features = da.shape
     classes = dy.shape[1]
-    for task in range(cuda.blockIdx.x, groups * tiles(samples, features), cuda.gridDim.x):
-        g, n, j = cell(task, samples, features)
+    for task in range(cuda.blockIdx.x, tiles(samples, features), cuda.gridDim.x):
+        _, n, j = cell(task, samples, features)
         if n < samples and j < features:
             # y[n,k] = sum_j a[n,j] W[j,k] + b[k]
             total = da.dtype.type(0)
             for k in range(classes):
-                total += dy[n, k] * weights[g, k, j]
-            da[n, g, j] = total
+                total += dy[n, k] * weights[k, j]
+            da[n, j] = total
 
 
 @kernel("dweights")
 def weights_backward(dy: FloatArray, a: FloatArray, dweights: FloatArray) -> None:
     """``dW[j,k] = sum_n a[n,j] dy[n,k]``: one owner a cell."""
-    groups, classes, features = dweights.shape
+    classes, features = dweights.shape
     samples = dy.shape[0]
-    for task in range(cuda.blockIdx.x, groups * tiles(classes, features), cuda.gridDim.x):
-        g, k, j = cell(task, classes, features)
+    for task in range(cuda.blockIdx.x, tiles(classes, features), cuda.gridDim.x):
+        _, k, j = cell(task, classes, features)
         if k < classes and j < features:
             total = dweights.dtype.type(0)
             for n in range(samples):
-                total += a[n, g, j] * dy[n, k]
-            dweights[g, k, j] = total
+                total += a[n, j] * dy[n, k]
+            dweights[k, j] = total

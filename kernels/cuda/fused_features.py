@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..arrays import FloatArray
 from .device_functions import block_sum, least
-from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_affine
+from .fused_normalization import before_activation, coefficients, put_affine
 from .launch import STRIP, kernel, shaped_kernel
 from .strips import at, normalized
 from .target import cuda
@@ -131,11 +131,7 @@ def planes_backward(maps: int, frames: int, cells: int, classes: int) -> Callabl
                     plane, dn = (n * maps + f) * frames + d, zero
                     for k in range(classes):
                         dn += dlogits[at(n * classes + k)] * weights[at(weight + k * step)]
-                    of_plane = (
-                        affine[at(3 * plane + SCALE)],
-                        affine[at(3 * plane + SLOPE)],
-                        affine[at(3 * plane + SHIFT)],
-                    )
+                    of_plane = coefficients(affine, plane)
                     total += before_activation(dn, y[at(plane * cells + cell)], of_plane, alpha)
                 dbias[at(place - size)] = total
 

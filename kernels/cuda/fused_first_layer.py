@@ -13,21 +13,23 @@ from collections.abc import Callable
 
 from ..arrays import FloatArray
 from .device_functions import least, most
-from .fused_normalization import SCALE, SHIFT, SLOPE
+from .fused_normalization import coefficients
 from .launch import MANY, STRIP, inline, shaped_kernel
 from .strips import (
+    MOMENTS,
     PITCH,
+    SUMS,
     WIDTH,
     Pair,
-    about_mean,
     activated,
     at,
+    moments_of_columns,
     moments_of_strip,
     put,
+    put_piece,
     sum_ahead,
     sum_behind,
     sum_down,
-    together,
     with_value,
     within,
 )
@@ -48,7 +50,6 @@ ROWS_OWNED, COLUMNS_OWNED = 4 if SIMULATED else 10, WIDTH - 8
 Frames = tuple[float, float, float, float, float, float]
 """Numbers of a thread's two columns in three frames; numba-cuda-mlir keeps no tuple of tuples in a variable."""
 
-SUMS, MOMENTS = 2 * PITCH, 3 * STRIP
 OUTPUTS = 2 * WIDTH
 OF_BIAS, OF_WEIGHTS = ROWS_OWNED * WIDTH, 3 * ROWS_OWNED * WIDTH
 """Numbers in shared memory."""
@@ -227,11 +228,10 @@ def first_forward(channels: int, depth: int, height: int, width: int, maps: int,
 
             outputs = least(COLUMNS_OUT, columns - left)
             count = one(least(rows_down, rows - top))
-            left_moments = about_mean(count if q < outputs else zero, first0, total0, squares0)
-            right_moments = about_mean(count if q + STRIP < outputs else zero, first1, total1, squares1)
-            found = moments_of_strip(shared, together(left_moments, right_moments))
+            inside, totals = (q < outputs, q + STRIP < outputs), (total0, squares0, total1, squares1)
+            found = moments_of_strip(shared, moments_of_columns(count, inside, (first0, first1), totals))
             if q == 0:
-                moments[at(3 * task)], moments[at(3 * task + 1)], moments[at(3 * task + 2)] = found
+                put_piece(moments, task, found)
 
     return first_forward
 
@@ -295,11 +295,7 @@ def first_backward(
                     put(of_bias, r + q, (zero, zero))
                 for n in range(slab * samples // slabs, (slab + 1) * samples // slabs):
                     plane = (n * maps + f) * frames + d
-                    of_plane = (
-                        affine[at(3 * plane + SCALE)],
-                        affine[at(3 * plane + SLOPE)],
-                        affine[at(3 * plane + SHIFT)],
-                    )
+                    of_plane = coefficients(affine, plane)
                     if of_plane[0] > zero:
                         first = (n * channels * depth + d) * area, f * 3 * area
                         mine, in_pooled = first[0] + c * depth * area, plane * pooled_rows * pooled_columns

@@ -10,12 +10,11 @@ from collections.abc import Callable
 
 from ..arrays import FloatArray
 from .device_functions import block_sum, least, most
-from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_moments, put_sums
+from .fused_normalization import before_activation, coefficients, put_moments, put_sums
 from .launch import STRIP, kernel, shaped_kernel
-from .strips import FRAMES, activated, at, normalized
+from .strips import FRAMES, KEPT, activated, at, normalized
 from .target import cuda
 
-KEPT = FRAMES * (STRIP + 1)
 KEPT_BACKWARD = 3 * KEPT
 SUM_PARTS = 2 * STRIP
 """Numbers in shared memory."""
@@ -112,11 +111,7 @@ def frames_backward(depth: int, cells: int, maps: int, slabs: int) -> Callable[.
                     if d < frames:
                         frame, plane = (n * maps + f) * depth + d + 2, (n * maps + f) * frames + d
                         third = normalized(x[at(frame * cells + cell)], mean[at(frame)], scale[at(frame)])
-                        of_plane = (
-                            affine[at(3 * plane + SCALE)],
-                            affine[at(3 * plane + SLOPE)],
-                            affine[at(3 * plane + SHIFT)],
-                        )
+                        of_plane = coefficients(affine, plane)
                         dz = before_activation(
                             dn[at(plane * cells + cell)], y[at(plane * cells + cell)], of_plane, alpha
                         )

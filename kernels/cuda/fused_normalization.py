@@ -9,17 +9,20 @@ from ..arrays import FloatArray
 from .device_functions import block_sum
 from .launch import STRIP, inline, kernel
 from .standardize import reciprocal_deviation
-from .strips import FRAMES, about_mean, at, moments_of_strip, together, with_value
+from .strips import FRAMES, MOMENTS, about_mean, at, combined, moments_of_strip, put_piece, with_value
 from .target import cuda
 
 SCALE, SLOPE, SHIFT = 0, 1, 2
 """Places of the coefficients of a plane, in arrays called ``affine`` (n, f, d, 3)."""
 
-MOMENTS = 3 * STRIP
-"""Numbers in shared memory."""
-
 PARTS = STRIP // FRAMES
 """Threads that share the moments of a frame."""
+
+
+@inline
+def coefficients(affine: FloatArray, plane: int) -> tuple[float, float, float]:
+    """Scale, slope and shift of a plane; ``affine`` comes as one row."""
+    return affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
 
 
 @inline
@@ -55,8 +58,7 @@ def put_moments(
         for other in range(1, PARTS):
             total += parts[at(thread + other)]
             squares += parts[at(thread + other + STRIP)]
-        to = 3 * (start + k * pieces)
-        moments[at(to)], moments[at(to + 1)], moments[at(to + 2)] = about_mean(one(count), first, total, squares)
+        put_piece(moments, start + k * pieces, about_mean(one(count), first, total, squares))
 
 
 @inline
@@ -87,7 +89,7 @@ def plane_moments(moments: FloatArray, epsilon: float, mean: FloatArray, scale: 
     for plane in range(cuda.blockIdx.x, mean.size, cuda.gridDim.x):
         found = one(0), one(0), one(0)
         for piece in range(cuda.threadIdx.x, moments.shape[1], STRIP):
-            found = together(found, (moments[plane, piece, 0], moments[plane, piece, 1], moments[plane, piece, 2]))
+            found = combined(found, (moments[plane, piece, 0], moments[plane, piece, 1], moments[plane, piece, 2]))
         count, average, squares = moments_of_strip(shared, found)
         if cuda.threadIdx.x == 0:
             mean[plane] = average

@@ -8,24 +8,26 @@ from collections.abc import Callable
 
 from ..arrays import FloatArray
 from .device_functions import least
-from .fused_normalization import SCALE, SHIFT, SLOPE, before_activation, put_sums
+from .fused_normalization import before_activation, coefficients, put_sums
 from .launch import MANY, STRIP, inline, shaped_kernel
 from .strips import (
     FRAMES,
+    KEPT,
+    MOMENTS,
     PITCH,
+    SUMS,
     WIDTH,
-    Moments,
     Pair,
-    about_mean,
     activated,
     at,
+    moments_of_columns,
     moments_of_strip,
     normalized,
     put,
+    put_piece,
     sum_ahead,
     sum_behind,
     sum_down,
-    together,
     with_value,
 )
 from .target import SIMULATED, cuda
@@ -45,9 +47,7 @@ ROWS_OWNED = 3 if SIMULATED else 16
 MAPS = 4
 """Maps whose weights' gradients a strip adds up at a time."""
 
-SUMS, MOMENTS = 2 * PITCH, 3 * STRIP
-SUMS_OF_TWO = 2 * SUMS
-KEPT, OF_WEIGHTS = 2 * FRAMES * (STRIP + 1), 3 * MAPS * STRIP
+SUMS_OF_TWO, KEPT_BACKWARD, OF_WEIGHTS = 2 * SUMS, 2 * KEPT, 3 * MAPS * STRIP
 """Numbers in shared memory."""
 
 
@@ -132,15 +132,12 @@ def windows_forward(
                 above3, above2, above1 = above2, above1, (p0, p1)
                 others3, others2, others1 = others2, others1, (r0, r1)
             count, to = one(least(rows_down, rows - top)), plane * across * down + task % (across * down)
-            found = moments_of_strip(shared, _of_columns(count, inside, firsts, totals))
+            found = moments_of_strip(shared, moments_of_columns(count, inside, firsts, totals))
             if q == 0:
-                moments[at(3 * to)], moments[at(3 * to + 1)], moments[at(3 * to + 2)] = found
-            found, to = (
-                moments_of_strip(shared, _of_columns(count, inside, others_firsts, others_totals)),
-                to + across * down,
-            )
+                put_piece(moments, to, found)
+            found = moments_of_strip(shared, moments_of_columns(count, inside, others_firsts, others_totals))
             if q == 0 and both:
-                moments[at(3 * to)], moments[at(3 * to + 1)], moments[at(3 * to + 2)] = found
+                put_piece(moments, to + across * down, found)
 
     return windows_forward
 
@@ -187,16 +184,6 @@ def _put_outputs(
     return (first0, first1), (total0, squares0, total1, squares1)
 
 
-@inline
-def _of_columns(
-    count: float, inside: tuple[bool, bool], firsts: Pair, totals: tuple[float, float, float, float]
-) -> Moments:
-    """Moments of ``count`` outputs in each of two columns, as far as ``inside``."""
-    zero = count - count
-    left = about_mean(count if inside[0] else zero, firsts[0], totals[0], totals[1])
-    return together(left, about_mean(count if inside[1] else zero, firsts[1], totals[2], totals[3]))
-
-
 @shaped_kernel("g")
 def windows_spread(depth: int, height: int, width: int, maps: int, classes: int) -> Callable[..., None]:
     """FC_OUT, NORM_6 and leaky ReLU, backward; and ``G[n,f,d',h,w]``, the sum over the windows that cover ``(h, w)``.
@@ -219,7 +206,7 @@ def windows_spread(depth: int, height: int, width: int, maps: int, classes: int)
             d, f, n = plane % frames, plane // frames % maps, plane // (frames * maps)
             # column q of the strip is column left - 3 + q of the map
             w0, w1 = left - 3 + q, left - 3 + q + STRIP
-            of_plane = affine[at(3 * plane + SCALE)], affine[at(3 * plane + SLOPE)], affine[at(3 * plane + SHIFT)]
+            of_plane = coefficients(affine, plane)
             above1, above2, above3 = (zero, zero), (zero, zero), (zero, zero)
             for h in range(top - 3, least(top + ROWS_OWNED, height)):
                 dz0, dz1 = zero, zero
@@ -271,7 +258,7 @@ def windows_backward(channels: int, depth: int, cells: int, maps: int, slabs: in
         dweights: FloatArray,
         sums: FloatArray,
     ) -> None:
-        kept = cuda.shared.array(KEPT, dtype=dx.dtype)
+        kept = cuda.shared.array(KEPT_BACKWARD, dtype=dx.dtype)
         of_weights = cuda.shared.array(OF_WEIGHTS, dtype=dx.dtype)
         zero, q = dx.dtype.type(0), cuda.threadIdx.x
         samples = x.size // (channels * depth * cells)
@@ -299,7 +286,7 @@ def windows_backward(channels: int, depth: int, cells: int, maps: int, slabs: in
                         if f0 + MAPS >= maps:
                             row = d % FRAMES * (STRIP + 1) + q
                             kept[at(row)] = total if inside else zero
-                            kept[at(row + FRAMES * (STRIP + 1))] = total * value if inside else zero
+                            kept[at(row + KEPT)] = total * value if inside else zero
                             if d % FRAMES == FRAMES - 1 or d == depth - 1:
                                 put_sums(kept, 2, d, sums, (frame - d % FRAMES) * pieces + piece, pieces)
                 if inside:

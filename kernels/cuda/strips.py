@@ -25,6 +25,9 @@ PITCH = WIDTH + 3
 FRAMES = 4 if SIMULATED else 8
 """Frames whose sums a strip keeps before its threads add them up."""
 
+SUMS, MOMENTS, KEPT = 2 * PITCH, 3 * STRIP, FRAMES * (STRIP + 1)
+"""Numbers in shared memory: two rows, moments of every thread, one quantity of every cell in FRAMES frames."""
+
 Pair = tuple[float, float]
 """Numbers of a thread's two columns."""
 
@@ -105,7 +108,7 @@ def about_mean(count: float, first: float, total: float, squares: float) -> Mome
 
 
 @inline
-def together(a: Moments, b: Moments) -> Moments:
+def combined(a: Moments, b: Moments) -> Moments:
     """Moments of two parts together (Chan, Golub and LeVeque); either may be of no numbers."""
     (count, mean, squares), (more, their_mean, their_squares) = a, b
     if not more > count - count:
@@ -123,7 +126,27 @@ def moments_of_strip(shared: FloatArray, mine: Moments) -> Moments:
         cuda.syncthreads()
         if q < half:
             p = q + half
-            mine = together(mine, (shared[at(p)], shared[at(p + STRIP)], shared[at(p + 2 * STRIP)]))
+            mine = combined(mine, (shared[at(p)], shared[at(p + STRIP)], shared[at(p + 2 * STRIP)]))
         cuda.syncthreads()
         half //= 2
     return mine
+
+
+@inline
+def moments_of_columns(
+    count: float, inside: tuple[bool, bool], firsts: Pair, totals: tuple[float, float, float, float]
+) -> Moments:
+    """Moments of ``count`` numbers in each of two columns, as far as these are ``inside``.
+
+    ``firsts`` are the columns' first numbers; ``totals`` of each column the sum of the differences to that, and of
+    their squares.
+    """
+    zero = count - count
+    left = about_mean(count if inside[0] else zero, firsts[0], totals[0], totals[1])
+    return combined(left, about_mean(count if inside[1] else zero, firsts[1], totals[2], totals[3]))
+
+
+@inline
+def put_piece(moments: FloatArray, piece: int, found: Moments) -> None:
+    """Write the moments of a piece."""
+    moments[at(3 * piece)], moments[at(3 * piece + 1)], moments[at(3 * piece + 2)] = found

@@ -7,8 +7,8 @@ Versions of the forward kernel:
 2. Kept here: the box sum is separable.  Each row of threads adds up the products of its window's rows for every column
    of its tile and of the halo that the last windows reach over, puts the sums into shared memory, and then every thread
    adds up the columns of its window: 12 products per output, and any window has room.
-3. In ``fused_windows_and_pooling.py``, for the first layer: whole tiles of products with their halo on all sides,
-   so that a product is made once, and nothing between the input and the pooled map is written to memory.
+3. In ``fused_first_layer.py`` and ``fused_windows.py``, for the usual windows: strips that go down a plane, so that
+   sums of rows are in registers, and nothing between the input and the pooled map is written to memory.
 
 In backward the transposed box sum ``G`` is made in the same way and written to memory.  Each cell of the weights'
 gradient has one owner for each of a few slabs of samples, and the slabs are added in their order: no atomics, and the
@@ -18,7 +18,6 @@ same bits in every run.
 from ..arrays import FloatArray
 from .device_array import DeviceArray, operation
 from .device_functions import cell, least, most, tiles
-from .elements import sum_slabs
 from .launch import LAUNCH, kernel
 from .memory import Memory, memory
 from .planes import activation_planes, activations, parameter, parameter_planes
@@ -39,7 +38,7 @@ def weighted_sum(
     """As ``kernels.reference.weighted_sum``."""
     return activations(
         sum_windows(
-            activation_planes(x), parameter_planes(weights, 2), parameter_planes(bias, 1), receptive_field, strides, 1
+            activation_planes(x), parameter_planes(weights, 2), parameter_planes(bias, 1), receptive_field, strides
         )
     )
 
@@ -54,14 +53,14 @@ def weighted_sum_backward(
     input_gradient: bool = True,
 ) -> tuple[DeviceArray | None, DeviceArray, DeviceArray]:
     """As ``kernels.reference.weighted_sum_backward``."""
-    dx, dweights, dbias = sum_windows_backward(
-        activation_planes(dz), activation_planes(x), parameter_planes(weights, 2), receptive_field, strides,
-        input_gradient,
-    )  # fmt: skip
+    of_outputs = activation_planes(dz)
+    dx, dweights = sum_windows_backward(
+        of_outputs, activation_planes(x), parameter_planes(weights, 2), receptive_field, strides, input_gradient
+    )
     return (
         activations(dx) if input_gradient else None,
         parameter(dweights, weights.shape, 2),
-        parameter(dbias, dz.shape[1:], 1),
+        parameter(of_outputs, dz.shape[1:], 1),
     )
 
 
@@ -71,15 +70,14 @@ def sum_windows(
     bias: Memory,
     receptive_field: tuple[int, int, int],
     strides: tuple[int, int, int],
-    slope: float,
 ) -> Memory:
-    """Planes of ``max(slope z, z)``: ``x`` (n, c, d, h, w), ``weights`` (c, f, i, h, w), ``bias`` (f, d', h', w')."""
+    """Planes of the weighted sum: ``x`` (n, c, d, h, w), ``weights`` (c, f, i, h, w), ``bias`` (f, d', h', w')."""
     (n, *_), (f, d, h, w) = x.shape, bias.shape
     y = memory((n, f, d, h, w), x.dtype)
     halo = min((LAUNCH.block[0] - 1) * strides[2] + receptive_field[2], x.shape[4])
     shared = LAUNCH.block[1] * halo * x.dtype.itemsize
     weigh_and_sum.over_tiles(
-        n * f * d, h, w, x, weights, bias, receptive_field, strides, halo, x.dtype.type(slope), y,
+        n * f * d, h, w, x, weights, bias, receptive_field, strides, halo, y,
         shared=shared,
     )  # fmt: skip
     return y
@@ -92,27 +90,25 @@ def sum_windows_backward(
     receptive_field: tuple[int, int, int],
     strides: tuple[int, int, int],
     input_gradient: bool,
-) -> tuple[Memory | None, Memory, Memory]:
-    """``dx, dweights, dbias`` in planes, given ``dz`` (n, f, d', h', w'); ``dx`` is None without ``input_gradient``."""
+) -> tuple[Memory | None, Memory]:
+    """``dx, dweights`` in planes, given ``dz`` (n, f, d', h', w').
+
+    ``dx`` is None without ``input_gradient``; ``dweights`` are those of a few slabs of samples.
+    """
     n, c, d, h, w = x.shape
-    _, f, frames, rows, columns = dz.shape
+    _, f, frames, _, columns = dz.shape
     g = memory((n, f, frames, h, w), x.dtype)
     halo = min((LAUNCH.block[0] + receptive_field[2]) // strides[2] + 2, columns)
     shared = LAUNCH.block[1] * halo * x.dtype.itemsize
     spread_windows.over_tiles(n * f * frames, h, w, dz, receptive_field, strides, halo, g, shared=shared)
     slabs = min(n, SLABS)
-    dweights, partial = memory(weights.shape, x.dtype), memory((slabs, *weights.shape), x.dtype)
-    weigh_backward.over_tiles(slabs * c * f * receptive_field[0], h, w, x, g, strides[0], partial)
-    cells = dweights.size
-    sum_slabs.over_elements(cells, partial.reshape((slabs, cells)), dweights.reshape(cells))
-    dbias = memory((f, frames, rows, columns), x.dtype)
-    cells = dbias.size
-    sum_slabs.over_elements(cells, dz.reshape((n, cells)), dbias.reshape(cells))
+    dweights = memory((slabs, *weights.shape), x.dtype)
+    weigh_backward.over_tiles(slabs * c * f * receptive_field[0], h, w, x, g, strides[0], dweights)
     dx = None
     if input_gradient:
         dx = memory(x.shape, x.dtype)
         inputs_backward.over_tiles(n * c * d, h, w, g, weights, strides[0], dx)
-    return dx, dweights, dbias
+    return dx, dweights
 
 
 @kernel("y")
@@ -123,10 +119,9 @@ def weigh_and_sum(
     receptive_field: tuple[int, int, int],
     strides: tuple[int, int, int],
     halo: int,
-    slope: float,
     y: FloatArray,
 ) -> None:
-    """``y = max(slope z, z)`` of the weighted sum ``z``; ``halo``: columns that the windows of a tile reach over."""
+    """The weighted sum ``y``; ``halo``: columns that the windows of a tile reach over."""
     sums = cuda.shared.array(0, dtype=y.dtype)
     zero = y.dtype.type(0)
     samples, maps, frames, rows, columns = y.shape
@@ -153,7 +148,7 @@ def weigh_and_sum(
             start = mine + cuda.threadIdx.x * sw
             for k in range(rw):
                 z += sums[start + k]
-            y[n, f, d, h, w] = z if z > zero else slope * z
+            y[n, f, d, h, w] = z
         cuda.syncthreads()
 
 

@@ -24,6 +24,7 @@ from emop3d_np.datasets.clips import ClipSet
 from emop3d_np.errors import InputError
 from kernels.cuda import (
     device_array,
+    device_functions,
     elements,
     fused,
     fused_first_layer,
@@ -33,7 +34,6 @@ from kernels.cuda import (
     memory,
     target,
 )
-from kernels.cuda import device_functions as together
 from kernels.cuda.launch import LAUNCH, Kernel, recorded, stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,7 +244,7 @@ BARRIER = "cuda.syncthreads()"
     [
         (weighted_sum, "weigh_and_sum", (0, 1), LAYERS),
         (weighted_sum, "spread_windows", (0, 1), LAYERS),
-        (together, "block_sum", (0, 1, 2), LAYERS),
+        (device_functions, "block_sum", (0, 1, 2), LAYERS),
         (fused, "first_forward", (0, 1), {}),
         (fused, "first_backward", (0, 1, 2), {}),
         (fused, "windows_forward", (0,), {}),
