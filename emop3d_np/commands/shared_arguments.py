@@ -19,6 +19,7 @@ def at_least(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text} is not a number of at least {least}")
         return value
 
+    checked.__name__ = "whole number"  # as argparse calls it in a message
     return checked
 
 
