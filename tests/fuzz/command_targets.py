@@ -46,7 +46,9 @@ def of_arguments(random, content):
     lines = content.decode().split("\n")
     for _ in range(random.choice((1, 1, 2, 3))):
         at, kind = random.randrange(1, len(lines) + 1), random.randrange(16)
+        # That of --seconds is how long the user wants it to take.
         values = [place for place in range(1, len(lines)) if not lines[place].startswith("--")]
+        values = [place for place in values if lines[place - 1] != "--seconds"]
         names = FLAGS.get(lines[0], ())
         if kind <= 8 and values:
             lines[random.choice(values)] = random.choice(VALUES)
