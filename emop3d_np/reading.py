@@ -89,6 +89,11 @@ def short(text: str) -> str:
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
 
 
+def listed(names: Iterable[Any]) -> str:
+    """Names with commas between, as a message shows them: in a line that is not too long."""
+    return short(", ".join(map(str, names)))
+
+
 def printable(text: str) -> str:
     """``text`` with what breaks lines, steers a terminal or cannot be seen as escapes, like ``\\x1b``."""
     return "".join(letter if letter.isprintable() else f"{letter!a}"[1:-1] for letter in text)
@@ -234,7 +239,7 @@ def read_npz(
                 raise ValueError("it holds two arrays of one name")
             missing = [name for name in wanted or () if name not in members]
             if missing:
-                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {short(', '.join(members))}")
+                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {listed(members)}")
             members = {name: members[name] for name in (members if wanted is None else wanted)}
             total = require_inflation(members.values(), size, where, inflation)
             memory.require(total, f"{where}: what it holds", "free some")
