@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import sys
 import unicodedata
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
@@ -259,8 +260,15 @@ def require_inflation(members: Iterable[zipfile.ZipInfo], size: int, where: str,
         The bytes that they say they have together.
 
     Raises:
-        InputError: they would have more.
+        InputError: they would have more, or one has more in the archive than that itself.
     """
+    members = list(members)
+    for member in members:  # zipfile takes memory for as much as they say before it reads
+        if member.compress_size > size:
+            raise InputError(
+                f"{where}: is damaged: it says that {short(member.filename)} has {member.compress_size:,} bytes in it, "
+                f"more than its own {size:,}"
+            )
     total = sum(member.file_size for member in members)
     if total > most * size:
         raise InputError(f"{where}: what it holds would fill {total:,} bytes, more than {most} times its own {size:,}")
@@ -283,8 +291,8 @@ def is_whole(value: Any, least: int = 0, most: int = 1 << 53) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value read from JSON is a finite number."""
-    return type(value) in (int, float) and abs(value) < math.inf
+    """Whether a value read from JSON is a finite number that a float holds; True is none."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> AnyArray:

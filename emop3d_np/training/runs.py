@@ -166,6 +166,7 @@ class RunFolder:
 def _step_of(line: str) -> float:
     """The step of a logged line."""
     try:
-        return float(reading.json_object(line)["step"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return float("inf")  # a line that a crash cut short
+        step = reading.json_object(line)["step"]
+    except (ValueError, KeyError, RecursionError):
+        step = None  # a line that a crash cut short
+    return float(step) if reading.is_number(step) else float("inf")

@@ -186,6 +186,8 @@ def test_faces_of_the_form_without_checksum_are_used_again(tmp_path):
 
     (tmp_path / "a").mkdir()
     assert kept(tmp_path, as_before(nothing))["frames"] == 18
+    (tmp_path / "b").mkdir()
+    assert kept(tmp_path / "b", setting("identity", 0, 2)) == "cut out anew"  # that form has none, and here is one
     assert kept(tmp_path / "a", with_checksum(nothing))["runs"] == [[0, 8], [8, 8]]
 
 
@@ -231,6 +233,34 @@ def test_strokes(tmp_path, members, words):
     with pytest.raises(InputError, match=words) as error:
         strokes.read_strokes(tmp_path / "x.zip")
     assert len(str(error.value)) < 1000
+
+
+def test_a_member_that_says_it_is_larger_than_its_archive(tmp_path):
+    """In the directory, of bytes that are packed: Python takes memory for so many before it reads them."""
+    for name in ("archive of strokes", "MedMNIST"):
+        (tmp_path / name).mkdir()
+        target = targets.TARGETS[name](tmp_path / name)
+        content = bytearray(target.path.read_bytes())
+        at = content.index(b"PK\1\2") + 20
+        content[at : at + 4] = b"\xff\xff\xff\xfe"
+        target.path.write_bytes(content)
+        with pytest.raises(InputError, match="has 4,278,190,079 bytes in it, more than its own"):
+            target.read()
+
+
+def test_a_line_whose_step_is_no_number_is_dropped(tmp_path):
+    target = targets.TARGETS["history.jsonl"](tmp_path)
+    lines = [
+        '{"step": 1}',
+        '{"step": "1"}',
+        '{"step": null}',
+        '{"step": NaN}',
+        '{"step": 1' + "0" * 400 + "}",
+        "{",
+        "[1]",
+    ]
+    target.path.write_text("\n".join(lines))
+    assert target.read() == ['{"step": 1}', ""]
 
 
 # --- What is drawn.
@@ -304,3 +334,11 @@ def test_names_with_commas_are_told_apart(tmp_path):
     ) as error:
         targets.record.require_fit(made, ("a", "x" * 5000), made.shape, "x")
     assert len(str(error.value)) < 1000
+
+
+def test_numbers_are_those_that_a_float_holds():
+    for value in (0, -1, 1.5, 1e308, 10**308):
+        assert reading.is_number(value)
+        float(value)
+    for value in (10**309, -(10**400), float("nan"), float("inf"), True, "1", None, [1]):
+        assert not reading.is_number(value)
