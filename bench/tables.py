@@ -210,8 +210,8 @@ def peers_section(beside):
         peers(beside),
         '"Start to the first step" is of a new process, with our kernels compiled before. The first line of peers is '
         "the network by the operations of the original program; the others are written to be fast, in the form of our "
-        "kernels: product first, then the window. One clip on two threads is the network's latency, without decoding or "
-        "faces.",
+        "kernels: product first, then the window. One clip on two threads is the network's latency, without decoding "
+        "or faces.",
     ]
 
 
