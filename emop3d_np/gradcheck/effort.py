@@ -57,6 +57,8 @@ FEWEST_KNOWN = 12
 """Fewer elements are too few to name a mistake by."""
 MOST_AXES = 5
 """Orders of more axes than this are not tried."""
+PLACES_SAID = 6
+"""So many places of an axis are listed in a sentence."""
 MOST_ROWS, MOST_MATCHED, MOST_PLACES = 64, 4096, 32
 """Flattened orders of up to so many rows, orders of up to so many places, and up to so many single places are tried."""
 

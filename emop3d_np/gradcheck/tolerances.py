@@ -162,6 +162,8 @@ CAUSE_ZERO = 1e-9
 """A slope below this part of the largest is none."""
 CAUSE_LEAST, CAUSE_GROUP = 3, 3
 """Fewer elements, or elements in a group, agree with anything."""
+CAUSE_PLAIN = 4
+"""Roots of numbers up to this, and n over n - 1, are factors like 2 that anything may have."""
 CAUSE_OF_EPSILON = 1e-2
 """What an epsilon beside a variance may change, relative to the whole."""
 CAUSE_DIRECTIONS = 6

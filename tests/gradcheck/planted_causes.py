@@ -157,7 +157,7 @@ plant(
     lambda x: (x**2).mean(),
     lambda d, x: (2 * x * d,),
     (normal(5, 4),),
-    "20 is the number of elements of input x: a sum for a mean",
+    "20 is the number of elements that each output uses: a sum for a mean",
 )
 plant(
     "sum for mean",
@@ -165,7 +165,7 @@ plant(
     lambda x: (x**2).mean(0),
     lambda d, x: (2 * x * d,),
     (normal(5, 4),),
-    "5 is the length of axis 0 of input x: a sum for a mean",
+    "5 is the (number of elements that each output uses|length of axis 0 of input x): a sum for a mean",
 )
 plant(
     "sum for mean",
@@ -173,7 +173,7 @@ plant(
     cross_entropy,
     lambda d, x: (d * (softmax(x) - one_hot(x)),),
     (normal(5, 3),),
-    "5 is the length of axis 0 of input x: a sum for a mean",
+    "5 is the (number of elements that each output uses|length of axis 0 of input x): a sum for a mean",
 )
 plant(
     "mean for sum",
@@ -181,7 +181,7 @@ plant(
     dense,
     spoilt(dense_backward, 1, lambda g: g / 5),
     DENSE,
-    "5 is the length of axis 0 of the output: a mean for a sum",
+    "5 is the number of outputs that use each element: a mean for a sum",
 )
 plant(
     "mean for sum",
@@ -189,7 +189,7 @@ plant(
     dense,
     lambda d, x, w, b: (d @ w.T, x.T @ d, d.mean(0)),
     DENSE,
-    "5 is the length of axis 0 of the output: a mean for a sum",
+    "5 is the number of outputs that use each element: a mean for a sum",
 )
 plant("sign", "difference", lambda x, y: x - y, lambda d, x, y: (d, d), SQUARE, "of y has the wrong sign everywhere")
 plant(
@@ -234,7 +234,7 @@ plant(
     windows,
     lambda d, x, w: (_assigned(d, x, w), windows_backward(d, x, w)[1]),
     WINDOWS,
-    "= for \\+=, windows overlap",
+    "= for \\+= where windows overlap",
 )
 plant(
     "= for +=",
@@ -242,7 +242,7 @@ plant(
     window2,
     lambda d, x, w: (window2_backward(d, x, w, lambda old, new: new)[0], window2_backward(d, x, w)[1]),
     PLANE,
-    "= for \\+=, windows overlap",
+    "= for \\+= where windows overlap",
 )
 plant(
     "= for +=",
@@ -594,7 +594,7 @@ plant(
     lambda x, w: np.maximum(x @ w, 0),
     lambda d, x, w: (d @ w.T, x.T @ d),
     SQUARE,
-    "mask of a rectifier or a clip is left out",
+    "the mask of a rectifier, a clip or a choice is left out",
 )
 plant("mask left out", "clip", lambda x: np.clip(x, -1, 1), lambda d, x: (d,), (2 * normal(4, 5),), "left out")
 plant(

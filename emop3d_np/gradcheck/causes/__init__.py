@@ -35,7 +35,10 @@ CAUSES: tuple[Cause, ...] = (
     sums.summed_incoming,
     values.missing_term,
     values.dead_outputs,
+    values.one_of_two_uses,
+    values.product_with,
     order.another_point,
+    values.matrix_not_transposed,
 )
 """In the order in which they are tried; the first that fits is named."""
 

@@ -9,21 +9,20 @@ from kernels.arrays import FloatArray
 
 from .. import effort
 from .. import tolerances as tol
-from .evidence import Evidence, Output
+from .evidence import Evidence
 
 
 def through_moments(e: Evidence) -> str:
     """What differs from the right gradient is constant, or a multiple of x - mean(x), within groups along some axes."""
     if not e.whole or not e.x.ndim or e.x.ndim > effort.MOST_AXES:
         return ""
-    given, wanted = e.shaped(e.given), e.shaped(e.wanted)
-    for axes, places in _groups(e):
-        over = f"over {_words(places)}"
+    for shape, axes, group in _groups(e):
+        given, wanted, x = (values.reshape(-1, *shape) for values in (e.given, e.wanted, e.x))
+        over = f"over {group}"
         mean = given.mean(axes, keepdims=True)
-        no_sum = e.same(wanted.sum(axes) / np.sqrt(_count(e, places)), 0 * wanted.sum(axes)) or _small(e, wanted, axes)
+        no_sum = _small(e, wanted, axes)
         if no_sum and e.fits(wanted + mean):
             return f"lacks the way through the mean {over}: it is right once its own mean is taken off"
-        x = e.x[np.newaxis]
         centred = x - x.mean(axes, keepdims=True)
         if no_sum:
             words = _along(e, given, wanted, centred, axes)
@@ -36,21 +35,26 @@ def through_moments(e: Evidence) -> str:
     return ""
 
 
-def _groups(e: Evidence) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Sets of axes that moments may go over: as axes of (q, *shape), and of the input."""
-    ndim = e.x.ndim
+def _groups(e: Evidence) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], str]]:
+    """What moments may go over: a shape of the input, axes of (q, *that shape), and the same in words.
+
+    All sets of axes; and, as a group normalisation does, parts of one axis with all axes behind it.
+    """
+    shape, ndim = e.x.shape, e.x.ndim
     for count in range(1, ndim + 1):
         for places in itertools.combinations(range(ndim), count):
-            if all(e.x.shape[place] > 1 for place in places) and _count(e, places) >= tol.CAUSE_GROUP:
-                yield tuple(place + 1 for place in places), places
-
-
-def _count(e: Evidence, places: tuple[int, ...]) -> int:
-    return int(np.prod([e.x.shape[place] for place in places]))
-
-
-def _words(places: tuple[int, ...]) -> str:
-    return f"axis {places[0]}" if len(places) == 1 else f"axes {places}"
+            lengths = [shape[place] for place in places]
+            if min(lengths) > 1 and np.prod(lengths) >= tol.CAUSE_GROUP:
+                words = f"axis {places[0]}" if count == 1 else f"axes {places}"
+                yield shape, tuple(place + 1 for place in places), words
+    for axis, length in enumerate(shape):
+        for groups in range(2, length):
+            behind = shape[axis + 1 :]
+            if length % groups or length // groups * int(np.prod(behind)) < tol.CAUSE_GROUP:
+                continue
+            split = (*shape[:axis], groups, length // groups, *behind)
+            words = f"groups of {length // groups} along axis {axis}" + (" and all axes behind it" if behind else "")
+            yield split, tuple(range(axis + 2, len(split) + 1)), words
 
 
 def _small(e: Evidence, values: FloatArray, axes: tuple[int, ...]) -> bool:
@@ -97,7 +101,7 @@ def _share_of_term(
     e: Evidence, given: FloatArray, wanted: FloatArray, centred: FloatArray, axes: tuple[int, ...]
 ) -> float | None:
     """How much of the variance's term is in what is given, where the incoming gradient of the normalised is known."""
-    for d in _incoming_of_normalised(e):
+    for d in _incoming_of_normalised(e, wanted):
         free = d - d.mean(axes, keepdims=True)
         # wanted = s * free - k * centred, group by group: s and k by least squares.
         a, b, c = ((one * other).sum(axes, keepdims=True) for one, other in
@@ -116,17 +120,27 @@ def _share_of_term(
     return None
 
 
-def _incoming_of_normalised(e: Evidence) -> Iterator[FloatArray]:
+def _incoming_of_normalised(e: Evidence, like: FloatArray) -> Iterator[FloatArray]:
     """What may reach the normalised values: the incoming gradient, or that times another input (a gain)."""
     for output in e.outputs:
         if output.shape == e.x.shape and len(e.outputs) == 1:
             d = e.d_of(output)
-            yield d
+            yield d.reshape(like.shape)
             for _, value in e.other_inputs():
-                try:
-                    yield d * np.broadcast_to(value, output.shape)
-                except ValueError:
-                    continue
+                for spread in _spreads(value, output.shape):
+                    yield (d * spread).reshape(like.shape)
+
+
+def _spreads(value: FloatArray, shape: tuple[int, ...]) -> Iterator[FloatArray]:
+    """Ways to broadcast a gain to a shape: by NumPy's rule, or along an axis of its length."""
+    if value.ndim == 1 and len(shape) > 1:
+        for axis, length in enumerate(shape):
+            if length == len(value):
+                yield np.broadcast_to(value.reshape(-1, *[1] * (len(shape) - axis - 1)), shape)
+    try:
+        yield np.broadcast_to(value, shape)
+    except ValueError:
+        return
 
 
 def _both(e: Evidence, given: FloatArray, wanted: FloatArray, centred: FloatArray, axes: tuple[int, ...]) -> bool:
@@ -145,9 +159,8 @@ def epsilon(e: Evidence) -> str:
     """The epsilon of a normalisation left out in backward: the same one in every group."""
     if not e.whole or not e.x.ndim or e.x.ndim > effort.MOST_AXES:
         return ""
-    given, wanted = e.shaped(e.given), e.shaped(e.wanted)
-    for axes, places in _groups(e):
-        x = e.x[np.newaxis]
+    for shape, axes, over in _groups(e):
+        given, wanted, x = (values.reshape(-1, *shape) for values in (e.given, e.wanted, e.x))
         for centred in (x - x.mean(axes, keepdims=True), x):
             if not _small(e, given * centred, axes):
                 continue
@@ -157,7 +170,7 @@ def epsilon(e: Evidence) -> str:
                 continue
             found = ((centred**2).mean(axes, keepdims=True) * (times**2 - 1)).ravel()
             if (found > 0).all() and np.ptp(found) <= tol.CAUSE_OF_EPSILON * found.max():
-                of = f"{found.mean():.3g} (to a mean over {_words(places)})"
+                of = f"{found.mean():.3g} (to a mean over {over})"
                 return f"is right without the epsilon of {of} that forward adds"
     return ""
 
@@ -166,26 +179,26 @@ def softmax_sum(e: Evidence) -> str:
     """What differs is a multiple of the output (or of its exponential) in every group: softmax's inner sum left out."""
     if not e.whole:
         return ""
-    given, wanted = e.shaped(e.given), e.shaped(e.wanted)
     for output in e.outputs:
         if output.shape != e.x.shape:
             continue
-        for axes, places in _groups(e):
+        for shape, axes, over in _groups(e):
+            given, wanted = (values.reshape(-1, *shape) for values in (e.given, e.wanted))
             if not _small(e, wanted, axes):
                 continue
-            for words, term in _softmaxes(output):
+            for words, term in _softmaxes(output.y.reshape(1, *shape)):
                 # The output is a softmax indeed: it is positive and adds up to 1.
                 positive = np.isfinite(term).all() and (term >= 0).all()
-                sums_to_one = positive and np.allclose(term.sum(places), 1)
-                if sums_to_one and _explained(e, given, wanted, term[np.newaxis], axes):
-                    return f"lacks the sum {words} over {_words(places)}, which softmax subtracts"
+                sums_to_one = positive and np.allclose(term.sum(axes), 1)
+                if sums_to_one and _explained(e, given, wanted, term, axes):
+                    return f"lacks the sum {words} over {over}, which softmax subtracts"
     return ""
 
 
-def _softmaxes(output: Output) -> Iterator[tuple[str, FloatArray]]:
-    yield "of d * y", output.y
-    if (output.y <= 0).all():
-        yield "of d", np.exp(output.y)
+def _softmaxes(y: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    yield "of d * y", y
+    if (y <= 0).all():
+        yield "of d", np.exp(y)
 
 
 def one_hot(e: Evidence) -> str:

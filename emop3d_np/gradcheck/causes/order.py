@@ -91,6 +91,11 @@ def _orders(length: int) -> Iterator[tuple[str, IntArray]]:
     yield "reversed", places[::-1]
     for step in (1, -1):
         yield f"shifted by {-step}, around the end", np.roll(places, -step)
+    for rows in range(2, min(length, effort.MOST_ROWS)):
+        if not length % rows and length // rows > 1:
+            columns = length // rows
+            words = f"flattened in another order, {rows} x {columns} for {columns} x {rows},"
+            yield words, places.reshape(columns, rows).T.ravel()
     for blocks in (2, 3, 4):
         if length % blocks or length == blocks == 2:
             continue
@@ -100,11 +105,6 @@ def _orders(length: int) -> Iterator[tuple[str, IntArray]]:
                     f"in blocks of {length // blocks} in the order {order} (gates or parts exchanged)",
                     places.reshape(blocks, -1)[list(order)].ravel(),
                 )
-    for rows in range(2, min(length, effort.MOST_ROWS)):
-        if not length % rows and length // rows > 1:
-            columns = length // rows
-            words = f"flattened in another order, {rows} x {columns} for {columns} x {rows},"
-            yield words, places.reshape(columns, rows).T.ravel()
 
 
 def _matched(e: Evidence, axis: int) -> IntArray | None:
@@ -120,43 +120,49 @@ def _matched(e: Evidence, axis: int) -> IntArray | None:
 
 
 def shifted(e: Evidence) -> str:
-    """The right values one place off along an axis, other ones at the end."""
-    if not e.whole:
+    """The right values one or two places off along one axis or several, other ones at the ends."""
+    if not e.whole or e.x.ndim > effort.MOST_AXES:
         return ""
     given, wanted = e.shaped(e.given), e.shaped(e.wanted)
-    for axis, length in enumerate(e.x.shape):
-        if length < tol.CAUSE_LEAST:
+    steps: list[tuple[int, ...]] = []
+    for length in e.x.shape:
+        reach = min(max(length - tol.CAUSE_LEAST + 1, 0), 2)
+        steps.append((0, 1, -1, 2, -2)[: 2 * reach + 1])
+    for moves in sorted(itertools.product(*steps), key=lambda each: (sum(map(bool, each)), sum(map(abs, each)))):
+        if not any(moves):
             continue
-        for step in (1, -1, 2, -2):
-            if length <= abs(step) + 1:
-                continue
-            late, early = (np.arange(length - abs(step)), np.arange(abs(step), length))[:: 1 if step > 0 else -1]
-            moved = given.copy()
-            moved[at_axis(given.ndim, axis + 1, early)] = np.take(wanted, late, axis + 1)
-            if np.take(wanted, late, axis + 1).any() and e.fits(moved):
-                return (
-                    f"is shifted by {step} along axis {axis}: an index is off by {'one' if abs(step) == 1 else 'two'}"
-                )
+        put, taken = (
+            (slice(None), *(slice(max(sign * move, 0), min(length, length + sign * move)) for move, length in ends))
+            for sign, ends in ((1, [*zip(moves, e.x.shape, strict=True)]), (-1, [*zip(moves, e.x.shape, strict=True)]))
+        )
+        moved = given.copy()
+        moved[put] = wanted[taken]
+        if wanted[taken].any() and e.fits(moved):
+            along = " and ".join(f"by {move} along axis {axis}" for axis, move in enumerate(moves) if move)
+            return f"is shifted {along}: an index, or the padding, is off"
     return ""
 
 
 def border(e: Evidence) -> str:
-    """Right inside and 0 at the ends of an axis; or right but for one place of it."""
+    """Right, and 0 at some places of an axis: its ends, or all before the last."""
     if not e.whole:
         return ""
     given, wanted = e.shaped(e.given), e.shaped(e.wanted)
-    ends: list[str] = []
-    left_out = np.ones(wanted.shape, bool)
+    said: list[str] = []
+    kept = np.ones(wanted.shape, bool)
     for axis, length in enumerate(e.x.shape):
-        if length < 2:
+        others = tuple(each for each in range(given.ndim) if each != axis + 1)
+        missing = np.flatnonzero(~given.any(others) & wanted.any(others))
+        if not 0 < len(missing) < length:
             continue
-        for words, place in (("first", 0), ("last", length - 1)):
-            here = np.take(given, place, axis + 1)
-            if not here.any() and np.take(wanted, place, axis + 1).any():
-                left_out[at_axis(given.ndim, axis + 1, place)] = False
-                ends.append(f"the {words} of axis {axis}")
-    if ends and e.fits(np.where(left_out, wanted, 0)):
-        return f"is right but for {' and '.join(ends)}, where it is 0: a border or an end is left out"
+        kept[at_axis(given.ndim, axis + 1, missing)] = False
+        ends = {0: "the first", length - 1: "the last"}
+        if set(missing) <= set(ends):
+            said += [f"{ends[place]} of axis {axis}" for place in missing]
+        else:
+            said.append(f"places {', '.join(map(str, missing[: effort.PLACES_SAID]))} of axis {axis}")
+    if said and e.fits(np.where(kept, wanted, 0)):
+        return f"is right but for {' and '.join(said)}, where it is 0: a border, an end or a step is left out"
     return ""
 
 

@@ -31,20 +31,23 @@ def one_place(e: Evidence) -> str:
     """Along an axis of the output one place alone counts, or one is left out."""
     for output in e.outputs:
         d = e.d_of(output)
-        for axis, length in enumerate(output.shape):
-            if length < 2:
-                continue
-            at = (0, length - 1, *range(1, min(length - 1, effort.MOST_PLACES)))
-            for place in at:
+        for left_out, words in ((False, "comes from {} alone: a sum over that axis is left out, or = stands for +="),
+                                (True, "lacks what comes from {}")):  # fmt: skip
+            for axis, place in _places(output):
                 alone = np.zeros_like(d)
                 here = at_axis(d.ndim, axis + 1, place)
                 alone[here] = d[here]
-                words = f"place {place} of axis {axis} of {output.words}"
-                if e.fits_for(e.with_output(output, alone)):
-                    return f"comes from {words} alone: a sum over that axis is left out, or = stands for +="
-                if e.fits_for(e.with_output(output, d - alone)):
-                    return f"lacks what comes from {words}"
+                if e.fits_for(e.with_output(output, d - alone if left_out else alone)):
+                    return words.format(f"place {place} of axis {axis} of {output.words}")
     return ""
+
+
+def _places(output: Output) -> Iterator[tuple[int, int]]:
+    """Axes of an output, and places along them: the ends first, for mistakes like these."""
+    for axis, length in enumerate(output.shape):
+        if length > 1:
+            inner = range(1, min(length - 1, effort.MOST_PLACES))
+            yield from ((axis, place) for place in (0, length - 1, *inner))
 
 
 def overwritten(e: Evidence) -> str:
@@ -61,9 +64,8 @@ def overwritten(e: Evidence) -> str:
         for words, kept in _kept(output, uses):
             candidate = rest + d @ np.where(kept, slopes, 0).reshape(-1, slopes.shape[-1])
             if e.fits(candidate):
-                return (
-                    f"has {words} of the outputs that use an element in place of their sum: = for +=, windows overlap"
-                )
+                what = f"has {words} of the outputs that use an element in place of their sum"
+                return f"{what}: = for += where windows overlap, or a sum left out"
     return ""
 
 

@@ -1,5 +1,6 @@
 """Mistakes in the values: a factor, the derivative of an activation, a term too many or too few."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -41,16 +42,44 @@ def _where_from(e: Evidence, times: float) -> str:
                 return f"a multiplication by {name} is left out"
             if is_factor(value.item()):
                 return f"multiplied by {name} once too often"
-    shapes = [(output.words, output.shape) for output in e.outputs] + [(f"input {e.name}", e.x.shape)]
-    lengths = [(f"the length of axis {a} of {words}", n) for words, shape in shapes for a, n in enumerate(shape)]
-    lengths += [(f"the number of elements of {words}", int(np.prod(shape))) for words, shape in shapes]
-    lengths += [(f"the length of axis 0 of input {name}", len(value)) for name, value in e.other_inputs() if value.ndim]
-    for words, n in lengths:
-        if n > 1 and is_factor(n):
-            return f"{n} is {words}: a sum for a mean, or counted so many times?"
-        if n > 1 and is_factor(1 / n):
-            return f"{n} is {words}: a mean for a sum?"
+    for n, words in _lengths(e):
+        known = [
+            (n, f"{n} is {words}: a sum for a mean, or counted so many times?"),
+            (1 / n, f"{n} is {words}: a mean for a sum?"),
+        ]
+        known += (
+            []
+            if n <= tol.CAUSE_PLAIN
+            else [
+                (n**0.5, f"the root of {n}, {words}: a division by it left out?"),
+                (n**-0.5, f"one over the root of {n}, {words}: divided by it once too often?"),
+                (n / (n - 1), f"{n} / {n - 1}, and {n} is {words}: n - 1 for n, as in a variance?"),
+                ((n - 1) / n, f"{n - 1} / {n}, and {n} is {words}: n for n - 1, as in a variance?"),
+            ]
+        )
+        for times_n, meaning in known:
+            if is_factor(times_n):
+                return meaning
+    for (a, n), (b, m) in itertools.permutations(enumerate(e.x.shape), 2):
+        if n != m and is_factor(n / m):
+            return f"{n} / {m}: divided by the length of axis {b} instead of axis {a}?"
     return ""
+
+
+def _lengths(e: Evidence) -> list[tuple[int, str]]:
+    """Numbers above 1 that something may have been divided by, or not, in words; the likeliest first."""
+    used = np.abs(e.jacobian) > tol.CAUSE_ZERO * np.abs(e.jacobian).max(initial=0)
+    users, parts = (np.unique(used.sum(axis)[used.any(axis)]) for axis in (0, 1))
+    lengths = []
+    if len(parts) == 1 and e.whole:
+        lengths.append((int(parts[0]), "the number of elements that each output uses"))
+    if len(users) == 1:
+        lengths.append((int(users[0]), "the number of outputs that use each element"))
+    shapes = [(output.words, output.shape) for output in e.outputs] + [(f"input {e.name}", e.x.shape)]
+    shapes += [(f"input {name}", value.shape) for name, value in e.other_inputs()]
+    lengths += [(n, f"the length of axis {a} of {words}") for words, shape in shapes for a, n in enumerate(shape)]
+    lengths += [(int(np.prod(shape)), f"the number of elements of {words}") for words, shape in shapes]
+    return [(n, words) for n, words in lengths if n > 1]
 
 
 def two_factors(e: Evidence) -> str:
@@ -92,9 +121,11 @@ def dead_outputs(e: Evidence) -> str:
             continue
         answer = e.ask(e.with_output(output, np.where(still, 0, e.d_of(output))))
         if answer is not None and e.same(answer, e.wanted) and not e.same(answer, e.given):
+            at = int(np.flatnonzero(still)[0])
+            where = e.case.point.pair.output_words(output.part.start + at)
             return (
-                f"is right but for {output.words} where it stands still, at {output.y[still].flat[0]:.3g}: "
-                "the mask of a rectifier or a clip is left out"
+                f"counts places of {output.words} that do not answer to it, such as {where}, and is right but for "
+                "these: the mask of a rectifier, a clip or a choice is left out"
             )
     return ""
 
@@ -124,6 +155,10 @@ def activation(e: Evidence) -> str:
             "is the incoming gradient times the input: the input in place of the derivative": d * x,
             "has the derivative squared: it is multiplied by it twice": d * slopes**2,
             "is divided by the derivative instead of multiplied": d / slopes,
+            "has its mask turned round: it passes where it should be 0, and is 0 where it should pass": d
+            * (1 - slopes),
+            "is one part of the product rule alone, the incoming gradient times y / x": d * y / x,
+            "is one part of the product rule alone, without the incoming gradient times y / x": d * (slopes - y / x),
         }
         for words, candidate in known.items():
             if e.fits(candidate):
@@ -231,4 +266,42 @@ def missing_term(e: Evidence) -> str:
             if np.ptp(ratio) <= tol.CAUSE_FACTOR * abs(ratio).max():
                 what = f"{ratio[0]:+.6g} times {words}"
                 return f"is right but for {what}: a penalty (weight decay) left out or counted twice"
+    return ""
+
+
+def matrix_not_transposed(e: Evidence) -> str:
+    """The Jacobian in place of its transpose: W for its transpose, a running sum that runs the wrong way."""
+    if e.whole and e.jacobian.shape[0] == e.jacobian.shape[1] and e.fits(e.d @ e.jacobian.T):
+        return (
+            "multiplies by the Jacobian where its transpose is due: a matrix not transposed, a sum the wrong way round"
+        )
+    return ""
+
+
+def one_of_two_uses(e: Evidence) -> str:
+    """What is missing is backward's own answer for the transposed incoming gradient: x times its own transpose."""
+    for output in e.outputs:
+        if len(output.shape) >= 2 and output.shape[-1] == output.shape[-2]:
+            answer = e.ask(e.with_output(output, e.d_of(output).swapaxes(-1, -2)))
+            if answer is not None and e.same(answer + e.given, e.wanted):
+                return "is that of one of two uses alone: what comes by the transposed incoming gradient must be added"
+    return ""
+
+
+def product_with(e: Evidence) -> str:
+    """The incoming gradient, alone or times something, summed over the other axes: the wrong factor beside it."""
+    if not e.whole:
+        return ""
+    for output in e.outputs:
+        d = e.d_of(output)
+        factors = [("", np.ones(output.shape)), (f" times {output.words}", output.y)]
+        factors += [(f" times {name}", value) for name, value in e.other_inputs() if value.shape == output.shape]
+        for kept in itertools.combinations(range(len(output.shape)), e.x.ndim):
+            if tuple(output.shape[axis] for axis in kept) != e.x.shape:
+                continue
+            over = tuple(axis for axis in range(len(output.shape)) if axis not in kept)
+            for words, factor in factors:
+                if e.fits((d * factor).sum(tuple(axis + 1 for axis in over))):
+                    summed = f", summed over axes {over}" if over else ""
+                    return f"is the incoming gradient{words}{summed}: another factor is due there"
     return ""
