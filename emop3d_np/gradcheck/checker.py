@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from . import first_calls, numeric, rules
+from . import causes, first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
@@ -91,8 +91,8 @@ def check(
     except Stop:  # a broken rule, which the pair has noted
         pass
     unmovable = found.sum_up()
-    if case is not None and not found.findings:
-        judge_nearest(case, found)
+    if case is not None:
+        _say_more(case, found)
     return Report.of(found, pair.problems, unmovable, budget)
 
 
@@ -137,6 +137,13 @@ def _positions(not_differentiable: Sequence[Any], names: Sequence[Any]) -> list[
         else:
             raise InputError(f"not_differentiable has {each!r}; the inputs are {', '.join(map(str, names))}")
     return positions
+
+
+def _say_more(case: Case, found: Found) -> None:
+    """The value nearest to what is allowed, where all are right; what is likely wrong, where one is not."""
+    if not found.findings:
+        judge_nearest(case, found)
+    found.causes = causes.likely(case, found)
 
 
 def _prepared(
