@@ -25,7 +25,7 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
-from .trees import Tree, is_tree
+from .trees import Tree, as_array, is_tree
 
 CACHES = ("cache", "caches", "ctx", "context", "saved", "memory", "residuals", "tape", "state")
 """What people call the second argument of a backward that takes what forward kept."""
@@ -66,7 +66,7 @@ class Form:
         whole = inputs if isinstance(inputs, dict) else tuple(inputs)
         self._inputs = Tree(whole, self._names, "input")
         self._by_name = isinstance(inputs, dict)
-        self._takes_cache, self._takes = cache, _positional(backward)
+        self._takes_cache, self._takes = cache, required_arguments(backward)
         self._outputs: Tree | None = None
         self._bare: bool | None = None
         self.arrays, self.names = self._inputs.arrays, self._inputs.names
@@ -88,13 +88,26 @@ class Form:
         return not self._inputs.has_complex and not (self._outputs and self._outputs.has_complex)
 
     @property
+    def names_of_inputs(self) -> Sequence[Any]:
+        """Of whole inputs, as they were given."""
+        return self._names
+
+    @property
     def output_names(self) -> list[Any]:
         """Of the arrays that forward gives."""
         return self._outputs.names if self._outputs else []
 
     def forward(self, *arrays: AnyArray) -> tuple[AnyArray, ...]:
-        """The outputs' leaves."""
-        return tuple(self._run(arrays)[0].arrays)
+        """The outputs' leaves; where ``arrays`` are complex, as for a complex step, they are what they become."""
+        if any(array.dtype.kind == "c" for array in arrays):
+            before = self._outputs
+            leaves = self._run(arrays)[0].leaves
+            self._outputs = before
+            return tuple(as_array("output", leaf.value) for leaf in leaves if leaf.arrays)
+        outputs = self._run(arrays)[0]
+        if outputs.has_complex and CONVENTION not in self.notes:
+            self.notes.append(CONVENTION)
+        return tuple(outputs.arrays)
 
     def backward(self, d_outputs: Sequence[AnyArray], *arrays: AnyArray) -> list[AnyArray | None]:
         """A gradient per array, or None, for an incoming gradient per output.
@@ -131,12 +144,10 @@ class Form:
                 raise InputError(f"forward returns one {found}; with cache=True it must return (outputs, cache)")
             *outputs, cache = result
             result = outputs[0] if len(outputs) == 1 else tuple(outputs)
-        names = [f"{j}" for j in range(len(result))] if _is_sequence(result) else "0"
+        names = [f"{j}" for j in range(len(result))] if is_sequence(result) else "0"
         if isinstance(result, Mapping):
             names = list(result)
         self._outputs = Tree(result, names, "forward's output")
-        if self._outputs.has_complex and CONVENTION not in self.notes:
-            self.notes.append(CONVENTION)
         return self._outputs, cache
 
     def _arguments(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -170,7 +181,7 @@ class Form:
         if bare is not None:
             d = leaves[0] if bare else (leaves[0],)
         taken = len(by_position) + sum(name in (self._takes or ()) for name in by_name)
-        separate = _is_sequence(d) and len(d) > 1 and self._takes is not None and len(self._takes) == len(d) + taken
+        separate = is_sequence(d) and len(d) > 1 and self._takes is not None and len(self._takes) == len(d) + taken
         answer = _call("backward", self._backward, [*(d if separate else [d]), *by_position], by_name)
         self._inputs.write_back(inputs, arrays)
         outputs.write_back(leaves, d_outputs)
@@ -184,7 +195,7 @@ class Form:
         one_dict = len(parts) == 1 and isinstance(parts[0], dict) and not self._by_name
         if isinstance(answer, Mapping) and not (one_dict and names[0] not in answer):
             answer = _in_order(answer, names)
-        elif (len(parts) == 1 and not _holds_gradient(answer, parts[0])) or (
+        elif (len(parts) == 1 and not holds_gradient(answer, parts[0])) or (
             len(moved) == 1 and not isinstance(answer, (tuple, list))
         ):
             answer = (answer,)
@@ -217,7 +228,7 @@ def _names_of_inputs(forward: Callable[..., Any], inputs: Any, names: Sequence[A
     return by_position[:count] if len(by_position) >= count else range(count)
 
 
-def _positional(function: Callable[..., Any]) -> list[str] | None:
+def required_arguments(function: Callable[..., Any]) -> list[str] | None:
     """Names of the arguments by position that a function must be given; None if that is not to be known."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -248,18 +259,19 @@ def _constant(not_differentiable: Sequence[Any], names: Sequence[Any], inputs: T
     return sorted(positions)
 
 
-def _is_sequence(value: Any) -> bool:
+def is_sequence(value: Any) -> bool:
+    """Whether it is a plain list or tuple."""
     return isinstance(value, (tuple, list)) and not hasattr(value, "_fields")
 
 
 def _single(outputs: Any) -> bool:
     """Whether there is one output, bare or in a list or tuple of one."""
-    if _is_sequence(outputs):
+    if is_sequence(outputs):
         return len(outputs) == 1 and not is_tree(outputs[0])
     return not is_tree(outputs)
 
 
-def _holds_gradient(answer: Any, part: Any) -> bool:
+def holds_gradient(answer: Any, part: Any) -> bool:
     """Whether ``answer`` is a tuple with the gradient of the only input, ``part``, not that gradient itself."""
     if not isinstance(answer, (tuple, list)):
         return False

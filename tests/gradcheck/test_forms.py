@@ -300,6 +300,11 @@ def test_arrays_are_named_as_python_reaches_them():
     assert any("PyTorch's convention" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("name", ["a cache", "a dict of parameters", "outputs in a dict", "numbers alone"])
+def test_the_complex_step_works_in_every_real_form(name):
+    assert "complex step" in gradcheck.check(*FORMS[name](1)).method
+
+
 def test_parts_that_are_not_differentiable():
     def backward(d, x, p):
         dx, dw, _ = dense_backward(d, x, p["w"], p["b"], 1)
