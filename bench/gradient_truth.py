@@ -28,8 +28,12 @@ def widened(inputs):
 
 def incoming(outputs, seed=4321):
     rng = np.random.default_rng(seed)
-    drawn = [np.where(np.isfinite(each), rng.standard_normal(np.shape(each)), 0.0) for each in outputs]
-    return drawn
+
+    def like(each):
+        drawn = rng.standard_normal(np.shape(each))
+        return drawn + 1j * rng.standard_normal(np.shape(each)) if each.dtype.kind == "c" else drawn
+
+    return [np.where(np.isfinite(each), like(each), 0) for each in outputs]
 
 
 def answers(forward, backward, inputs, d):
@@ -47,21 +51,19 @@ def answers(forward, backward, inputs, d):
 def by_torch(truth, inputs, d):
     import torch
 
-    tensors = [torch.from_numpy(each).requires_grad_(each.dtype.kind == "f") for each in inputs]
+    tensors = [torch.from_numpy(each).requires_grad_(each.dtype.kind in "fc") for each in inputs]
     outputs = truth(torch, *tensors)
     outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
     # An output that is not finite takes no part: its incoming gradient is 0 and would give 0 times infinity.
-    total = sum(
-        (torch.where(torch.isfinite(y), y, 0) * torch.from_numpy(e)).sum() for y, e in zip(outputs, d, strict=True)
-    )
+    finite = [torch.where(torch.isfinite(y), y, 0) for y in outputs]
     moved = [t for t in tensors if t.requires_grad]
-    found = iter(torch.autograd.grad(total, moved, allow_unused=True))
-    return [y.detach().numpy() for y in outputs], [next(found) if t.requires_grad else None for t in tensors]
+    found = iter(torch.autograd.grad(finite, moved, [torch.from_numpy(each) for each in d], allow_unused=True))
+    return [y.detach().numpy() for y in outputs], [next(found).numpy() if t.requires_grad else None for t in tensors]
 
 
 def off(one, other):
     """Largest difference in shares of the largest value; infinite where shapes or what is finite differ."""
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    one, other = (each if each.dtype.kind == "c" else np.asarray(each, np.float64) for each in (one, other))
     if one.shape != other.shape or (np.isfinite(one) != np.isfinite(other)).any():
         return np.inf
     fine = np.isfinite(one)
@@ -74,7 +76,7 @@ def confirm(case):
     forward, backward, inputs = case.make()
     wide = widened(inputs)
     outputs, gradients, d = answers(forward, backward, wide, None)
-    true_outputs, true_gradients = by_torch(case.truth, wide, [np.asarray(e, np.float64) for e in d])
+    true_outputs, true_gradients = by_torch(case.truth, wide, d)
     for what, ours, theirs in (("output", outputs, true_outputs), ("gradient", gradients, true_gradients)):
         for i, (one, other) in enumerate(zip(ours, theirs, strict=True)):
             if (one is None) != (other is None):

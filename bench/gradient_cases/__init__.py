@@ -16,6 +16,7 @@ from . import (  # noqa: F401  each adds its own
     scales,
     sequences,
     shipped,
+    special,
 )
 from .making import CASES, Case, twin
 
