@@ -143,8 +143,8 @@ def parts_section(speed):
         "must read or write at least once. The limit is the longer of the two: operations at the rate of the matrix "
         "product, MB at the rate of the cache.",
         table(head, rows),
-        "![Eight numbered discs below a roof: a slanted line for what the cache can read, another for the memory, and a "
-        "flat one for the matrix product. All discs lie below the roof.](figures/roofline.svg)",
+        "![Eight numbered discs below a roof: a slanted line for what the cache can read, another for the memory, and "
+        "a flat one for the matrix product. All discs lie below the roof.](figures/roofline.svg)",
         "*The parts, numbered as in the table, under the roof of this machine; a larger disc takes longer, orange is "
         "backward.*",
     ]
