@@ -126,7 +126,7 @@ def test_a_text_with_a_byte_0_is_none(tmp_path):
     """NumPy drops it from the end of a name: two people would be one."""
     target = targets.TARGETS["prepared/index.csv"](tmp_path)
     target.path.write_text(target.path.read_text().replace("ben", "ann\0"))
-    with pytest.raises(InputError, match="it is no text, byte .* is 0"):
+    with pytest.raises(InputError, match=r"it is no text, byte .* is 0"):
         target.read()
 
 
