@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from unittest import mock
 
+import command_targets
 import damage
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from emop3d_np import reading
 from emop3d_np.datasets import identity, strokes
 from emop3d_np.datasets.arrays import open_array
 from emop3d_np.errors import InputError
+from emop3d_np.network import EmoP3D
 from emop3d_np.report import checks, figure
 from emop3d_np.report import runs as report_runs
 from emop3d_np.training import checkpoint
@@ -342,3 +344,26 @@ def test_numbers_are_those_that_a_float_holds():
         float(value)
     for value in (10**309, -(10**400), float("nan"), float("inf"), True, "1", None, [1]):
         assert not reading.is_number(value)
+
+
+@pytest.mark.parametrize("dtype", ["1,,2", "float16", "(", "f4,f4", "x" * 300, None, 3, object()])
+def test_a_dtype_that_is_none(dtype):
+    with pytest.raises(InputError, match="it must be float32 or float64"):
+        EmoP3D(dtype=dtype, backend="reference")
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_folds_are_counted_before_they_are_listed(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)  # where the target's files are made
+    target = command_targets.TARGETS[f"flags of {command}"](tmp_path)
+    target.path.write_text(f"{target.path.read_text()}\n--folds\n100000000000")
+    with pytest.raises(InputError, match="--folds 100000000000 is more than the 2 groups of subjects and videos"):
+        target.read()
+
+
+def test_names_that_never_end(tmp_path):
+    target = targets.TARGETS["prepared/classes.txt"](tmp_path)
+    target.path.unlink()
+    target.path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"classes\.txt: is no file but a pipe, a socket or a device"):
+        target.read()
