@@ -19,7 +19,7 @@ from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
 from emop3d_np.report import checks, figure
 from emop3d_np.report import runs as report_runs
-from emop3d_np.training import checkpoint
+from emop3d_np.training import checkpoint, runs
 from emop3d_np.video import layouts, prepare, weights
 
 pytestmark = pytest.mark.once
@@ -367,3 +367,17 @@ def test_names_that_never_end(tmp_path):
     target.path.symlink_to("/dev/zero")
     with pytest.raises(InputError, match=r"classes\.txt: is no file but a pipe, a socket or a device"):
         target.read()
+
+
+def test_damaged_settings_do_not_bring_another_checkpoint(tmp_path):
+    """The run's own has another name; one of the usual name lies beside it."""
+    run = targets.a_run(tmp_path / "run")
+    (run / "own.ckpt").write_bytes((run / "3dpyranet.ckpt").read_bytes())
+    settings = json.loads((run / "settings.json").read_text())
+    (run / "settings.json").write_text(json.dumps(settings | {"checkpoint_name": "own.ckpt"}))
+    assert runs.best_checkpoint(run) == run / "own.ckpt"
+    (run / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json: is damaged.*; give the checkpoint itself"):
+        runs.best_checkpoint(run)
+    (run / "settings.json").unlink()
+    assert runs.best_checkpoint(run) == run / "3dpyranet.ckpt"
