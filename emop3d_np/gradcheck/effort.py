@@ -57,6 +57,8 @@ FEWEST_KNOWN = 12
 """Fewer elements are too few to name a mistake by."""
 MOST_AXES = 5
 """Orders of more axes than this are not tried."""
+LONGEST_WINDOW = 32
+"""Longer windows are not tried without one of their ends."""
 PLACES_SAID = 6
 """So many places of an axis are listed in a sentence."""
 MOST_ROWS, MOST_MATCHED, MOST_PLACES = 64, 4096, 32

@@ -162,7 +162,9 @@ def border(e: Evidence) -> str:
         else:
             said.append(f"places {', '.join(map(str, missing[: effort.PLACES_SAID]))} of axis {axis}")
     if said and e.fits(np.where(kept, wanted, 0)):
-        return f"is right but for {' and '.join(said)}, where it is 0: a border, an end or a step is left out"
+        few = (~kept[0]).sum() < tol.CAUSE_LEAST
+        why = "an end left out, or a branch that the value takes?" if few else "a border, an end or a step is left out"
+        return f"is right but for {' and '.join(said)}, where it is 0: {why}"
     return ""
 
 
@@ -186,6 +188,10 @@ def _read_otherwise(d: FloatArray, ndim: int) -> Iterator[tuple[str, FloatArray]
             moved = np.roll(d, step, axis + 1)
             moved[at_axis(d.ndim, axis + 1, 0 if step > 0 else -1)] = 0
             yield f"that is shifted by {step} along axis {axis}: an index is off by one", moved
+    for axes in itertools.combinations(range(ndim), 2):
+        for both in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            moved = np.roll(d, both, (axes[0] + 1, axes[1] + 1))
+            yield f"that is shifted by {both} along axes {axes}, around the ends", moved
     if 1 < ndim <= effort.MOST_AXES:
         for axes in itertools.permutations(range(ndim)):
             if axes == tuple(range(ndim)):
