@@ -8,6 +8,8 @@ whole where nothing fits: better no word than a wrong one.
 import numpy as np
 
 from ...errors import InputError
+from .. import effort
+from ..effort import Budget
 from ..state import Case, Found
 from . import moments, order, sums, values
 from .evidence import Cause, gather
@@ -45,31 +47,36 @@ CAUSES: tuple[Cause, ...] = (
 )
 """In the order in which they are tried; the first that fits is named."""
 
+OF_FEW: tuple[Cause, ...] = (values.all_zeros, values.factor)
+"""Those of them that need no more than some elements and the outputs that these move."""
+
 
 def likely(case: Case, found: Found) -> list[str]:
     """What is likely wrong, a sentence for each input whose gradient is wrong and for which one fits."""
+    given = case.budget.seconds
+    budget = Budget(None if not given else effort.NAMING * given)
     sentences: dict[str, list[object]] = {}
     for i in case.answers.judged:
         wrong = any(f.ratio > 1 and f.array == found.names[i] for f in found.findings)
         if not wrong and not found.rows[i].worst_direction > 1:
             continue
-        words = name(case, found, i)
+        words = name(case, found, i, budget)
         if words:
             sentences.setdefault(words, []).append(found.names[i])
     return [f"the gradient of {', '.join(map(str, names))} {words}" for words, names in sentences.items()]
 
 
-def name(case: Case, found: Found, i: int) -> str:
+def name(case: Case, found: Found, i: int, budget: Budget) -> str:
     """What is likely wrong with the gradient of input ``i``; an empty text where nothing fits."""
     try:
-        evidence = gather(case, found, i)
+        evidence = gather(case, found, i, budget)
     except InputError:
         return ""
     if evidence is None or not evidence.gap > evidence.exact:
         return ""
-    for cause in CAUSES:
+    for cause in OF_FEW if evidence.cut else CAUSES:
         with np.errstate(all="ignore"):
             words = cause(evidence)
         if words:
-            return words
+            return words if evidence.whole else f"{words} (at the {len(evidence.places)} elements looked at)"
     return ""

@@ -13,7 +13,8 @@ from .evidence import Evidence, Output, zero_like
 
 def all_zeros(e: Evidence) -> str:
     """Nothing arrives."""
-    return "is 0 everywhere: it is not passed on, or not collected" if not e.given.any() else ""
+    somewhere = any(g[e.i].any() for g in e.case.answers.gradients)
+    return "" if somewhere else "is 0 everywhere: it is not passed on, or not collected"
 
 
 def factor(e: Evidence) -> str:
