@@ -181,7 +181,7 @@ def own_variance(e: Evidence) -> str:
     for shape, axes, over in _groups(e):
         given, wanted, x = (values.reshape(-1, *shape) for values in (e.given, e.wanted, e.x))
         centred = x - x.mean(axes, keepdims=True)
-        if not _small(e, wanted, axes) or not _orthogonal(e, wanted, centred, axes):
+        if not _small(e, wanted, axes):
             continue
         n, variance = _count_of(given, axes), (centred**2).mean(axes, keepdims=True)
         for d in _incoming_of_normalised(e, wanted):
