@@ -7,12 +7,14 @@ whole where nothing fits: better no word than a wrong one.
 
 import numpy as np
 
+from kernels.arrays import FloatArray
+
 from ...errors import InputError
 from .. import effort
 from ..effort import Budget
 from ..state import Case, Found
 from . import moments, order, sums, values
-from .evidence import Cause, gather
+from .evidence import Cause, Evidence, gather
 
 CAUSES: tuple[Cause, ...] = (
     values.all_zeros,
@@ -66,12 +68,26 @@ def likely(case: Case, found: Found) -> list[str]:
     return [f"the gradient of {', '.join(map(str, names))} {words}" for words, names in sentences.items()]
 
 
+def _errors(found: Found, i: int, evidence: Evidence | None) -> FloatArray:
+    """What backward says less what it should say, of the input's shape: 0 where it is right, NaN where not known."""
+    ratios = found.ratios[i]
+    errors: FloatArray = np.where(ratios <= 1, 0.0, np.nan)
+    if evidence is not None:
+        errors.flat[evidence.places] = (evidence.given - evidence.wanted)[0]
+    for finding in found.findings:
+        of_element = finding.array == found.names[i] and not finding.along and len(finding.index) == errors.ndim
+        if of_element and np.isnan(errors[finding.index]):
+            errors[finding.index] = finding.analytic - finding.numeric
+    return errors
+
+
 def name(case: Case, found: Found, i: int, budget: Budget) -> str:
     """What is likely wrong with the gradient of input ``i``; an empty text where nothing fits."""
     try:
         evidence = gather(case, found, i, budget)
     except InputError:
         return ""
+    found.errors[i] = _errors(found, i, evidence)
     if evidence is None or not evidence.gap > evidence.exact:
         return ""
     for cause in OF_FEW if evidence.cut else CAUSES:
