@@ -141,8 +141,9 @@ class Found:
     errors: dict[int, FloatArray] = field(default_factory=dict)
 
     @classmethod
-    def nothing(cls, pair: Pair, names: Sequence[Any]) -> "Found":
+    def nothing(cls, pair: Pair) -> "Found":
         """The beginning, with the inputs' names."""
+        names = pair.form.names
         rows = [InputRow(name, a.shape, str(a.dtype)) for name, a in zip(names, pair.inputs, strict=True)]
         return cls(list(names), rows, [None] * len(rows))
 
