@@ -127,6 +127,7 @@ class Found:
         kinked: elements at a kink, ``(input, place)``, with their slopes and the size that steps were relative to.
         method: the numeric side, in words.
         causes: what is likely wrong, in words.
+        errors: of wrong inputs, by position: what backward says less what it should say, NaN where not known.
     """
 
     names: list[Any]
@@ -137,6 +138,7 @@ class Found:
     kinked: dict[tuple[int, int], tuple[Slopes, float]] = field(default_factory=dict)
     method: str = ""
     causes: list[str] = field(default_factory=list)
+    errors: dict[int, FloatArray] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, pair: Pair) -> "Found":
