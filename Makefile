@@ -54,11 +54,12 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network: build/site/index.html
+docs: $(VENV)/dev  ## the pages, to be read without a network: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
-pictures: $(VENV)/dev  ## the pictures of README
+pictures: $(VENV)/dev  ## the pictures of README and of the page on the drawn faces; trains for a minute
+	$(BIN)/python docs/tools/answers.py docs/answers.png
 	$(BIN)/python -m emop3d_np faces docs/faces.png
 
 bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gave: into docs/speed.md; ten minutes
@@ -72,7 +73,7 @@ mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the t
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
 
-bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README
+bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README and docs/speed.md
 	$(PEERS)/bin/python bench/peers_bench.py
 	$(PEERS)/bin/python bench/tables.py
 

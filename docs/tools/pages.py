@@ -30,6 +30,7 @@ from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
+import reference
 
 import emop3d_np as emo
 
@@ -183,6 +184,8 @@ def on_files(files, config):
     files.append(File.generated(config, FONT, content=math_font()))
     for name in figures.FIGURES:
         files.append(File.generated(config, f"figures/{name}.svg", content=figures.draw(name)))
+    for path, made in reference.PAGES.items():
+        files.append(File.generated(config, path, content=made()))
     return files
 
 
