@@ -69,7 +69,11 @@ def _ways(case: Case, i: int, q: int) -> list[_Way]:
         alike = np.where(np.isfinite(point.base[i]), point.sizes[i], 0) * np.ones(g.shape)
         ways.append(_Way(i, alike, d, g, "all elements alike"))
         if g.any():
-            ways.append(_Way(i, g * (point.sizes[i] / np.abs(g).max()), d, g, "its own gradient"))
+            along = g * (point.sizes[i] / np.abs(g).max())
+            # A huge gradient is that of a tiny value, as of a root: a step of the others' size would leave it far behind.
+            values = np.abs(point.base[i]).astype(np.float64)
+            along = np.where(values > 0, np.clip(along, -values, values), along)
+            ways.append(_Way(i, along, d, g, "its own gradient"))
     return ways
 
 
@@ -140,7 +144,12 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     if len(steps) * len(point.at) >= effort.LADDER_NUMBERS and len(steps) >= effort.LONG_LADDER:
         steps = steps[1::2]
     (above, moves_up), (below, moves_down) = (_ends(point, way, sign * steps) for sign in (1, -1))
-    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise)
+    values = np.abs(point.base[way.i])
+    moved = float(values[np.isfinite(values)].max(initial=0))
+    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise, moved)
+    shown = np.array(case.precision.noise)
+    shown[slopes.outputs] = slopes.noise
+    noise = max(noise, tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * shown).sum())))
     if slopes.kink.any():
         way = _without_kinks(case, found, way, slopes.outputs[slopes.kink])
     up, down = (
@@ -152,7 +161,9 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     if len(residual.outputs):
         off = abs(float(residual.central[0]))
         allowed += tol.NUMERIC_ERRORS * float(residual.central_error[0])
-    if not np.isfinite(off):
+    if residual.infinite.any() or residual.vague.any() or slopes.infinite.any():
+        found.rows[way.i].directions -= 1  # as along a step that leaves tiny values under a root far behind
+    elif not np.isfinite(off):
         name = found.names[way.i]
         found.note(f"input {name} cannot be moved along {way.words}: forward gives NaN or raises")
     elif off <= allowed:

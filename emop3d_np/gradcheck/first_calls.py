@@ -110,15 +110,24 @@ def _last_place(point: Point, rng: np.random.Generator) -> float:
 
 
 def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> FloatArray:
-    """How each output is rounded, of shape (outputs,): what moving all inputs by their last places shows.
+    """How each output is rounded, of shape (outputs,): what values in a row say, beside what a nudge shows.
 
-    Beside a jump a nudge to one side only is a rounding error, so the smaller of the two sides counts.
+    Beside a jump a nudge to one side only is a rounding error, and beside a kink a row is bent on one side only: the
+    smaller of the two sides counts.
     """
     sides = []
-    for side in (eps, -eps):
-        moved = [point.moved(_one_sided(point, side, rng), 1.0)[0] for _ in range(tol.NUDGES)]
-        sides.append(np.abs(np.array(moved) - point.at).max(axis=0))
-    shown = np.nan_to_num(np.fmin(*sides), nan=0.0)
+    step = eps**tol.NOISE_POWER
+    # Larger ones are not rounding but what happens between two values, as in sin(x) for large x.
+    top = max(np.abs(a[np.isfinite(a)]).max(initial=0) for a in (point.at, *(point.base[i] for i in point.pair.moved)))
+    limit = tol.TICK_ULPS * eps * float(top)
+    v = {i: np.abs(point.random_direction(i, rng)) for i in point.pair.moved}
+    for side in (1, -1):
+        shown = np.abs(point.moved(v, side * eps)[0] - point.at)
+        shown = np.fmax(shown, _roughness(point, v, side * step))
+        coarser = _roughness(point, v, side * tol.COARSER_STEPS * step)
+        shown = np.fmax(shown, np.where(coarser <= limit, coarser, 0))
+        sides.append(shown)
+    shown = np.nan_to_num(np.fmin(*sides), nan=0.0, posinf=0.0)
     seen = (shown > 0) & (point.at != 0)
     shares = shown[seen] / np.abs(point.at[seen])
     share = min(float(np.median(shares)), tol.LARGEST_NOISE) if len(shares) else 0.0
@@ -126,6 +135,15 @@ def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> 
     return noise
 
 
-def _one_sided(point: Point, side: float, rng: np.random.Generator) -> dict[int, FloatArray]:
-    """A random move of all inputs up, or down, by about ``side`` of their values."""
-    return {i: side * np.abs(point.random_direction(i, rng)) for i in point.pair.moved}
+def _roughness(point: Point, v: dict[int, FloatArray], step: float) -> FloatArray:
+    """Rounding of each output, by third differences of values in a row; 0 where fourth differences show smoothness.
+
+    J. More, S. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011).
+    """
+    values = np.array([point.moved(v, k * step)[0] for k in range(1, tol.NOISE_POINTS + 1)])
+    rough = []
+    for order, norm in ((3, 20), (4, 70)):  # the sum of squares of the binomial coefficients
+        rough.append(np.sqrt(np.square(np.diff(values, order, axis=0)).mean(axis=0) / norm))
+    third, fourth = rough
+    grows = fourth * 70**0.5 >= tol.NOISE_GROWTH * third * 20**0.5
+    return np.where(grows, tol.NOISE_SPREAD * third, 0.0)

@@ -1,5 +1,6 @@
 """The pair of functions under check, called with care: fresh copies in, one flat vector out, errors in plain words."""
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
@@ -7,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from kernels.arrays import AnyArray, FloatArray
+from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..errors import InputError
 
@@ -53,6 +54,8 @@ class Pair:
         self.problems: list[tuple[str, int]] = []
         self._one_output = True
         self._bare: bool | None = None
+        self._left_out: IntArray = np.empty(0, int)
+        self._leaves_out = False
 
     # --- forward
 
@@ -82,7 +85,21 @@ class Pair:
             )
         self.output_eps = max(float(np.finfo(self.dtypes[j]).eps) for j in self.real)
         self.sizes = [int(np.prod(self.shapes[j])) for j in self.real]
-        return self._flat(outputs)
+        flat = self._flat(outputs)
+        self._left_out = np.flatnonzero(np.isinf(flat))
+        return flat
+
+    def leave_out(self) -> IntArray:
+        """Take outputs that are infinite at the inputs for 0, wherever forward is called; returns their places."""
+        self._leaves_out = True
+        return self._left_out
+
+    def widened(self) -> "Pair":
+        """The same functions at the same numbers in float64; problems go to the same list."""
+        wide = copy.copy(self)
+        wide.inputs = [widened(a) for a in self.inputs]
+        wide.dtypes = [np.dtype(np.float64) if j in self.real else dtype for j, dtype in enumerate(self.dtypes)]
+        return wide
 
     def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
         """Outputs at ``arrays`` as one float64 vector (``kind="c"``: complex128), NaN where forward cannot be taken."""
@@ -132,7 +149,11 @@ class Pair:
         raise IndexError(flat)
 
     def _flat(self, outputs: Sequence[AnyArray], dtype: DTypeLike = np.float64) -> AnyArray:
-        return np.concatenate([outputs[j].ravel().astype(dtype) for j in self.real])
+        parts = [outputs[j].ravel().astype(dtype, copy=False) for j in self.real]
+        flat = np.concatenate(parts) if len(parts) > 1 else parts[0].copy()
+        if self._leaves_out:
+            flat[self._left_out] = 0
+        return flat
 
     # --- backward
 
@@ -239,8 +260,18 @@ class Pair:
 
 
 def same_bits(one: AnyArray, other: AnyArray) -> bool:
-    """Equal shape, dtype and bytes; so NaN equals itself and -0.0 is not 0.0."""
-    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
+    """Equal shape, dtype and values; NaN equals itself, and -0.0 is not 0.0."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype.kind == "f" and one.dtype.itemsize > 8:  # long doubles are padded with whatever lay in memory
+        same = (one == other) & (np.signbit(one) == np.signbit(other))
+        return bool((same | (np.isnan(one) & np.isnan(other))).all())
+    return one.tobytes() == other.tobytes()
+
+
+def widened(array: AnyArray) -> AnyArray:
+    """A floating array in float64; others as they are."""
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def _checked_inputs(inputs):

@@ -66,7 +66,7 @@ class Report:
         findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.along, -f.ratio))
         findings = list({(f.array, f.index, f.along): f for f in reversed(findings)}.values())[::-1]
         return cls(
-            passed=not problems and all(share <= 1 for share in _shares(findings, found.rows)),
+            passed=not (problems or found.undecided) and all(share <= 1 for share in _shares(findings, found.rows)),
             worst=findings[0] if findings else None,
             findings=findings,
             inputs=found.rows,
@@ -84,8 +84,20 @@ class Report:
         return self.passed
 
     @property
+    def undecided(self) -> int:
+        """Elements whose gradient can be called neither right nor wrong, as that of the square root at 0."""
+        return sum(row.undecided for row in self.inputs)
+
+    @property
+    def verdict(self) -> str:
+        """ "right", "WRONG", or "not decided": nothing is wrong, but not all could be decided."""
+        if self.passed:
+            return "right"
+        return "not decided" if self.undecided and not self.problems and self.share <= 1 else "WRONG"
+
+    @property
     def exit_code(self) -> int:
-        """0 right, 1 wrong, 2 not to be checked: the functions change what they get, or are not repeatable."""
+        """0 right, 1 wrong or not decided, 2 not to be checked: functions change what they get, or are not repeatable."""
         return 0 if self.passed else 2 if self.broke_rules else 1
 
     @property
@@ -97,7 +109,7 @@ class Report:
 
     def __str__(self) -> str:
         budget = "no limit" if self.budget is None else f"budget {self.budget:g} s"
-        lines = [f"gradient check: {'right' if self.passed else 'WRONG'}; {self.method or 'rules'}; ", ""]
+        lines = [f"gradient check: {self.verdict}; {self._looked_at()}{self.method or 'rules'}; ", ""]
         lines[0] += f"{self.seconds:.1f} s ({budget})"
         lines += [f"  broken rule: {words}" for words in self.problems]
         wrong = [finding for finding in self.findings if finding.ratio > 1]
@@ -123,10 +135,19 @@ class Report:
         lines += [f"worst = {100 * self.share:.3g} % of what is allowed"]
         return "\n".join(lines)
 
+    def _looked_at(self) -> str:
+        """What of the elements was not judged, in words."""
+        judged = [row for row, ratios in zip(self.inputs, self.ratios, strict=True) if ratios is not None]
+        total, looked = sum(math.prod(row.shape) for row in judged), sum(row.elements for row in judged)
+        words = f"{self.undecided} elements not decided; " if self.undecided else ""
+        if looked + self.undecided < total:
+            words += f"{looked} of {total} elements judged one by one; "
+        return words
+
     def as_dict(self) -> dict[str, Any]:
         """Everything but the ratios of single elements, for JSON; numbers that are not finite become text."""
         what = {
-            "passed": self.passed, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
+            "passed": self.passed, "verdict": self.verdict, "undecided": self.undecided, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
             "seconds": self.seconds, "budget": self.budget, "problems": self.problems, "notes": self.notes,
             "worst": asdict(self.worst) if self.worst else None,
             "findings": [asdict(finding) for finding in self.findings[:100]],

@@ -44,6 +44,10 @@ class Precision:
     start: float
     noise: FloatArray
 
+    def of_outputs(self, value: float) -> float:
+        """What the gradient of an input of this ``value`` is rounded by, relative to the outputs it moves."""
+        return tol.OUTPUT_ULPS * self.grade * min(1.0, tol.LONGEST / max(abs(value), 1.0))
+
 
 @dataclass(kw_only=True)
 class Answers:
@@ -126,6 +130,7 @@ class Found:
         findings: values that were looked at closely.
         kinked: elements at a kink, ``(input, place)``, with their slopes and the size that steps were relative to.
         method: the numeric side, in words.
+        undecided: elements whose slope differences do not tell, ``(input, place)``.
     """
 
     names: list[Any]
@@ -135,6 +140,7 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
     kinked: dict[tuple[int, int], tuple[Slopes, float]] = field(default_factory=dict)
     method: str = ""
+    undecided: set[tuple[int, int]] = field(default_factory=set)
 
     @classmethod
     def nothing(cls, pair: Pair, names: Sequence[Any]) -> "Found":
@@ -146,6 +152,15 @@ class Found:
         """Tell the reader ``words``, once."""
         if words not in self.notes:
             self.notes.append(words)
+
+    def leave_undecided(self, i: int, flat: int, infinite: bool) -> None:
+        """An element whose gradient can be called neither right nor wrong."""
+        if (i, flat) not in self.undecided:
+            self.undecided.add((i, flat))
+            self.rows[i].undecided += 1
+            name, index = self.names[i], list(index_of(flat, self.rows[i].shape))
+            why = "the slope is not finite there" if infinite else "differences do not settle on a slope there"
+            self.note(f"not decided: {name}{index}: {why}")
 
     def record_direction(self, i: int, off: float, allowed: float) -> None:
         """A direction of input ``i`` was judged."""
