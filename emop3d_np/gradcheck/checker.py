@@ -18,13 +18,14 @@ numeric side is the complex step where it is shown to agree with differences, el
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from . import first_calls, numeric, rules
+from . import again, coarse, first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
@@ -81,19 +82,36 @@ def check(
     for name, value in (("rtol", rtol), ("atol", atol), ("seconds", seconds)):
         if value is not None and not value >= 0:
             raise InputError(f"{name} is {value}; it must not be negative")
-    found, budget, rng = Found.nothing(pair, called), Budget(seconds), np.random.default_rng(seed)
-    case = None
+    budget = Budget(seconds)
+    judge = partial(_judged, called, seed, (rtol, atol), complex_step is not False, progress or (lambda items: items))
+    first = judge(pair, budget)
+    return again.given_a_second_chance(first, pair, budget, judge)
+
+
+# Many arguments: what is asked for once and for all, and then what is tried.
+def _judged(
+    names: Sequence[Any],
+    seed: int,
+    tolerances: tuple[float | None, float],
+    may_be_complex: bool,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+    pair: Pair,
+    budget: Budget,
+    roughness: float = 0.0,
+) -> again.Judged:
+    """One whole check; ``roughness``: by how much outputs are known to jump."""
+    found, rng, case = Found.nothing(pair, names), np.random.default_rng(seed), None
     try:
-        case = _prepared(pair, found, budget, rng, rtol, atol, complex_step is not False)
+        case = _prepared(pair, found, budget, rng, (*tolerances, roughness), may_be_complex)
         judge_directions(case, found)
-        judge_elements(case, found, progress or (lambda items: items))
+        judge_elements(case, found, progress)
         judge_ties(case, found)
     except Stop:  # a broken rule, which the pair has noted
         pass
     unmovable = found.sum_up()
     if case is not None and not found.findings:
         judge_nearest(case, found)
-    return Report.of(found, pair.problems, unmovable, budget)
+    return again.Judged(case, found, Report.of(found, pair.problems, unmovable, budget))
 
 
 def assert_gradients(
@@ -144,8 +162,7 @@ def _prepared(
     found: Found,
     budget: Budget,
     rng: np.random.Generator,
-    rtol: float | None,
-    atol: float,
+    tolerances: tuple[float | None, float, float],
     may_be_complex: bool,
 ) -> Case:
     """What the gradients are judged by: how exactly forward computes, and what backward answers by the rules.
@@ -153,10 +170,17 @@ def _prepared(
     Raises:
         Stop: a rule is broken so that nothing can be judged.
     """
+    rtol, atol, roughness = tolerances
     at, unrepeatable, forward_seconds = first_calls.first_outputs(pair, rng, found)
+    unrepeatable = unrepeatable + roughness
     point, eps = first_calls.choose_point(pair, at, rng, found)
     precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
     answers = rules.ask_and_test(point, precision, rng, found)
+    if point.base is not pair.inputs:
+        wide = coarse.widened(point, precision, answers, found)
+        if wide is not None:
+            point, answers = wide
+            precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
     return Case(
         budget=budget,
         rng=rng,

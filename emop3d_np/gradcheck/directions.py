@@ -16,7 +16,7 @@ from . import slopes as ladders
 from . import tolerances as tol
 from .finding import Finding, share_of_allowed
 from .point import Point
-from .state import Case, Found, index_of
+from .state import Case, Found, Stop, index_of
 
 
 def judge_directions(case: Case, found: Found) -> None:
@@ -121,7 +121,9 @@ def _allowed(case: Case, way: _Way) -> float:
     parts = np.abs(case.answers.spread[way.i] * way.v)
     of_root, of_sum = float(np.sqrt(np.square(parts).sum())), float(parts.sum())
     spread = max(tol.SPREAD_OF_ROOT * of_root, tol.SPREAD_OF_SUM * of_sum)
-    return float(precision.rtol * along + floor + spread + precision.atol)
+    largest_output = float(np.abs(way.d * case.point.at).max(initial=0))
+    terms = precision.of_outputs(case.point.sizes[way.i]) * largest_output * float(np.sqrt(np.square(way.v).sum()))
+    return float(precision.rtol * along + floor + spread + terms + precision.atol)
 
 
 def _residual(case: Case, way: _Way, t: float) -> float:
@@ -254,6 +256,10 @@ def _without_kinks(case: Case, found: Found, way: _Way, kinked: IntArray) -> _Wa
     d_kinks[kinked] = way.d[kinked]
     smooth_d = way.d - d_kinks
     smooth_g = case.point.pair.backward(smooth_d)[way.i].astype(np.float64)
+    if not np.isfinite(smooth_g).all():
+        words = f"gradient of input {found.names[way.i]} holds {smooth_g[~np.isfinite(smooth_g)][0]}"
+        case.point.pair.add_problem(f"{words} where the incoming gradient is 0 at outputs at a kink", way.i)
+        raise Stop
     _judge_kinks(case, found, replace(way, d=d_kinks, g=way.g - smooth_g))
     return replace(way, d=smooth_d, g=smooth_g)
 

@@ -76,8 +76,10 @@ def _by_all_steps(case: Case, i: int, flat: int) -> tuple[Slopes, "_Compared"]:
     """Slopes by the ladder, with longer steps where rounding hides them; and the gradients beside them."""
     element = case.point.element(i, flat)
     slopes, compared = None, None
-    for growth in range(tol.GROWTHS + 1):
-        more = numeric.slopes_by_ladder(case.point, case.precision, [element], growth * tol.GROWN_STEPS)
+    # No longer than to a fraction of 1: beyond that lie other values, at which forward need not even end.
+    longest = max(0, int(-np.log2(element[2]) // tol.STEP_POWER))
+    for longer in range(0, longest + tol.GROWN_STEPS, tol.GROWN_STEPS):
+        more = numeric.slopes_by_ladder(case.point, case.precision, [element], min(longer, longest))
         beside = _compare(case, i, flat, more, tol.NUMERIC_ERRORS)
         if compared is not None and len(slopes.outputs) and not beside.error.sum() < compared.error.sum():
             break
@@ -139,7 +141,8 @@ def _ask_singles(case: Case, found: Found) -> None:
     room = min(effort.SINGLE_OUTPUTS, int(effort.SINGLE_NUMBERS // max(total, 1)))
     if count > 1 and case.budget.allows(total * case.forward_seconds, effort.SINGLES_COST):
         outputs, gradients = [], []
-        for m in case.rng.permutation(count)[:room]:
+        asked = np.setdiff1d(np.arange(count), case.point.pair.left_out)
+        for m in case.rng.permutation(asked)[:room]:
             if case.budget.left(effort.SINGLES) < 0:
                 break
             outputs.append(int(m))

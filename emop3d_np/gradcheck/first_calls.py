@@ -25,10 +25,15 @@ def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[F
     # Other values first: whoever keeps for good what he saw first is found out later.
     pair.try_forward([rng.permutation(a.ravel()).reshape(a.shape) if a.dtype.kind == "f" else a for a in pair.inputs])
     at = pair.first_forward()
-    if not np.isfinite(at).all():
+    if np.isnan(at).any() or (len(at) and np.isinf(at).all()):
         first = int(np.flatnonzero(~np.isfinite(at))[0])
         pair.add_problem(f"forward gives {at[first]} at {pair.output_words(first)}")
         raise Stop
+    left_out = pair.leave_out()
+    if len(left_out):
+        at[left_out] = 0
+        words = f"{len(left_out)} infinite outputs are left out, the first at {pair.output_words(int(left_out[0]))}"
+        found.note(f"{words}; their incoming gradients are 0")
     begun = time.perf_counter()
     off = np.max([np.abs(pair.forward(pair.inputs) - at) for _ in range(2)], axis=0)
     seconds = (time.perf_counter() - begun) / 2
@@ -64,12 +69,33 @@ def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Fo
     elif eps <= tol.DOUBLE:
         eps = _last_place(point, rng)
         if eps > tol.DOUBLE:
-            found.note("forward computes in single precision inside, and is judged by that")
+            noise = _fixed_noise(point, rng)
+            if noise:
+                found.note(
+                    f"forward has a noise of {noise:.1g} of its outputs that is the same at every call, as of a fixed "
+                    f"seed or of an iteration that stops early; slopes are no more exact than that"
+                )
+            else:
+                found.note("forward computes in single precision inside, and is judged by that")
     return point, eps
 
 
+def _fixed_noise(point: Point, rng: np.random.Generator) -> float:
+    """What part of the outputs a fine move changes at random, where that is not the rounding of single precision; else 0.
+
+    Single precision gives its own numbers, or stands still for a fine move.
+    """
+    v = {i: np.where(point.base[i] == 0, 0, point.random_direction(i, rng)) for i in point.pair.moved}
+    moved = point.moved(v, tol.FINE_MOVE)[0]
+    changed = moved != point.at
+    single = (point.at.astype(np.float32) == point.at).mean() > 0.5
+    if single or not changed.any() or not np.isfinite(moved).all():
+        return 0.0
+    return float(np.median(np.abs(moved - point.at)[changed]) / np.abs(point.at).max())
+
+
 def measure_precision(
-    point: Point, eps: float, unrepeatable: FloatArray, rtol: float | None, atol: float, rng: np.random.Generator
+    point: Point, eps: float, unrepeatable: FloatArray | float, rtol: float | None, atol: float, rng: np.random.Generator
 ) -> Precision:
     """What a right backward pass can be held to, and the steps to be taken.
 
@@ -88,7 +114,9 @@ def measure_precision(
     steps = ladders.ladder(max(eps, grade**tol.TIE_POWER if grade > tol.DOUBLE else 0))
     start = float(steps[np.abs(np.log(steps / eps**tol.START_POWER)).argmin()])
     noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
-    return Precision(eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise)
+    top = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in (point.base[i] for i in point.pair.moved))
+    floor = float(np.abs(point.at).max(initial=0)) * min(1.0, tol.LONGEST / max(top, 1.0))
+    return Precision(eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise, floor=floor)
 
 
 def _inputs_eps(pair: Pair) -> float:

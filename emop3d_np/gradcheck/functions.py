@@ -32,6 +32,7 @@ class Pair:
         shapes, dtypes: of the outputs; whole-number outputs (indices) are allowed beside real ones and take no part.
         real: positions of the real outputs; sizes: their numbers of elements.
         output_eps: last place of the coarsest of them.
+        left_out: places of the outputs that were infinite at first.
         real_when_complex: the last call of forward gave real outputs only.
         problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
@@ -54,7 +55,7 @@ class Pair:
         self.problems: list[tuple[str, int]] = []
         self._one_output = True
         self._bare: bool | None = None
-        self._left_out: IntArray = np.empty(0, int)
+        self.left_out: IntArray = np.empty(0, int)
         self._leaves_out = False
 
     # --- forward
@@ -86,19 +87,20 @@ class Pair:
         self.output_eps = max(float(np.finfo(self.dtypes[j]).eps) for j in self.real)
         self.sizes = [int(np.prod(self.shapes[j])) for j in self.real]
         flat = self._flat(outputs)
-        self._left_out = np.flatnonzero(np.isinf(flat))
+        self.left_out = np.flatnonzero(np.isinf(flat))
         return flat
 
     def leave_out(self) -> IntArray:
         """Take outputs that are infinite at the inputs for 0, wherever forward is called; returns their places."""
         self._leaves_out = True
-        return self._left_out
+        return self.left_out
 
     def widened(self) -> "Pair":
         """The same functions at the same numbers in float64; problems go to the same list."""
         wide = copy.copy(self)
         wide.inputs = [widened(a) for a in self.inputs]
         wide.dtypes = [np.dtype(np.float64) if j in self.real else dtype for j, dtype in enumerate(self.dtypes)]
+        wide.output_eps = float(np.finfo(np.float64).eps)
         return wide
 
     def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
@@ -152,7 +154,7 @@ class Pair:
         parts = [outputs[j].ravel().astype(dtype, copy=False) for j in self.real]
         flat = np.concatenate(parts) if len(parts) > 1 else parts[0].copy()
         if self._leaves_out:
-            flat[self._left_out] = 0
+            flat[self.left_out] = 0
         return flat
 
     # --- backward

@@ -183,6 +183,8 @@ def _tick(above, below, at, noise, limit, ratio):
 
 def _diverges(values, at, noise, h):
     """Whether slopes through F(x), to one side, grow without bound: by a factor from each of the finest steps on."""
+    if len(h) < tol.FINEST_STEPS:
+        return np.zeros(len(at), bool)
     slope = np.abs(values - at)[-tol.FINEST_STEPS :] / h[-tol.FINEST_STEPS :]
     growth = slope[1:] / slope[:-1]
     clear = np.abs(np.diff(slope, axis=0)) > tol.DIFFERENCE_NOISE * noise / h[-tol.FINEST_STEPS + 1 :]

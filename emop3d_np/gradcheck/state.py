@@ -33,6 +33,7 @@ class Precision:
         steps: the ladder of steps, of shape (j,), largest first, relative to the sizes of the inputs.
         start: the step where rounding and curvature balance.
         noise: rounding of each output, of shape (outputs,).
+        floor: size of the terms that a gradient may be a difference of, however small it is itself.
     """
 
     eps: float
@@ -43,6 +44,7 @@ class Precision:
     steps: FloatArray
     start: float
     noise: FloatArray
+    floor: float = 0.0
 
     def of_outputs(self, value: float) -> float:
         """What the gradient of an input of this ``value`` is rounded by, relative to the outputs it moves."""

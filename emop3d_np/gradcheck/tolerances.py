@@ -39,6 +39,10 @@ GLANCE_SHARE = 1e-5
 """A first look settles that an element is right only if the numeric error is below this share of the slope: else a
 wrong gradient might hide in it."""
 
+UNEVEN_FACTOR, FINE_GRADIENT = 1.1, 2.0**-30
+"""Multiplied by this, which is no power of two, an incoming gradient has the gradient of float64 within this part of the
+largest; where it has not, backward computes in coarser numbers."""
+
 # --- The rounding of the inputs: what one last place of them changes in the gradient is measured by nudging them.
 
 INPUT_NUDGES = 4
@@ -153,9 +157,8 @@ SLOPE_NOISE = 16
 SLOPE_ERRORS = 8
 """Added to SAME_SLOPE where the slopes come with bounds: so many of these.  Elements whose slopes differ by more from
 that of both together are tied."""
-GROWTHS, GROWN_STEPS = 5, 4
-"""Where rounding hides a slope even at the longest step, longer ones are tried, each 8 times as long: so many times so
-many."""
+GROWN_STEPS = 4
+"""Where rounding hides a slope even at the longest step, so many longer ones are tried at a time, up to a fraction of 1."""
 TINY = 2.0**-20
 """Where an output stands still though values smaller than this are moved by themselves, longer steps are tried, too."""
 DIVERGING = 1.03, 7.5
@@ -178,6 +181,21 @@ COMPLEX_OUTPUTS = 0.9
 parts most."""
 COMPLEX_ERROR = 1e-13
 """Relative error of a complex step's slope, once confirmed."""
+
+# --- A second look at what was found wrong
+
+NEARLY = 1e-5
+"""Gradients that are off by no more than this part of themselves may be right, and forward not exact."""
+JUMP_REACH, JUMP_POINTS, JUMP_ORDER, JUMP_HALVINGS = 0.125, 65, 6, 36
+"""Jumps of forward are looked for this far to both sides, relative to the inputs' values, among so many points, by
+differences of this order; the interval with the largest is halved so often."""
+BESIDE = 1e-3
+"""How far beside a kink the whole check is done once more, relative to the inputs' sizes."""
+AROUND_POWER, SAMPLES_BESIDE = 0.57, 16
+"""Gradients around a point are taken at so many others, moved by the last place to this power."""
+AROUND_SLACK, AROUND_WIDTH = 1e-6, 2
+"""On a kink a gradient may be off the middle of those around it by so many times half of what they span, which few samples
+see a part of only, and by this share of the largest.  Gradients that span less do not jump."""
 
 # --- A port's vectors beside ours, relative to the largest value of an array
 
