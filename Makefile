@@ -4,12 +4,15 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
+DOCS ?= .venv-docs
 CUDA ?= .venv-cuda
 CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
+SECONDS ?= 60
+
+.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pages pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -54,9 +57,12 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/dev  ## the pages, to be read without a network: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
+
+pages: $(VENV)/dev  ## what the pages take from the code: code, values, tables, pictures, what the walks print
+	$(BIN)/python docs/tools/pages.py
 
 pictures: $(VENV)/dev  ## the pictures of README and of the page on the drawn faces; trains for a minute
 	$(BIN)/python docs/tools/answers.py docs/answers.png
@@ -69,6 +75,9 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 
 mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core
 	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
+
+fuzz: $(VENV)/dev  ## every file format and every command's flags, damaged at random, each for SECONDS: make fuzz SECONDS=3600
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --first $(or $(FIRST),0)
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
@@ -96,6 +105,14 @@ $(GPU)/ready: setup.cfg
 	$(GPU)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]' pytest hypothesis
 	touch $@
 
+# The extra alone: building the site needs neither the package nor what it depends on.
+EXTRA = import configparser; read = configparser.ConfigParser(); read.read("setup.cfg"); print(read["options.extras_require"]["docs"])
+
+$(DOCS)/ready: setup.cfg
+	$(PYTHON) -m venv $(DOCS)
+	$(PYTHON) -c '$(EXTRA)' | $(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
+	touch $@
+
 $(PEERS)/ready:
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu
@@ -114,5 +131,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(CUDA) $(CUDA_MLIR) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(DOCS) $(PEERS) $(CUDA) $(CUDA_MLIR) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -112,7 +112,7 @@ def limits_section(speed):
         + [f"{limits[str(count)][name]:.0f}" for name in ("memory_read", "memory_triad", "cache_read", "sgemm")]
         for count in sorted({1, speed["threads"]})
     ]
-    head = ["", "memory read, GB/s", "triad, GB/s", "cache read, GB/s", "matrix product, GFLOP/s"]
+    head = ["threads", "memory read, GB/s", "triad, GB/s", "cache read, GB/s", "matrix product, GFLOP/s"]
     return ["## What the machine can do", table(head, rows)]
 
 
@@ -133,7 +133,7 @@ def passes_section(speed):
         ]
         for job, row in speed["speed"].items()
     ]
-    head = ["", f"{speed['threads']} threads", "clips per second", "GFLOP/s", "one thread", "one thread / all"]
+    head = ["what", f"{speed['threads']} threads", "clips per second", "GFLOP/s", "one thread", "one thread / all"]
     once = (
         f"Compiling all kernels of a training run, once: {speed['compile_seconds']:.0f} s. From the start of a process "
         f"to the end of its first step on 100 clips, compiled before: {speed['first_step_seconds']:.1f} s. "
@@ -157,15 +157,17 @@ def parts_section(speed):
         ]
         for number, (name, row) in enumerate(speed["parts"].items(), 1)
     ]
-    head = ["", "part, one clip, one thread", "µs", "million operations", "MB", "GFLOP/s", "GB/s", "times the limit"]
+    head = ["no.", "part, one clip, one thread", "µs", "million operations", "MB", "GFLOP/s", "GB/s", "times the limit"]
     return [
         "## Every part against the limit",
         "Operations are those of the form that takes products first (`bench/work.py`); MB are the numbers that a part "
         "must read or write at least once. The limit is the longer of the two: operations at the rate of the matrix "
         "product, MB at the rate of the cache.",
         table(head, rows),
-        '{= figure("roofline", "The parts, numbered as in the table, under the roof of this machine; a larger disc '
-        'takes longer, orange is backward") =}',
+        "![Eight numbered discs below a roof: a slanted line for what the cache can read, another for the memory, and "
+        "a flat one for the matrix product. All discs lie below the roof.](figures/roofline.svg)",
+        "*The parts, numbered as in the table, under the roof of this machine; a larger disc takes longer, orange is "
+        "backward.*",
     ]
 
 
@@ -210,8 +212,8 @@ def peers_section(beside):
         peers(beside),
         '"Start to the first step" is of a new process, with our kernels compiled before. The first line of peers is '
         "the network by the operations of the original program; the others are written to be fast, in the form of our "
-        "kernels: product first, then the window. One clip on two threads is the network's latency, without decoding or "
-        "faces.",
+        "kernels: product first, then the window. One clip on two threads is the network's latency, without decoding "
+        "or faces.",
     ]
 
 

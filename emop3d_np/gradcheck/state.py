@@ -133,6 +133,7 @@ class Found:
         kinked: elements at a kink, ``(input, place)``, with their slopes and the size that steps were relative to.
         method: the numeric side, in words.
         undecided: elements whose slope differences do not tell, ``(input, place)``.
+        causes: what is likely wrong, in words.
     """
 
     names: list[Any]
@@ -143,10 +144,12 @@ class Found:
     kinked: dict[tuple[int, int], tuple[Slopes, float]] = field(default_factory=dict)
     method: str = ""
     undecided: set[tuple[int, int]] = field(default_factory=set)
+    causes: list[str] = field(default_factory=list)
 
     @classmethod
-    def nothing(cls, pair: Pair, names: Sequence[Any]) -> "Found":
+    def nothing(cls, pair: Pair) -> "Found":
         """The beginning, with the inputs' names."""
+        names = pair.form.names
         rows = [InputRow(name, a.shape, str(a.dtype)) for name, a in zip(names, pair.inputs, strict=True)]
         return cls(list(names), rows, [None] * len(rows))
 

@@ -72,4 +72,4 @@ def test_help_lists_every_flag(capsys):
 
 def test_the_page_of_flags_holds_their_table():
     page = ROOT / "docs" / "reference" / "flags.md"
-    assert flags.markdown() in page.read_text(), f"{page} is behind: paste what `python -m emop3d_np settings` prints"
+    assert flags.markdown() in page.read_text(), f"{page} is behind: run `make pages`"
