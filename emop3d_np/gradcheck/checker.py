@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from . import again, causes, coarse, first_calls, numeric, rules
+from . import again, causes, coarse, effort, first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
@@ -127,6 +127,8 @@ def _judged(
     unmovable = found.sum_up()
     if case is not None:
         _say_more(case, found)
+    if budget.skipped:
+        found.note(f"there was no time for: {', '.join(budget.skipped)}; give more seconds")
     for words in pair.form.notes:
         found.note(words)
     return again.Judged(case, found, Report.of(found, pair.problems, unmovable, budget))
@@ -151,7 +153,7 @@ def assert_gradients(
 
 def _say_more(case: Case, found: Found) -> None:
     """The value nearest to what is allowed, where all are right; what is likely wrong, where one is not."""
-    if not found.findings:
+    if not found.findings and case.budget.room(effort.LADDER_CALLS, 1):
         judge_nearest(case, found)
     found.causes = causes.likely(case, found)
 
@@ -170,24 +172,24 @@ def _prepared(
         Stop: a rule is broken so that nothing can be judged.
     """
     rtol, atol, roughness = tolerances
-    at, unrepeatable, forward_seconds = first_calls.first_outputs(pair, rng, found)
+    at, unrepeatable = first_calls.first_outputs(pair, rng, found, budget)
     unrepeatable = unrepeatable + roughness
-    point, eps = first_calls.choose_point(pair, at, rng, found)
-    precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
-    answers = rules.ask_and_test(point, precision, rng, found)
-    if point.base is not pair.inputs:
+    point, eps = first_calls.choose_point(pair, at, rng, found, budget)
+    precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng, budget)
+    answers = rules.ask_and_test(point, precision, rng, found, budget)
+    if point.base is not pair.inputs and budget.room(24, effort.RULES):
         wide = coarse.widened(point, precision, answers, found)
         if wide is not None:
             point, answers = wide
-            precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
-    may_be_complex = may_be_complex and pair.form.may_be_complex
+            precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng, budget)
+    may_be_complex = may_be_complex and pair.form.may_be_complex and budget.room(6, effort.RULES)
     return Case(
         budget=budget,
         rng=rng,
         point=point,
         precision=precision,
         answers=answers,
-        forward_seconds=forward_seconds,
+        forward_seconds=budget.call,
         complex_works=may_be_complex
         and pair.form.may_be_complex
         and numeric.complex_step_works(point, precision, answers.judged, rng),

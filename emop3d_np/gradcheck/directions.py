@@ -25,13 +25,15 @@ def judge_directions(case: Case, found: Found) -> None:
         return
     found.method = "complex step" if case.complex_works else "differences"
     all_elements = case.budget.allows(2 * case.elements * case.forward_seconds, effort.ALL_DIRECTIONS)
-    for q in range(1 if all_elements else effort.ROUNDS):
+    for q in range(1 if all_elements else min(effort.ROUNDS, len(case.answers.incoming))):
         for i in case.answers.judged:
             if q and case.budget.left(effort.DIRECTIONS) < 0:
                 return
             for way in _ways(case, i, q):
                 # Of an input that is known to be wrong, another culprit is not worth the budget.
                 if found.rows[i].worst_direction > 1 and case.budget.left(effort.DIRECTIONS) < 0:
+                    break
+                if not case.budget.room(1, 1.0, f"all directions of {found.names[i]}"):
                     break
                 _judge(case, found, way)
 
@@ -82,7 +84,8 @@ def _judge(case: Case, found: Found, way: _Way) -> None:
     found.rows[way.i].directions += 1
     noise = tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * case.precision.noise).sum()))
     if not (_right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise)):
-        _judge_by_ladder(case, found, way, noise)
+        if case.budget.room(effort.LADDER_CALLS, 1.0, "all steps along directions"):
+            _judge_by_ladder(case, found, way, noise)
 
 
 def _right_by_complex_step(case: Case, found: Found, way: _Way) -> bool:
@@ -108,6 +111,9 @@ def _right_by_one_step(case: Case, found: Found, way: _Way, noise: float) -> boo
     if exact and off <= allowed + bound:
         found.record_direction(way.i, off, allowed + bound)
         return True
+    if off > allowed + bound and not case.budget.room(effort.LADDER_CALLS, 1.0):
+        place = int(np.abs(way.g * way.v).argmax())
+        _report(found, way, place, (way.slope + (up - down) / (2 * step), off, allowed + bound), "by one step alone")
     return False
 
 
@@ -184,8 +190,15 @@ def _ends(point: Point, way: _Way, steps: FloatArray) -> tuple[FloatArray, list[
 def _blame(case: Case, found: Found, way: _Way, numeric: float, step: float, off: float, allowed: float) -> None:
     """A direction fails by more than kinks explain: halve it, and report it with the element that it leads to."""
     flat = _halve(case, way, step)
-    if elements.judge(case, found, way.i, flat) and (way.i, flat) in found.kinked:
+    looked = case.budget.room(effort.LADDER_CALLS, 1.0)
+    if looked and elements.judge(case, found, way.i, flat) and (way.i, flat) in found.kinked:
         return  # kinks may each take any slope: the whole need not lie between its own two
+    _report(found, way, flat, (numeric, off, allowed), "halving it led here")
+
+
+def _report(found: Found, way: _Way, flat: int, what: tuple[float, float, float], how: str) -> None:
+    """A direction is wrong: ``what`` is its numeric slope, the error and what is allowed."""
+    numeric, off, allowed = what
     found.record_direction(way.i, off, allowed)
     found.findings.append(
         Finding(
@@ -197,7 +210,7 @@ def _blame(case: Case, found: Found, way: _Way, numeric: float, step: float, off
             right=numeric,
             error=off,
             allowed=allowed,
-            how=f"along {way.words}; halving it led here",
+            how=f"along {way.words}; {how}",
         )
     )
 
@@ -206,6 +219,8 @@ def _halve(case: Case, way: _Way, step: float) -> int:
     """The element to blame: of a direction that fails, follow the half that is further off."""
     places = np.flatnonzero(way.v)
     while len(places) > 1:
+        if not case.budget.room(4, 1.0):
+            return int(places[np.abs(way.g * way.v).flat[places].argmax()])
         halves = np.array_split(places, 2)
         off = []
         for half in halves:
@@ -274,7 +289,7 @@ def _judge_kinks(case: Case, found: Found, way: _Way) -> None:
     places = np.flatnonzero(way.v)
     whole = _look(case, _part(way, places))
     interval = _interval(case, whole)
-    while interval.off > interval.allowed:
+    while interval.off > interval.allowed and case.budget.room(effort.LADDER_CALLS, 1.0, "all kinks"):
         if len(places) == 1:
             elements.judge(case, found, way.i, int(places[0]))
             return

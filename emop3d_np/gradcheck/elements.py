@@ -36,7 +36,7 @@ def judge_elements(case: Case, found: Found, progress: Callable[[Iterable[Place]
     _ask_singles(case, found)
     undecided = []
     for i, flat in progress(_order(case)):
-        if case.budget.left(effort.FIRST_LOOKS) < 0:
+        if not case.budget.room(3, effort.FIRST_LOOKS):
             break
         if not _glance(case, found, i, flat):
             undecided.append((i, flat))
@@ -180,7 +180,8 @@ def _look_closely(case: Case, found: Found, undecided: Sequence[Place]) -> None:
     wrong = 0
     for count, (i, flat) in enumerate(undecided):
         over = case.budget.left(effort.CLOSE_LOOKS) < 0 or wrong >= effort.MOST_WRONG
-        if over and count >= effort.FEWEST_CLOSE_LOOKS:
+        none = not case.budget.room(effort.LADDER_CALLS, effort.CLOSE_LOOKS)
+        if (over and count >= effort.FEWEST_CLOSE_LOOKS) or none:
             left_out = undecided[count:]
             for j, place in left_out:
                 found.ratios[j].flat[place] = np.nan

@@ -6,25 +6,31 @@ import numpy as np
 
 from kernels.arrays import FloatArray
 
+from . import effort
 from . import slopes as ladders
 from . import tolerances as tol
+from .effort import Budget
 from .functions import Pair
 from .point import Point, size_of
 from .state import Found, Precision, Stop
 
 
-def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[FloatArray, FloatArray, float]:
+def first_outputs(
+    pair: Pair, rng: np.random.Generator, found: Found, budget: Budget
+) -> tuple[FloatArray, FloatArray]:
     """Call forward at the inputs: its outputs must be finite, and the same every time.
 
     Returns:
-        outputs, of shape (outputs,); by how much they differ from call to call; seconds of one call.
+        outputs, of shape (outputs,); by how much they differ from call to call.
 
     Raises:
         Stop: they are not finite, or differ by more than rounding.
     """
     # Other values first: whoever keeps for good what he saw first is found out later.
     pair.try_forward([rng.permutation(a.ravel()).reshape(a.shape) if a.dtype.kind == "f" else a for a in pair.inputs])
+    begun = time.perf_counter()
     at = pair.first_forward()
+    budget.call = time.perf_counter() - begun
     if np.isnan(at).any() or (len(at) and np.isinf(at).all()):
         first = int(np.flatnonzero(~np.isfinite(at))[0])
         pair.add_problem(f"forward gives {at[first]} at {pair.output_words(first)}")
@@ -34,9 +40,12 @@ def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[F
         at[left_out] = 0
         words = f"{len(left_out)} infinite outputs are left out, the first at {pair.output_words(int(left_out[0]))}"
         found.note(f"{words}; their incoming gradients are 0")
-    begun = time.perf_counter()
-    off = np.max([np.abs(pair.forward(pair.inputs) - at) for _ in range(2)], axis=0)
-    seconds = (time.perf_counter() - begun) / 2
+    off = np.zeros_like(at)
+    for _ in range(2):
+        if budget.room(1, effort.FIRST_CALLS, "whether forward repeats itself"):
+            begun = time.perf_counter()
+            off = np.maximum(off, np.abs(pair.forward(pair.inputs) - at))
+            budget.call = min(budget.call, time.perf_counter() - begun)
     if off.any():
         worst = int(off.argmax())
         words = f"two calls on the same inputs differ by up to {off[worst]:.3g}, at {pair.output_words(worst)}"
@@ -46,10 +55,12 @@ def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[F
             )
             raise Stop
         found.note(f"forward is repeatable only to rounding: {words}")
-    return at, off, seconds
+    return at, off
 
 
-def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Found) -> tuple[Point, float]:
+def choose_point(
+    pair: Pair, at: FloatArray, rng: np.random.Generator, found: Found, budget: Budget
+) -> tuple[Point, float]:
     """Where inputs are moved, and the last place of forward's arithmetic there.
 
     Coarser inputs than float64 are moved as float64 where forward computes the same function in it.
@@ -58,6 +69,8 @@ def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Fo
     point = Point(pair, pair.inputs, sizes, at)
     inputs_eps = _inputs_eps(pair)
     eps = max(inputs_eps, pair.output_eps)
+    if not budget.room(3, effort.ROUNDING, "which numbers forward computes in"):
+        return point, eps
     if inputs_eps > tol.DOUBLE:
         base = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in pair.inputs]
         values, wide_eps = pair.forward_with_eps(base)
@@ -94,8 +107,15 @@ def _fixed_noise(point: Point, rng: np.random.Generator) -> float:
     return float(np.median(np.abs(moved - point.at)[changed]) / np.abs(point.at).max())
 
 
+# Many arguments: all that is known of forward so far.
 def measure_precision(
-    point: Point, eps: float, unrepeatable: FloatArray | float, rtol: float | None, atol: float, rng: np.random.Generator
+    point: Point,
+    eps: float,
+    unrepeatable: FloatArray | float,
+    rtol: float | None,
+    atol: float,
+    rng: np.random.Generator,
+    budget: Budget,
 ) -> Precision:
     """What a right backward pass can be held to, and the steps to be taken.
 
@@ -105,6 +125,7 @@ def measure_precision(
         unrepeatable: by how much outputs differ from call to call, of shape (outputs,).
         rtol, atol: allowed errors; None: by the numbers that take part.
         rng: draws the directions in which inputs are nudged.
+        budget: of time.
     """
     grade = max(_inputs_eps(point.pair), point.pair.output_eps, eps)
     ulps = min(tol.GRADIENT_ULPS, grade**-0.5 / tol.COARSE_GRADIENT_ULPS)
@@ -113,7 +134,9 @@ def measure_precision(
         rtol = tol.FLOAT64_RTOL if grade <= tol.DOUBLE else coarse
     steps = ladders.ladder(max(eps, grade**tol.TIE_POWER if grade > tol.DOUBLE else 0))
     start = float(steps[np.abs(np.log(steps / eps**tol.START_POWER)).argmin()])
-    noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
+    noise = eps * np.abs(point.at) + unrepeatable
+    if budget.room(4 * tol.NOISE_POINTS + 2, effort.ROUNDING, "how forward rounds"):
+        noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
     top = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in (point.base[i] for i in point.pair.moved))
     floor = float(np.abs(point.at).max(initial=0)) * min(1.0, tol.LONGEST / max(top, 1.0))
     return Precision(eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise, floor=floor)

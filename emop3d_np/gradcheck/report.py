@@ -33,6 +33,7 @@ class Report:
         ratios: for each input an array of its shape: share of the allowed error, NaN where it was not judged.
         method: the numeric side.
         seconds, budget: time taken, and the time that was given (None: no limit).
+        decided: nothing was left without a verdict.
         broke_rules: functions changed what they were given, or are not repeatable; exit code 2.
     """
 
@@ -48,6 +49,7 @@ class Report:
     seconds: float = 0.0
     budget: float | None = None
     broke_rules: bool = False
+    decided: bool = True
 
     @classmethod
     def of(cls, found: Found, broken: Sequence[tuple[str, int]], unmovable: Sequence[str], budget: Budget) -> "Report":
@@ -67,12 +69,21 @@ class Report:
         # An element says more than a direction; one element is listed once.
         findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.along, -f.ratio))
         findings = list({(f.array, f.index, f.along): f for f in reversed(findings)}.values())[::-1]
+        unseen = [
+            row.name
+            for row, ratios in zip(found.rows, found.ratios, strict=True)
+            if found.method and ratios is not None and ratios.size and not (row.elements or row.directions)
+        ]
+        decided = not (found.undecided or unseen)
+        if unseen:
+            found.note(f"not decided: {', '.join(map(str, unseen))}: nothing of it was judged")
         return cls(
-            passed=not (problems or found.undecided) and all(share <= 1 for share in _shares(findings, found.rows)),
+            passed=not problems and decided and all(share <= 1 for share in _shares(findings, found.rows)),
             worst=findings[0] if findings else None,
             findings=findings,
             inputs=found.rows,
             problems=problems,
+            decided=decided,
             notes=found.notes,
             ratios=found.ratios,
             causes=found.causes,
@@ -96,7 +107,7 @@ class Report:
         """ "right", "WRONG", or "not decided": nothing is wrong, but not all could be decided."""
         if self.passed:
             return "right"
-        return "not decided" if self.undecided and not self.problems and self.share <= 1 else "WRONG"
+        return "WRONG" if self.decided or self.problems or self.share > 1 else "not decided"
 
     @property
     def exit_code(self) -> int:

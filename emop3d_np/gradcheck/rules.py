@@ -10,14 +10,18 @@ import numpy as np
 from kernels.arrays import AnyArray, FloatArray
 
 from ..errors import InputError
+from . import effort
 from . import tolerances as tol
+from .effort import Budget
 from .finding import Finding
 from .functions import Gradients, Layout, Pair, same_bits
 from .point import Point, nudged
 from .state import Answers, Found, Precision, Stop, index_of
 
 
-def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, found: Found) -> Answers:
+def ask_and_test(
+    point: Point, precision: Precision, rng: np.random.Generator, found: Found, budget: Budget
+) -> Answers:
     """Put the rules to backward; returns its answers, by which the elements are judged later.
 
     Raises:
@@ -26,18 +30,35 @@ def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, f
     """
     pair = point.pair
     incoming = _incoming(pair, rng)
+    begun = budget.spent
     first = pair.backward(incoming[0])
+    # So many calls of forward take as long as one question to backward, which calls forward before.
+    cost = (budget.spent - begun) / max(budget.call, 1e-9)
+
+    def room(questions: int, what: str) -> bool:
+        return budget.room(questions * cost, effort.RULES, what)
+
     judged = judged_inputs(pair, first, found)
-    gradients = [first, *(pair.backward(d) for d in incoming[1:])]
+    gradients = [first]
+    if len(incoming) > 1 and room(len(incoming) - 1, "other incoming gradients"):
+        gradients += [pair.backward(d) for d in incoming[1:]]
+    incoming = incoming[: len(gradients)]
     for others in gradients[1:]:
         judged = judged_inputs(pair, others, found)
-    _test_repetition(pair, incoming[0], first, judged, found)
-    _test_zero(pair, first, judged, found)
-    _test_independence(pair, incoming[0], first, judged, found)
-    spread = input_rounding(pair, precision.grade, incoming[0], first, judged)
+    if room(1, "a zero incoming gradient"):
+        _test_zero(pair, first, judged, found)
+    if room(2, "whether backward repeats itself"):
+        _test_repetition(pair, incoming[0], first, judged, found)
+    if room(2, "whether backward relies on the last forward"):
+        _test_independence(pair, incoming[0], first, judged, found)
+    spread = {i: np.broadcast_to(0.0, first[i].shape) for i in judged}
+    if room(tol.INPUT_NUDGES, "what rounding of the inputs changes"):
+        spread = input_rounding(pair, precision.grade, incoming[0], first, judged)
     answers = Answers(incoming=incoming, gradients=gradients, judged=judged, spread=spread)
-    _test_linearity(pair, answers, precision, found)
-    _test_layouts(pair, answers, precision, found)
+    if len(gradients) > 1 and room(4, "whether backward is linear"):
+        _test_linearity(pair, answers, precision, found)
+    if room(5, "incoming gradients that lie otherwise in memory"):
+        _test_layouts(pair, answers, precision, found)
     return answers
 
 
