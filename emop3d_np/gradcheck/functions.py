@@ -1,5 +1,6 @@
 """The pair of functions under check, called with care: fresh copies in, one flat vector out, errors in plain words."""
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from kernels.arrays import AnyArray, FloatArray
+from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..errors import InputError
 from .forms import Form
@@ -34,6 +35,7 @@ class Pair:
         shapes, dtypes: of the outputs; whole-number outputs (indices) are allowed beside real ones and take no part.
         real: positions of the real outputs; sizes: their numbers of elements.
         output_eps: last place of the coarsest of them.
+        left_out: places of the outputs that were infinite at first.
         real_when_complex: the last call of forward gave real outputs only.
         problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
@@ -45,6 +47,8 @@ class Pair:
         floating = [i for i, array in enumerate(self.inputs) if array.dtype.kind == "f" and array.size]
         self.moved = [i for i in floating if i not in self.constant]
         self.problems = [(words, -1) for words in form.problems]
+        self.left_out: IntArray = np.empty(0, int)
+        self._leaves_out = False
 
     # --- forward
 
@@ -70,7 +74,22 @@ class Pair:
             )
         self.output_eps = max(float(np.finfo(self.dtypes[j]).eps) for j in self.real)
         self.sizes = [int(np.prod(self.shapes[j])) for j in self.real]
-        return self._flat(outputs)
+        flat = self._flat(outputs)
+        self.left_out = np.flatnonzero(np.isinf(flat))
+        return flat
+
+    def leave_out(self) -> IntArray:
+        """Take outputs that are infinite at the inputs for 0, wherever forward is called; returns their places."""
+        self._leaves_out = True
+        return self.left_out
+
+    def widened(self) -> "Pair":
+        """The same functions at the same numbers in float64; problems go to the same list."""
+        wide = copy.copy(self)
+        wide.inputs = [widened(a) for a in self.inputs]
+        wide.dtypes = [np.dtype(np.float64) if j in self.real else dtype for j, dtype in enumerate(self.dtypes)]
+        wide.output_eps = float(np.finfo(np.float64).eps)
+        return wide
 
     def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
         """Outputs at ``arrays`` as one float64 vector (``kind="c"``: complex128), NaN where forward cannot be taken."""
@@ -119,7 +138,11 @@ class Pair:
         raise IndexError(flat)
 
     def _flat(self, outputs: Sequence[AnyArray], dtype: DTypeLike = np.float64) -> AnyArray:
-        return np.concatenate([outputs[j].ravel().astype(dtype) for j in self.real])
+        parts = [outputs[j].ravel().astype(dtype, copy=False) for j in self.real]
+        flat = np.concatenate(parts) if len(parts) > 1 else parts[0].copy()
+        if self._leaves_out:
+            flat[self.left_out] = 0
+        return flat
 
     # --- backward
 
@@ -193,3 +216,8 @@ def same_bits(one: AnyArray, other: AnyArray) -> bool:
     if one.dtype.char in "gG":  # a longdouble has bytes that are no part of it
         return bool(np.array_equal(one, other, equal_nan=True) and np.array_equal(np.signbit(one), np.signbit(other)))
     return one.tobytes() == other.tobytes()
+
+
+def widened(array: AnyArray) -> AnyArray:
+    """A floating array in float64; others as they are."""
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
