@@ -10,7 +10,8 @@ decide how much is looked at in ``effort.py``.
 
 from .checker import assert_gradients, check
 from .finding import Finding
+from .frameworks import check_jax, check_torch
 from .layers import check_layer
 from .report import Report
 
-__all__ = ["Finding", "Report", "assert_gradients", "check", "check_layer"]
+__all__ = ["Finding", "Report", "assert_gradients", "check", "check_jax", "check_layer", "check_torch"]

@@ -62,7 +62,7 @@ class Form:
         if not isinstance(inputs, (tuple, list, dict)) or not inputs:
             raise InputError(f"inputs is {inputs!r:.60}; give a tuple of at least one array")
         self._forward, self._backward = forward, backward
-        self._names = _names_of_inputs(forward, inputs, names)
+        self._names = names_of(forward, inputs, names)
         whole = inputs if isinstance(inputs, dict) else tuple(inputs)
         self._inputs = Tree(whole, self._names, "input")
         self._by_name = isinstance(inputs, dict)
@@ -211,7 +211,7 @@ class Form:
         return self._inputs.parts(answer, "backward's gradient of input")
 
 
-def _names_of_inputs(forward: Callable[..., Any], inputs: Any, names: Sequence[Any] | None) -> Sequence[Any]:
+def names_of(forward: Callable[..., Any], inputs: Any, names: Sequence[Any] | None) -> Sequence[Any]:
     """What to call the inputs: ``names``, or forward's first arguments, or positions where it does not name so many."""
     count = len(inputs)
     if names is not None:
@@ -303,7 +303,7 @@ def _call(
     arguments = list(arguments)
     try:
         return function(*arguments, **(keywords or {}))
-    except (KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, MemoryError, InputError):
         raise
     except Exception as error:
         shapes = ", ".join(str(each.shape) for each in arguments if isinstance(each, np.ndarray))
