@@ -1,11 +1,12 @@
 """The pictures of these pages, drawn from the kernels and the network themselves.
 
-    python docs/tools/figures.py FOLDER      draws all of them, as .svg
+    python docs/tools/figures.py [FOLDER]      draws all of them, as .svg; default docs/figures
 
-A picture is a function here, under the name that the pages call it by; the site's build draws it anew each time.
+A picture is a function here, under the name that the pages call it by.
 """
 
 import json
+import re
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -495,8 +496,29 @@ def compare_layers(net=None):
     )
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def write(folder):
+    """Draw all pictures into ``folder``; a file whose picture is the same, to a tenth of a point, is left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FIGURES:
-        (folder / f"{name}.svg").write_bytes(draw(name))
+        path, new = folder / f"{name}.svg", draw(name)
+        if not path.exists() or not alike(path.read_text(), new.decode()):
+            path.write_bytes(new)
+            print(f"{path.name} drawn")
+
+
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|base64,[^\"]*|#[a-z][0-9a-f]{10}|id=\"[^\"]*\"", re.DOTALL)
+"""What may differ though two pictures look the same: who drew them, how images were packed, names of parts."""
+
+
+def alike(one, other):
+    """Whether two .svg files show the same: the same words, and numbers that differ by a tenth of a point at most."""
+    texts = [LEFT_OUT.sub("", text) for text in (one, other)]
+    if len({NUMBER.sub("", text) for text in texts}) > 1:
+        return False
+    first, second = (np.array([float(number) for number in NUMBER.findall(text)]) for text in texts)
+    return first.shape == second.shape and bool((np.abs(first - second) <= 0.1).all())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "figures")

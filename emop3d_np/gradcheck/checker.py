@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from . import first_calls, numeric, rules
+from . import causes, first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
@@ -109,8 +109,8 @@ def judge(
     except Stop:  # a broken rule, which the pair has noted
         pass
     unmovable = found.sum_up()
-    if case is not None and not found.findings:
-        judge_nearest(case, found)
+    if case is not None:
+        _say_more(case, found)
     for words in form.notes:
         found.note(words)
     return Report.of(found, pair.problems, unmovable, budget)
@@ -131,6 +131,13 @@ def assert_gradients(
     report = check(forward, backward, inputs, **options)
     if not report:
         raise AssertionError(str(report))
+
+
+def _say_more(case: Case, found: Found) -> None:
+    """The value nearest to what is allowed, where all are right; what is likely wrong, where one is not."""
+    if not found.findings:
+        judge_nearest(case, found)
+    found.causes = causes.likely(case, found)
 
 
 def _prepared(

@@ -126,6 +126,7 @@ class Found:
         findings: values that were looked at closely.
         kinked: elements at a kink, ``(input, place)``, with their slopes and the size that steps were relative to.
         method: the numeric side, in words.
+        causes: what is likely wrong, in words.
     """
 
     names: list[Any]
@@ -135,6 +136,7 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
     kinked: dict[tuple[int, int], tuple[Slopes, float]] = field(default_factory=dict)
     method: str = ""
+    causes: list[str] = field(default_factory=list)
 
     @classmethod
     def nothing(cls, pair: Pair) -> "Found":

@@ -1,4 +1,4 @@
-"""Every flag of run.py, once: the parser, ``--help``, the README's table and ``settings.json`` all come from here."""
+"""Every flag of run.py, once: the parser, ``--help``, ``settings.json`` and the page of flags all come from here."""
 
 import argparse
 import difflib
@@ -381,7 +381,7 @@ def table(settings: Settings) -> str:
 
 
 def markdown() -> str:
-    """The README's table of flags."""
+    """The table of ``docs/reference/flags.md``."""
     lines = ["| flag | default | what it sets |", "|---|---|---|"]
     for title, section in SETTINGS.items():
         lines.append(f"| **{title}** | | |")
