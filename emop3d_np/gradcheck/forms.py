@@ -133,7 +133,7 @@ class Form:
     def _run(self, arrays: Sequence[AnyArray]) -> tuple[Tree, Any]:
         """Call forward: its outputs, and what it kept for backward."""
         leaves = self._inputs.leaves_of(arrays)
-        result = _call("forward", self._forward, *self._arguments(leaves))
+        result = call("forward", self._forward, *self._arguments(leaves))
         self._inputs.write_back(leaves, arrays)
         if self._takes_cache is None:
             self._takes_cache = self._looks_like_cache(result)
@@ -182,7 +182,7 @@ class Form:
             d = leaves[0] if bare else (leaves[0],)
         taken = len(by_position) + sum(name in (self._takes or ()) for name in by_name)
         separate = is_sequence(d) and len(d) > 1 and self._takes is not None and len(self._takes) == len(d) + taken
-        answer = _call("backward", self._backward, [*(d if separate else [d]), *by_position], by_name)
+        answer = call("backward", self._backward, [*(d if separate else [d]), *by_position], by_name)
         self._inputs.write_back(inputs, arrays)
         outputs.write_back(leaves, d_outputs)
         return self._matched(answer)
@@ -292,7 +292,7 @@ def _in_order(answer: Mapping[str, Any], names: Sequence[Any]) -> list[Any]:
     return [given.get(name) for name in names]
 
 
-def _call(
+def call(
     name: str, function: Callable[..., Any], arguments: Iterable[Any], keywords: Mapping[str, Any] | None = None
 ) -> Any:
     """Call a function of the user.

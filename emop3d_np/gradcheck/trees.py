@@ -84,11 +84,12 @@ class Tree:
         arrays, names: of all leaves; a complex leaf has two, ``z.real`` and ``z.imag``.
         owners: of each array the part of the tree, counted from 0, that it belongs to.
         has_complex: whether a leaf is complex.
+        is_whole: it is one part, not a sequence or dict of parts.
     """
 
     def __init__(self, template: Any, names: Sequence[Any] | str, what: str) -> None:
         """``names``: of the parts of a sequence or dict, or of the whole; ``what``: an "input", an "output"."""
-        self.template, self._whole = template, isinstance(names, str)
+        self.template, self.is_whole = template, isinstance(names, str)
         if isinstance(names, str):
             self._parts = [(names, template)]
         else:
@@ -108,7 +109,7 @@ class Tree:
 
     def filled(self, leaves: Iterable[Any]) -> Any:
         """The tree with other ``leaves``."""
-        return rebuilt(self.template, iter(leaves), top=not self._whole)
+        return rebuilt(self.template, iter(leaves), top=not self.is_whole)
 
     def write_back(self, leaves: Sequence[Any], arrays: Sequence[AnyArray]) -> None:
         """Write what a function changed in complex ``leaves`` into the ``arrays`` that they were made of."""
