@@ -10,7 +10,9 @@ CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pages pictures mutants bench bench-gradients bench-peers test-peers bench-cuda-ptx clean
+SECONDS ?= 60
+
+.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pages pictures mutants bench bench-gradients bench-peers test-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -76,6 +78,9 @@ mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the t
 
 test-peers: $(PEERS)/ready  ## functions of PyTorch and JAX put to the gradient checker, in the peers' environment
 	$(PEERS)/bin/python -m pytest -q tests/gradcheck/test_frameworks.py
+
+fuzz: $(VENV)/dev  ## every file format and every command's flags, damaged at random, each for SECONDS: make fuzz SECONDS=3600
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --first $(or $(FIRST),0)
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md

@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 from conftest import JIT
 
+import emop3d_np as emo
 from emop3d_np import commands
 from emop3d_np.training import flags
 
@@ -223,3 +225,51 @@ def test_walks_print_what_the_page_says(tool, page, script):
     if script != "descent":
         assert abs(shares[0][-1] - shares[1][-1]) < 0.1
         assert shares[0][-1] > 2 * CHANCE
+
+
+@pytest.fixture(scope="module")
+def walks():
+    """The scripts layer.py and train.py as modules."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS / "walks")
+        import layer
+        import train
+    return layer, train
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("field", "strides", "block"),
+    [
+        ((3, 4, 4), (1, 1, 1), (2, 2)),
+        ((3, 3, 3), (1, 1, 1), (2, 2)),
+        ((3, 5, 5), (1, 1, 1), (2, 3)),
+        ((2, 3, 4), (1, 2, 1), (1, 2)),
+    ],
+)
+def test_windows_decide_the_sizes_of_the_walks(walks, monkeypatch, field, strides, block):
+    """Other windows make another network, the one that the package calls so, and its loss and gradients."""
+    layer, train = walks
+    for walk in walks:
+        monkeypatch.setattr(walk, "FIELD", field)
+        monkeypatch.setattr(walk, "STRIDES", strides)
+    monkeypatch.setattr(train, "BLOCK", block)
+    monkeypatch.setattr(train, "CLIP", (9, 20, 19, 1))
+    net = emo.EmoP3D(
+        (9, 20, 19, 1), receptive_field=field, strides=strides, pool=(3, *block), dtype="float64", backend="reference"
+    )
+    rng = np.random.default_rng(0)
+    p = train.initial_parameters(rng)
+    net.load_parameters(p)
+    x, labels = rng.standard_normal((2, 9, 20, 19, 1)), np.array([1, 5])
+    logits, saved = train.forward(x, p)
+    dx, g = train.backward(logits, labels, saved, p)
+    _, due = net.loss_and_gradients(x, labels, input_gradient=True)
+    np.testing.assert_allclose(dx, due["input"], rtol=0, atol=1e-12)
+    for name in p:
+        np.testing.assert_allclose(g[name], due[name], rtol=0, atol=1e-12, err_msg=name)
+    z = layer.k.weighted_sum(x[:1], p["L1WS/weights"], p["L1WS/bias"], field, strides)
+    for way in (layer.as_loops, layer.as_product_and_box_sum):
+        np.testing.assert_allclose(way(x[:1], p["L1WS/weights"], p["L1WS/bias"]), z, rtol=0, atol=1e-12)
+    monkeypatch.setattr(layer, "CLIP", (9, 20, 19, 1))
+    assert layer.parameters(rng)["bias"].shape[:-1] == p["L1WS/bias"].shape[:-1]

@@ -276,25 +276,41 @@ def softmax():
     return made
 
 
+VALLEY = np.array([1.0, 25.0])
+"""Curvature of a valley along it and across it: the gradient at ``w`` is ``VALLEY * w``."""
+
+
+def best_in_valley():
+    """The optimisers at the constant settings that are best for the valley, by name (Lessard et al., 2016, table 1)."""
+    least, most = VALLEY
+    root = np.sqrt(3 * most / least + 1)
+    return {
+        "gradient descent": optimizers.GradientDescent(2 / (most + least)),
+        "momentum": optimizers.Momentum(
+            4 / (np.sqrt(most) + np.sqrt(least)) ** 2,
+            ((np.sqrt(most) - np.sqrt(least)) / (np.sqrt(most) + np.sqrt(least))) ** 2,
+        ),
+        "Nesterov": optimizers.Momentum(4 / (3 * most + least), (root - 2) / (root + 2), nesterov=True),
+    }
+
+
 @picture
 def momentum():
     """Three optimisers in a narrow valley, and the staircase."""
     made, (left, right) = panels(1, 2, 9, 3, width_ratios=[3, 2])
-    curvature = np.array([1.0, 25.0])
     a, b = np.meshgrid(np.linspace(-1.2, 10.5, 100), np.linspace(-2.2, 2.2, 100))
-    left.contour(a, b, curvature[0] * a**2 + curvature[1] * b**2, levels=12, colors=GREY, linewidths=0.6)
-    for name, optimizer in (
-        ("gradient descent", optimizers.GradientDescent(0.03)),
-        ("momentum", optimizers.Momentum(0.03, 0.7)),
-        ("Nesterov", optimizers.Momentum(0.03, 0.7, nesterov=True)),
-    ):
+    left.contour(a, b, VALLEY[0] * a**2 + VALLEY[1] * b**2, levels=12, colors=GREY, linewidths=0.6)
+    for name, optimizer in best_in_valley().items():
+        kept = f", µ = {optimizer.momentum:.2f}" if name != "gradient descent" else ""
         parameters = {"w": np.array([10.0, 2.0])}
         path = [parameters["w"].copy()]
         for _ in range(25):
-            optimizer.update(parameters, {"w": curvature * parameters["w"]})
+            optimizer.update(parameters, {"w": VALLEY * parameters["w"]})
             path.append(parameters["w"].copy())
-        left.plot(*np.transpose(path), ".-", lw=1.2, ms=4, label=name)
-    left.set(xticks=[], yticks=[], title="25 steps of the same rate", xlim=(-1.2, 10.5), ylim=(-2.2, 2.2))
+        left.plot(*np.transpose(path), ".-", lw=1.2, ms=4, label=f"{name}, η = {optimizer.rate:.3f}{kept}")
+    left.set(
+        xticks=[], yticks=[], title="25 steps, each at its best constant rate", xlim=(-1.2, 10.5), ylim=(-3.4, 2.2)
+    )
     left.legend(loc="lower left")
     schedule = optimizers.exponential_decay(0.00015, 15, 0.1)
     epochs = np.linspace(0, 50, 1001)
