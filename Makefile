@@ -83,7 +83,8 @@ fuzz: $(VENV)/dev  ## every file format and every command's flags, damaged at ra
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --first $(or $(FIRST),0)
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
-	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
+	$(PEERS)/bin/python bench/gradient_truth.py
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python bench/planted_gradients.py --seeds 10 --json docs/planted_gradients.json --table docs/planted_gradients.md
 
 bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README and docs/speed.md
 	$(PEERS)/bin/python bench/peers_bench.py
