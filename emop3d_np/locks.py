@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
-from .files import remove_unfinished
+from .files import NO_LINK, remove_unfinished
 
 NAME = ".writer"
 """The file that is locked; it says who has the folder."""
@@ -65,13 +65,14 @@ def _take(folder: Path) -> int | None:
     """Lock the folder's file; returns its descriptor, or None where the file system has no locks."""
     path, waited_until = folder / NAME, time.monotonic() + PATIENCE
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         try:
             _lock(file)
             # The last writer may have removed the file between our opening and locking it.
             if os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
-                os.ftruncate(file, 0)
-                os.write(file, _who().encode())
+                with suppress(OSError):  # on a full disk, it is a lock all the same
+                    os.ftruncate(file, 0)
+                    os.write(file, _who().encode())
                 return file
         except BlockingIOError:
             if time.monotonic() > waited_until:
