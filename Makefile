@@ -9,7 +9,7 @@ CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
+.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pictures mutants faults bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -68,6 +68,10 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 
 mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core
 	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
+
+faults: $(VENV)/dev  ## every command killed at every write, on a full disk, twice at once, its files damaged; an hour
+	$(BIN)/python tests/faults/fault_campaign.py --damage
+	$(BIN)/python tests/faults/fault_campaign.py --anew --kinds kill,kill-main --twice 50
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
