@@ -19,6 +19,35 @@ import fault_commands  # noqa: E402
 from fault_driver import Driver, campaign  # noqa: E402
 
 
+def put_to_all(driver, command, given):
+    """Put a command to all that was asked for, say what came of it, and return how much was wrong."""
+    failed, started = 0, time.perf_counter()
+
+    def say(what, wrong):
+        nonlocal failed, started
+        for each in wrong:
+            print("WRONG", command.name, *each)
+        seconds, started = time.perf_counter() - started, time.perf_counter()
+        print(f"{command.name}: {what}; {len(wrong)} wrong; {seconds:.0f} s", flush=True)
+        failed += len(wrong)
+
+    for kind in filter(None, given.kinds.split(",")):
+        counts, wrong = campaign(driver, [command], [kind], given.every)
+        codes = {key[3]: count for key, count in counts.items() if len(key) == 4}
+        calls = len(driver.whole(command)[1])
+        say(f"{kind} at {counts[command.name, kind]} of {calls} writes, exit codes {codes}", wrong)
+    codes, wrong = Counter(), []
+    for _ in range(given.twice):
+        found, both = driver.put_twice(command)
+        codes[str(both)] += 1
+        wrong += [("twice", each) for each in found]
+    say(f"twice at once {given.twice} times, exit codes {dict(codes)}", wrong)
+    if given.damage:
+        wrong, damaged = driver.damage(command)
+        say(f"{damaged.total()} damaged files, exit codes {dict(damaged)}", [("damage", each) for each in wrong])
+    return failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commands", nargs="*", help="names of commands (all)")
@@ -33,26 +62,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         driver = Driver(Path(folder) / "faults", anew=given.anew)
         for command in commands:
-            started = time.perf_counter()
-            kinds = [each for each in given.kinds.split(",") if each]
-            counts, wrong = campaign(driver, [command], kinds, given.every)
-            codes = Counter()
-            for number in range(given.twice):
-                found, both = driver.put_twice(command)
-                codes[str(both)] += 1
-                wrong += [(command.name, "twice", number, each) for each in found]
-            damaged = Counter()
-            if given.damage:
-                found, damaged = driver.damage(command)
-                wrong += [(command.name, "damage", 0, each) for each in found]
-            for name, kind, at, words in wrong:
-                print(f"WRONG {name}, {kind} {at}: {words}")
-            failed += len(wrong)
-            by_kind = {" ".join(map(str, key[1:])): count for key, count in counts.items()}
-            seconds = time.perf_counter() - started
-            what = f"{len(driver.whole(command)[1])} writes; {by_kind}; twice at once {dict(codes)}"
-            print(f"{command.name}: {what}; damaged files {dict(damaged)}; {len(wrong)} wrong; {seconds:.0f} s")
-            sys.stdout.flush()
+            failed += put_to_all(driver, command, given)
         driver.close()
     return bool(failed)
 

@@ -60,7 +60,7 @@ def canonical(path):
     """A file without the seconds that something took and without the settings :data:`SAME`; of a video, its frames."""
     try:
         return _canonical(path)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
         return path.read_bytes()
 
 
