@@ -194,7 +194,7 @@ def _one_writer_beside(out: Path) -> Iterator[Path]:
     """
     place = out.with_name(f".{out.name}.unfinished")
     try:
-        with only_writer(place):
+        with only_writer(place, out):
             shutil.rmtree(place / "whole", ignore_errors=True)
             try:
                 yield place / "whole"

@@ -74,7 +74,7 @@ def _canonical(path):
         rows = map(json.loads, path.read_text().splitlines())
         return json.dumps([{name: value for name, value in row.items() if name != "seconds"} for row in rows]).encode()
     if path.name == "settings.json":
-        return json.dumps({**json.loads(path.read_text()), "resume": None, "save_path": None}).encode()
+        return json.dumps(json.loads(path.read_text()) | SAME).encode()
     if path.name.endswith(".ckpt"):
         with np.load(path) as arrays:
             header = json.loads(arrays["header"].item())
