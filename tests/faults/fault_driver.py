@@ -236,6 +236,8 @@ class Driver:
             return wrong
         if outcome.code not in (0, 2) or (outcome.code == 2 and ": error: " not in last[0]):
             wrong.append(f"exit code {outcome.code}, {last[0]}")
+        if any(f" {each} " in " ".join(outcome.calls[-1:]) for each in ("remove", "unlink", "rmdir")):
+            return wrong  # what could not be removed is there
         return wrong + [f"left after an error: {name}" for name in unfinished(place)]
 
     def _wrong_with(self, rescue, result):

@@ -99,7 +99,8 @@ def _call(what, path, torn=lambda: None):
         return
     with _lock:
         number = _next(f"{what} {os.path.relpath(path, _plan.folder)}")
-        if number == _plan.at or (number > _plan.at and _plan.kind == "full" and what not in REMOVALS):
+        full = _plan.kind == "full"
+        if (number >= _plan.at and what not in REMOVALS) if full else number == _plan.at:
             if _plan.kind in ERRORS:
                 torn()
                 raise OSError(ERRORS[_plan.kind], os.strerror(ERRORS[_plan.kind]), path)
