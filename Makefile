@@ -4,12 +4,15 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 PEERS ?= .venv-peers
+DOCS ?= .venv-docs
 CUDA ?= .venv-cuda
 CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pictures mutants faults bench bench-gradients bench-peers bench-cuda-ptx clean
+SECONDS ?= 60
+
+.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pages pictures mutants faults bench bench-gradients bench-peers test-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -54,11 +57,15 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/dev  ## the pages on the mathematics, to be read without a network: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
-pictures: $(VENV)/dev  ## the pictures of README
+pages: $(VENV)/dev  ## what the pages take from the code: code, values, tables, pictures, what the walks print
+	$(BIN)/python docs/tools/pages.py
+
+pictures: $(VENV)/dev  ## the pictures of README and of the page on the drawn faces; trains for a minute
+	$(BIN)/python docs/tools/answers.py docs/answers.png
 	$(BIN)/python -m emop3d_np faces docs/faces.png
 
 bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gave: into docs/speed.md; ten minutes
@@ -73,10 +80,17 @@ faults: $(VENV)/dev  ## every command killed at every write, on a full disk, twi
 	$(BIN)/python tests/faults/fault_campaign.py --damage
 	$(BIN)/python tests/faults/fault_campaign.py --anew --kinds kill,kill-main --twice 50
 
-bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
-	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
+test-peers: $(PEERS)/ready  ## functions of PyTorch and JAX put to the gradient checker, in the peers' environment
+	$(PEERS)/bin/python -m pytest -q tests/gradcheck/test_frameworks.py
 
-bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README
+fuzz: $(VENV)/dev  ## every file format and every command's flags, damaged at random, each for SECONDS: make fuzz SECONDS=3600
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --first $(or $(FIRST),0)
+
+bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
+	$(PEERS)/bin/python bench/gradient_truth.py
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python bench/planted_gradients.py --seeds 10 --json docs/planted_gradients.json --table docs/planted_gradients.md
+
+bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README and docs/speed.md
 	$(PEERS)/bin/python bench/peers_bench.py
 	$(PEERS)/bin/python bench/tables.py
 
@@ -99,9 +113,17 @@ $(GPU)/ready: setup.cfg
 	$(GPU)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]' pytest hypothesis
 	touch $@
 
+# The extra alone: building the site needs neither the package nor what it depends on.
+EXTRA = import configparser; read = configparser.ConfigParser(); read.read("setup.cfg"); print(read["options.extras_require"]["docs"])
+
+$(DOCS)/ready: setup.cfg
+	$(PYTHON) -m venv $(DOCS)
+	$(PYTHON) -c '$(EXTRA)' | $(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
+	touch $@
+
 $(PEERS)/ready:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu pytest hypothesis
 	touch $@
 
 $(VENV)/python:
@@ -117,5 +139,5 @@ $(VENV)/dev: $(VENV)/core
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(CUDA) $(CUDA_MLIR) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(DOCS) $(PEERS) $(CUDA) $(CUDA_MLIR) $(GPU) $(VERSIONS) build *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,24 +1,31 @@
-"""The pages on the mathematics: their examples, their links, what they load; the walks.  Building them is a test."""
+"""README and the pages: their examples and commands, what they take from the code, their links; the walks; the site."""
 
 import doctest
 import os
 import re
+import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 from conftest import JIT
 
+import emop3d_np as emo
+from emop3d_np import commands
+from emop3d_np.training import flags
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCS = ROOT / "docs"
+PAGES = sorted(page for page in DOCS.rglob("*.md") if not {"tools", "walks"} & set(page.relative_to(DOCS).parts))
 FENCE = re.compile(r"^```pycon\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 CHANCE = 1 / 6
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
 def test_examples(page, monkeypatch):
     """The examples of a page in their order, as one session from the folder of the checkout."""
     monkeypatch.chdir(ROOT)
@@ -34,6 +41,96 @@ def test_examples(page, monkeypatch):
     reported = []
     results = doctest.DocTestRunner(verbose=False).run(test, out=reported.append)
     assert not results.failed, "".join(reported)
+
+
+def shell_lines(page):
+    """The commands in a page's shell blocks, as words; what is continued on the next line is one command."""
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_commands_are_such_as_there_are(page):
+    """Every command shown names flags, scripts and targets that exist, with values that are accepted."""
+    targets = re.findall(r"^(\S+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words in shell_lines(page):
+        if words[:2] == ["python", "run.py"]:
+            flags.parse(words[2:])
+        elif words[:3] == ["python", "-m", "emop3d_np"]:
+            _, rest = commands.parsers("emop3d")[words[3]].parse_known_args(words[4:])
+            assert words[3] in commands.TAKE_FLAGS or not rest, words
+        elif words[0] == "make":
+            assert set(words[1:]) <= {*targets, ".venv-peers/ready"}, words
+        elif words[0].endswith("python"):
+            assert (ROOT / words[1]).exists(), words
+        else:
+            assert words[:2] == ["pip", "install"], words
+
+
+def test_readme_is_a_front_door():
+    readme = (ROOT / "README.md").read_text()
+    assert readme.count("\n") <= 120
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", readme):
+        assert (ROOT / link).exists(), link
+
+
+@pytest.fixture(scope="module")
+def tool():
+    """The script ``docs/tools/pages.py`` as a module; it draws pictures."""
+    pytest.importorskip("matplotlib", reason="the pictures need the extra 'plots'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS / "tools")
+        import pages
+    return pages
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_and_values_are_as_in_the_source(tool, page):
+    """What a page holds of code, and of numbers that follow from it, is what the code says today: else `make pages`."""
+    text = page.read_text()
+    assert tool.written(text, run_scripts=False) == text, "run `make pages`"
+
+
+@pytest.mark.once
+def test_a_page_follows_the_source(tool):
+    """A changed line and a changed number are put right, and what is not found is an error."""
+    text = (DOCS / "fully_connected.md").read_text()
+    for right, wrong in (("return a @ weights + bias", "return a @ weights"), ("979,590<!--", "979,591<!--")):
+        assert right in text
+        assert tool.written(text.replace(right, wrong), run_scripts=False) == text
+    with pytest.raises(SystemExit, match="found 0 times"):
+        tool.written(text.replace("dense: return", "dense: retrun"), run_scripts=False)
+
+
+@pytest.mark.once
+def test_pictures_are_as_drawn(tool):
+    """Every picture is drawn anew and compared; that of the trained plane of weights only for being there."""
+    if not JIT:
+        pytest.skip("drawing faces is for compiled kernels")
+    kept = {path.stem: path.read_text() for path in (DOCS / "figures").glob("*.svg")}
+    assert set(kept) == set(tool.figures.FIGURES)
+    for name in set(kept) - {"learned_plane"}:
+        assert tool.figures.alike(kept[name], tool.figures.draw(name).decode()), f"{name}.svg: run `make pages`"
+
+
+def test_pictures_have_a_text_besides_their_caption():
+    for page in PAGES:
+        for alt, caption in re.findall(r"^!\[(.*)\]\(figures/\w+\.svg\)\n\n\*(.*)\*$", page.read_text(), re.MULTILINE):
+            assert len(alt) > 60, f"{page.name}: {alt!r} says little of what is in the picture"
+            assert alt != caption, f"{page.name}: {alt!r}"
+        assert "](figures/" not in re.sub(
+            r"^!\[.*\]\(figures/\w+\.svg\)\n\n\*.*\*$", "", page.read_text(), flags=re.MULTILINE
+        )
+
+
+def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
+    menu = re.findall(r"^ +- (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    order = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\)", (DOCS / "index.md").read_text(), re.MULTILINE)
+    assert ["index.md", *order] == menu
+    assert set(menu) == {page.name for page in DOCS.glob("*.md")}
 
 
 class Links(HTMLParser):
@@ -59,8 +156,6 @@ class Links(HTMLParser):
 def site(tmp_path_factory):
     """The site, built; in strict mode, so that a page that no menu names, or code that is not found, fails."""
     pytest.importorskip("mkdocs", reason="the pages need the extra 'docs'")
-    if not JIT:
-        pytest.skip("the build draws faces and trains, which is for compiled kernels")
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
@@ -70,8 +165,9 @@ def site(tmp_path_factory):
 
 
 def test_every_page_is_built(site):
-    pages, _ = site
-    assert {f"{page.stem}.html" for page in PAGES} <= set(pages)
+    pages, folder = site
+    assert {page.relative_to(DOCS).with_suffix(".html").as_posix() for page in PAGES} <= set(pages)
+    assert "training_pass" in (folder / "reference/api.html").read_text()
 
 
 def test_links(site):
@@ -108,13 +204,72 @@ def test_formulas_and_expressions_are_all_rendered(site):
         assert "arithmatex" not in text, name
         # In text, not in code: no TeX, no expression, no directive is left.
         prose = re.sub(r"<(pre|code|script|style).*?</\1>", "", text, flags=re.DOTALL)
-        assert not re.search(r"\{=|=\}|^///|\$\$|\\[a-z]+\{", prose, re.MULTILINE), name
+        assert not re.search(r"<!--=|^///|\$\$|\\[a-z]+\{|^\*.*\*$", prose, re.MULTILINE), name
     assert "<math" in (folder / "normalisation.html").read_text()
 
 
-@pytest.mark.parametrize("page", ["walk_layer", "walk"])
-def test_walks_learn(site, page):
-    """What a walk printed when the pages were built: on people never seen, it is right far oftener than by chance."""
-    _, folder = site
-    shares = re.findall(r"never seen +([\d.]+)%", (folder / f"{page}.html").read_text())
-    assert float(shares[-1]) / 100 > 2 * CHANCE
+@pytest.mark.once
+@pytest.mark.parametrize(("page", "script"), [("walk_layer", "layer"), ("walk", "train"), ("walk_descent", "descent")])
+def test_walks_print_what_the_page_says(tool, page, script):
+    """The same words, and the same share of people never seen, to what other orders of sums may make of it."""
+    if not JIT:
+        pytest.skip("training and drawing faces is for compiled kernels")
+    printed = tool.output(f"docs/walks/{script}.py")
+    (said,) = (
+        match[0].split("\n", 1)[1].rsplit("\n", 1)[0]
+        for match in tool.OUTPUT.finditer((DOCS / f"{page}.md").read_text())
+    )
+    number = re.compile(r" *-?\d+(\.\d+)?(e[-+]\d+)?%?")
+    assert number.sub("", printed) == number.sub("", said)
+    shares = [[float(share) / 100 for share in re.findall(r"never seen +([\d.]+)%", text)] for text in (printed, said)]
+    if script != "descent":
+        assert abs(shares[0][-1] - shares[1][-1]) < 0.1
+        assert shares[0][-1] > 2 * CHANCE
+
+
+@pytest.fixture(scope="module")
+def walks():
+    """The scripts layer.py and train.py as modules."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS / "walks")
+        import layer
+        import train
+    return layer, train
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("field", "strides", "block"),
+    [
+        ((3, 4, 4), (1, 1, 1), (2, 2)),
+        ((3, 3, 3), (1, 1, 1), (2, 2)),
+        ((3, 5, 5), (1, 1, 1), (2, 3)),
+        ((2, 3, 4), (1, 2, 1), (1, 2)),
+    ],
+)
+def test_windows_decide_the_sizes_of_the_walks(walks, monkeypatch, field, strides, block):
+    """Other windows make another network, the one that the package calls so, and its loss and gradients."""
+    layer, train = walks
+    for walk in walks:
+        monkeypatch.setattr(walk, "FIELD", field)
+        monkeypatch.setattr(walk, "STRIDES", strides)
+    monkeypatch.setattr(train, "BLOCK", block)
+    monkeypatch.setattr(train, "CLIP", (9, 20, 19, 1))
+    net = emo.EmoP3D(
+        (9, 20, 19, 1), receptive_field=field, strides=strides, pool=(3, *block), dtype="float64", backend="reference"
+    )
+    rng = np.random.default_rng(0)
+    p = train.initial_parameters(rng)
+    net.load_parameters(p)
+    x, labels = rng.standard_normal((2, 9, 20, 19, 1)), np.array([1, 5])
+    logits, saved = train.forward(x, p)
+    dx, g = train.backward(logits, labels, saved, p)
+    _, due = net.loss_and_gradients(x, labels, input_gradient=True)
+    np.testing.assert_allclose(dx, due["input"], rtol=0, atol=1e-12)
+    for name in p:
+        np.testing.assert_allclose(g[name], due[name], rtol=0, atol=1e-12, err_msg=name)
+    z = layer.k.weighted_sum(x[:1], p["L1WS/weights"], p["L1WS/bias"], field, strides)
+    for way in (layer.as_loops, layer.as_product_and_box_sum):
+        np.testing.assert_allclose(way(x[:1], p["L1WS/weights"], p["L1WS/bias"]), z, rtol=0, atol=1e-12)
+    monkeypatch.setattr(layer, "CLIP", (9, 20, 19, 1))
+    assert layer.parameters(rng)["bias"].shape[:-1] == p["L1WS/bias"].shape[:-1]

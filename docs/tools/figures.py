@@ -1,11 +1,12 @@
 """The pictures of these pages, drawn from the kernels and the network themselves.
 
-    python docs/tools/figures.py FOLDER      draws all of them, as .svg
+    python docs/tools/figures.py [FOLDER]      draws all of them, as .svg; default docs/figures
 
-A picture is a function here, under the name that the pages call it by; the site's build draws it anew each time.
+A picture is a function here, under the name that the pages call it by.
 """
 
 import json
+import re
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -275,25 +276,41 @@ def softmax():
     return made
 
 
+VALLEY = np.array([1.0, 25.0])
+"""Curvature of a valley along it and across it: the gradient at ``w`` is ``VALLEY * w``."""
+
+
+def best_in_valley():
+    """The optimisers at the constant settings that are best for the valley, by name (Lessard et al., 2016, table 1)."""
+    least, most = VALLEY
+    root = np.sqrt(3 * most / least + 1)
+    return {
+        "gradient descent": optimizers.GradientDescent(2 / (most + least)),
+        "momentum": optimizers.Momentum(
+            4 / (np.sqrt(most) + np.sqrt(least)) ** 2,
+            ((np.sqrt(most) - np.sqrt(least)) / (np.sqrt(most) + np.sqrt(least))) ** 2,
+        ),
+        "Nesterov": optimizers.Momentum(4 / (3 * most + least), (root - 2) / (root + 2), nesterov=True),
+    }
+
+
 @picture
 def momentum():
     """Three optimisers in a narrow valley, and the staircase."""
     made, (left, right) = panels(1, 2, 9, 3, width_ratios=[3, 2])
-    curvature = np.array([1.0, 25.0])
     a, b = np.meshgrid(np.linspace(-1.2, 10.5, 100), np.linspace(-2.2, 2.2, 100))
-    left.contour(a, b, curvature[0] * a**2 + curvature[1] * b**2, levels=12, colors=GREY, linewidths=0.6)
-    for name, optimizer in (
-        ("gradient descent", optimizers.GradientDescent(0.03)),
-        ("momentum", optimizers.Momentum(0.03, 0.7)),
-        ("Nesterov", optimizers.Momentum(0.03, 0.7, nesterov=True)),
-    ):
+    left.contour(a, b, VALLEY[0] * a**2 + VALLEY[1] * b**2, levels=12, colors=GREY, linewidths=0.6)
+    for name, optimizer in best_in_valley().items():
+        kept = f", µ = {optimizer.momentum:.2f}" if name != "gradient descent" else ""
         parameters = {"w": np.array([10.0, 2.0])}
         path = [parameters["w"].copy()]
         for _ in range(25):
-            optimizer.update(parameters, {"w": curvature * parameters["w"]})
+            optimizer.update(parameters, {"w": VALLEY * parameters["w"]})
             path.append(parameters["w"].copy())
-        left.plot(*np.transpose(path), ".-", lw=1.2, ms=4, label=name)
-    left.set(xticks=[], yticks=[], title="25 steps of the same rate", xlim=(-1.2, 10.5), ylim=(-2.2, 2.2))
+        left.plot(*np.transpose(path), ".-", lw=1.2, ms=4, label=f"{name}, η = {optimizer.rate:.3f}{kept}")
+    left.set(
+        xticks=[], yticks=[], title="25 steps, each at its best constant rate", xlim=(-1.2, 10.5), ylim=(-3.4, 2.2)
+    )
     left.legend(loc="lower left")
     schedule = optimizers.exponential_decay(0.00015, 15, 0.1)
     epochs = np.linspace(0, 50, 1001)
@@ -495,8 +512,29 @@ def compare_layers(net=None):
     )
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def write(folder):
+    """Draw all pictures into ``folder``; a file whose picture is the same, to a tenth of a point, is left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FIGURES:
-        (folder / f"{name}.svg").write_bytes(draw(name))
+        path, new = folder / f"{name}.svg", draw(name)
+        if not path.exists() or not alike(path.read_text(), new.decode()):
+            path.write_bytes(new)
+            print(f"{path.name} drawn")
+
+
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|base64,[^\"]*|#[a-z][0-9a-f]{10}|id=\"[^\"]*\"", re.DOTALL)
+"""What may differ though two pictures look the same: who drew them, how images were packed, names of parts."""
+
+
+def alike(one, other):
+    """Whether two .svg files show the same: the same words, and numbers that differ by a tenth of a point at most."""
+    texts = [LEFT_OUT.sub("", text) for text in (one, other)]
+    if len({NUMBER.sub("", text) for text in texts}) > 1:
+        return False
+    first, second = (np.array([float(number) for number in NUMBER.findall(text)]) for text in texts)
+    return first.shape == second.shape and bool((np.abs(first - second) <= 0.1).all())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "figures")

@@ -22,26 +22,30 @@ EPOCHS, BATCH, RATE, MOMENTUM, DECAY = 20, 20, 0.01, 0.9, 0.03
 def as_loops(x, weights, bias):
     """The formula as it is usually drawn: every output looks at all of its window."""
     z = np.empty((len(x), *bias.shape))
-    for n, d, h, w, f in np.ndindex(z.shape):
-        window = x[n, d : d + 3, h : h + 4, w : w + 4, :]
-        z[n, d, h, w, f] = bias[d, h, w, f] + (window * weights[:, h : h + 4, w : w + 4, :, f]).sum()
+    for n, *place, f in np.ndindex(z.shape):
+        # frames, rows and columns of the window at this place
+        ds, hs, ws = (slice(s * q, s * q + r) for q, r, s in zip(place, FIELD, STRIDES, strict=True))
+        z[(n, *place, f)] = bias[(*place, f)] + (x[n, ds, hs, ws, :] * weights[:, hs, ws, :, f]).sum()
     return z
 
 
 def as_product_and_box_sum(x, weights, bias):
     """The same: what one pixel contributes does not depend on the window, so it is computed once."""
     frames, rows, columns, _ = bias.shape
-    p = sum(x[:, i : i + frames, ..., None] * weights[i] for i in range(3)).sum(axis=-2)
-    down = sum(p[:, :, j : j + rows] for j in range(4))
-    return bias + sum(down[:, :, :, j : j + columns] for j in range(4))
+    (rd, rh, rw), (sd, sh, sw) = FIELD, STRIDES
+    p = sum(x[:, i::sd][:, :frames, ..., None] * weights[i] for i in range(rd)).sum(axis=-2)
+    down = sum(p[:, :, j::sh][:, :, :rows] for j in range(rh))
+    return bias + sum(down[:, :, :, j::sw][:, :, :, :columns] for j in range(rw))
 
 
 def parameters(rng):
-    d, h, w, c = CLIP
-    out = (d - 2, h - 3, w - 3, MAPS)
+    """The clip and the window alone decide the sizes."""
+    *clip, c = CLIP
+    windows = (-((size - r + 1) // -s) for size, r, s in zip(clip, FIELD, STRIDES, strict=True))  # rounded up
+    out = (*windows, MAPS)
     features = np.prod(out)
     return {
-        "weights": rng.uniform(-0.05, 0.05, (3, h, w, c, MAPS)),
+        "weights": rng.uniform(-0.05, 0.05, (FIELD[0], *clip[1:], c, MAPS)),
         "bias": np.zeros(out),
         "votes": rng.uniform(-1, 1, (features, CLASSES)) * np.sqrt(6 / (features + CLASSES)),
         "shrug": np.zeros(CLASSES),

@@ -22,22 +22,33 @@ EPOCHS, BATCH, RATE, MOMENTUM, DECAY = 20, 20, 0.003, 0.9, 0.03
 
 
 # --- Parameters.
-def initial_parameters(rng):
-    """Glorot's uniform values, in the order of the layers; the windows alone decide the sizes."""
-    d, h, w, c = CLIP
-    h2, w2 = (h - 3) // 2, (w - 3) // 2  # after the first window and the blocks of the pool
-    shapes = {
-        "L1WS/weights": (3, h, w, c, MAPS),
-        "L1WS/bias": (d - 2, h - 3, w - 3, MAPS),
-        "L3P/weights": (1, h2, w2, MAPS),
-        "L3P/bias": (d - 4, 1, 1, MAPS),
-        "L5WS/weights": (3, h2, w2, MAPS, MAPS),
-        "L5WS/bias": (d - 6, h2 - 3, w2 - 3, MAPS),
-        "FC_OUT/weights": ((d - 6) * (h2 - 3) * (w2 - 3) * MAPS, CLASSES),
+def windows(sizes):
+    """How many windows fit into so many frames, rows and columns."""
+    return tuple(-((size - r + 1) // -s) for size, r, s in zip(sizes, FIELD, STRIDES, strict=True))  # rounded up
+
+
+def shapes():
+    """Of the parameters, in the order of the layers: the clip and the windows alone decide the sizes."""
+    *clip, c = CLIP
+    d1, h1, w1 = windows(clip)
+    d3, h3, w3 = d1 - RUN + 1, h1 // BLOCK[0], w1 // BLOCK[1]
+    d5, h5, w5 = windows((d3, h3, w3))
+    return {
+        "L1WS/weights": (FIELD[0], *clip[1:], c, MAPS),
+        "L1WS/bias": (d1, h1, w1, MAPS),
+        "L3P/weights": (1, h3, w3, MAPS),
+        "L3P/bias": (d3, 1, 1, MAPS),
+        "L5WS/weights": (FIELD[0], h3, w3, MAPS, MAPS),
+        "L5WS/bias": (d5, h5, w5, MAPS),
+        "FC_OUT/weights": (d5 * h5 * w5 * MAPS, CLASSES),
         "FC_OUT/bias": (CLASSES,),
     }
+
+
+def initial_parameters(rng):
+    """Glorot's uniform values; every position of a plane counts as an input, as in the original."""
     parameters = {}
-    for name, shape in shapes.items():
+    for name, shape in shapes().items():
         inputs, outputs = shape[-2] if len(shape) > 1 else shape[-1], shape[-1]
         limit = np.sqrt(6 / (np.prod(shape[:-2]) * (inputs + outputs)))
         parameters[name] = rng.uniform(-limit, limit, shape)
@@ -84,11 +95,17 @@ def backward(logits, labels, saved, p):
 
 
 # --- Training: momentum, and a look at people never seen.
-def main():
-    rng = np.random.default_rng(0)
+def clips_and_labels():
+    """Clips of forty people to learn from and of twenty others, never seen, and the labels of both."""
     clips, labels, _ = drawn_faces(240, 0, 40, shape=CLIP, degree="easy")
     unseen, answers, _ = drawn_faces(120, 40, 20, shape=CLIP, degree="easy")
     clips, unseen = (k.standardize(each.astype(float), epsilon=0) for each in (clips, unseen))
+    return clips, labels, unseen, answers
+
+
+def main():
+    rng = np.random.default_rng(0)
+    clips, labels, unseen, answers = clips_and_labels()
     p = initial_parameters(rng)
     velocity = {name: np.zeros_like(w) for name, w in p.items()}
     print(f"{sum(w.size for w in p.values()):,} parameters, {len(clips)} clips of {CLIP}")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
+from ..reading import is_whole, listed, read_json, require
+from . import record
+from .classes import require_names
 from .clips import ClipSet
 
 WHOLE = 1 << 26
@@ -54,6 +58,49 @@ def describe(training: ClipSet, validation: ClipSet | None = None) -> dict[str, 
     return {"class_names": list(training.class_names), "record": record, **described}
 
 
+def read(path: str | Path) -> dict[str, Any]:
+    """What a file says of a training set and its classes, which :func:`describe` made.
+
+    Raises:
+        InputError: it is damaged, or lacks one of them.
+    """
+    described = read_json(path)
+    for name in ("class_names", "training"):
+        require(bool(described.get(name)), str(path), name, described.get(name))
+    require_form(described, str(path))
+    return described
+
+
+def require_form(described: Any, where: str, classes: int | None = None) -> None:
+    """Refuse what :func:`describe` cannot have made; what an older version does not say may be missing.
+
+    Args:
+        described: what was read.
+        where: what it was read from, for messages.
+        classes: how many classes there must be; default None, any number.
+
+    Raises:
+        InputError: a value cannot be.
+    """
+    require(isinstance(described, dict), where, "data", described)
+    names = described.get("class_names")
+    if names is not None:
+        fits = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        require(fits and len(names) == (classes or len(names)), where, "class_names", names)
+        require_names(names, where)
+    made = described.get("record")
+    if made is not None:
+        require(isinstance(made, dict), where, "record", made)
+        own = record.from_dict(made, f"{where}, its record").class_names
+        require(own == tuple(names or ()), where, "record", made)
+    for part in ("training", "validation"):
+        found = described.get(part)
+        if found is not None:
+            fits = isinstance(found, dict) and is_whole(found.get("count"), 1)
+            fits = fits and all(isinstance(found.get(name), str) for name in PARTS if name != "count")
+            require(fits, where, part, found)
+
+
 def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, advice: str) -> None:
     """Refuse to go on with other clips.
 
@@ -76,7 +123,7 @@ def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, 
             differing += [f"{words} of the {part} set" for words in names]
     names_then, names_now = before.get("class_names"), now["class_names"]
     if names_then and names_then != names_now:
-        differing.append(f"the classes ({', '.join(names_then)}; now {', '.join(names_now)})")
+        differing.append(f"the classes ({listed(names_then)}; now {listed(names_now)})")
     if differing:
         raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
 

@@ -1,0 +1,116 @@
+"""How MkDocs makes the site of these pages: formulas become MathML, pictures get captions; all of it without a network.
+
+It needs the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
+"""
+
+import html
+import re
+from io import BytesIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
+
+FONT = "fonts/math.woff"
+
+# --- Marks for those who read the source.
+
+DOCSTRINGS = re.compile(r"^`[\w.]+`\n\n<!--: ([\w.]+) -->$", re.MULTILINE)
+"""A name whose docstring, and those of what is in it, the site shows in its place."""
+
+VALUE_MARKS = re.compile(r"<!--= .*? -->|<!--/-->", re.DOTALL)
+STEP = re.compile(r'^<div class="step">$(.*?)^</div>$', re.DOTALL | re.MULTILINE)
+"""What stands in one is Markdown, as it is on a Git host; here that takes a block, since a formula may hold a `<`."""
+
+STATEMENT = re.compile(r'(title="(?:\w+/)*(\w+/\w+\.py)): [^"]*"')
+"""Of a title that names a source and what is taken from it, the place is shown and not how the statement begins."""
+
+# --- Pictures.
+
+PICTURE = re.compile(r"<p>(?P<picture><img [^>]*>)</p>\s*<p><em>(?P<caption>.*?)</em></p>", re.DOTALL)
+FIGURE = """<figure>
+<div class="scroll">{picture}</div>
+<figcaption>{caption}</figcaption>
+</figure>"""
+
+# --- Formulas.
+
+MATHML = "{http://www.w3.org/1998/Math/MathML}"
+ElementTree.register_namespace("", MATHML[1:-1])
+PRIMES = ("\N{PRIME}", "\N{DOUBLE PRIME}", "\N{TRIPLE PRIME}")
+FORMULA = re.compile(
+    r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
+)
+
+
+def mathml(match):
+    """MathML of one formula that arithmatex marked; what \\qquad keeps apart may stand on lines of its own."""
+    tex = html.unescape(match["tex"])
+    if match["open"] == "(":
+        return converted(tex, "inline")
+    parts = " ".join(converted(part, "block") for part in tex.split(r"\qquad"))
+    return f'<div class="formula">{parts}</div>'
+
+
+def converted(tex, display):
+    """One formula, with the converter's marks exchanged for such as browsers draw well."""
+    try:
+        root = ElementTree.fromstring(convert(tex, display=display))
+    except ElementTree.ParseError:
+        root = None
+    if root is None or any("\\" in (each.text or "") for each in root.iter()):
+        raise PluginError(f"the converter does not know all of {tex}")
+    for parent in list(root.iter()):
+        for place, each in enumerate(parent):
+            if each.tag == f"{MATHML}mover" and each[1].text == "\N{HORIZONTAL BAR}":
+                # A bar as long as what is under it: a border.
+                parent[place] = each[0]
+                each[0].set("class", "bar")
+            elif each.tag == f"{MATHML}msup" and each[1].text in PRIMES:
+                # The font draws a prime raised already; as a superscript it would be raised twice.
+                each.tag, each[1].tag = f"{MATHML}mrow", f"{MATHML}mo"
+                each[1].attrib.update(lspace="0", rspace="0")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def math_font():
+    """STIX Two Math out of the package ziamath, only the signs that a page may show, as a web font."""
+    import ziamath
+    from fontTools import subset
+
+    options = subset.Options(flavor="woff", layout_features=["*"], notdef_outline=True)
+    path = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"
+    font = subset.load_font(str(path), options)
+    subsetter = subset.Subsetter(options)
+    ranges = [(0x20, 0x17F), (0x370, 0x3FF), (0x2000, 0x22FF), (0x2308, 0x230B), (0x23B0, 0x23E1), (0x1D400, 0x1D7FF)]
+    subsetter.populate(unicodes=[sign for first, last in ranges for sign in range(first, last + 1)])
+    subsetter.subset(font)
+    written = BytesIO()
+    subset.save_font(font, written, options)
+    return written.getvalue()
+
+
+# --- What MkDocs calls.
+
+
+def on_files(files, config):
+    files.append(File.generated(config, FONT, content=math_font()))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    markdown = DOCSTRINGS.sub(r"::: \1", markdown)
+    markdown = STEP.sub(r"/// html | div.step\1///", VALUE_MARKS.sub("", markdown))
+    return STATEMENT.sub(r'title="\2"', markdown)
+
+
+def on_post_page(output, page, config):
+    # The theme forgets to name its dialog.
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+
+
+def on_page_content(content, page, config, files):
+    content = PICTURE.sub(lambda match: FIGURE.format(**match.groupdict()), content)
+    return FORMULA.sub(mathml, content)
