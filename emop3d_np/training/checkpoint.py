@@ -19,7 +19,7 @@ from .. import files
 from ..datasets.identity import require_form
 from ..datasets.record import Record, from_dict
 from ..errors import InputError
-from ..reading import is_number, is_whole, json_object, read_npz, reading, require
+from ..reading import is_number, is_whole, json_object, read_npz, reading, require, short
 from . import flags
 
 FORMAT = 2
@@ -103,7 +103,8 @@ def load(path: str | Path) -> Checkpoint:
         header_array = arrays.pop("header")
         header = json_object(header_array.item())
         if header["format"] not in (1, FORMAT):
-            raise InputError(f"{where} has format {header['format']!r}; this version reads formats 1 and {FORMAT}")
+            found = short(repr(header["format"]))
+            raise InputError(f"{where} has format {found}; this version reads formats 1 and {FORMAT}")
         if header["format"] == FORMAT:
             if arrays.pop("header_checksum").item() != _checksum(header_array):
                 raise ValueError("its header does not agree with its checksum")
