@@ -58,9 +58,7 @@ def given_a_second_chance(first: Judged, pair: Pair, budget: Budget, judge: Call
 # --- At a kink
 
 
-def _beside_the_kink(
-    report: Report, case: Case, pair: Pair, budget: Budget, judge: Callable[..., Judged]
-) -> Report:
+def _beside_the_kink(report: Report, case: Case, pair: Pair, budget: Budget, judge: Callable[..., Judged]) -> Report:
     """The report of a check beside the point where that is right; else the one that was there."""
     beside = copy.copy(pair)
     beside.inputs = _moved(pair.inputs, case, tol.BESIDE, np.random.default_rng(1))
@@ -147,9 +145,7 @@ def _between(here: FloatArray, around: FloatArray, slack: float) -> bool:
 # --- A forward pass that jumps
 
 
-def _if_forward_jumps(
-    report: Report, case: Case, pair: Pair, budget: Budget, judge: Callable[..., Judged]
-) -> Report:
+def _if_forward_jumps(report: Report, case: Case, pair: Pair, budget: Budget, judge: Callable[..., Judged]) -> Report:
     """The report of a check that takes the jumps of forward for rounding, if there are some and it is right."""
     calls = tol.JUMP_POINTS + tol.JUMP_HALVINGS * (2 * tol.JUMP_ORDER + 1)
     if budget.left(1) < calls * case.forward_seconds:

@@ -47,7 +47,12 @@ def widened(point: Point, precision: Precision, answers: Answers, found: Found) 
 
 
 def _is_double(gradient, shape):
-    return gradient is not None and gradient.dtype == np.float64 and gradient.shape == shape and np.isfinite(gradient).all()
+    return (
+        gradient is not None
+        and gradient.dtype == np.float64
+        and gradient.shape == shape
+        and np.isfinite(gradient).all()
+    )
 
 
 def _fine(wide: Point, answers: Answers, gradients: Gradients) -> bool:

@@ -21,9 +21,9 @@ SINGLES_COST, SINGLES = 0.5, 0.3
 the second is spent."""
 ALL_ELEMENTS, CALLS_PER_ELEMENT = 0.5, 2.5
 """All elements are gone through where that takes less than this share, at so many calls of forward per element."""
-FIRST_LOOKS = 0.85
+FIRST_LOOKS = 0.8
 """First looks at elements end here."""
-CLOSE_LOOKS = 1.0
+CLOSE_LOOKS = 0.9
 """Looks by all steps end here, ..."""
 FEWEST_CLOSE_LOOKS, MOST_WRONG = 8, 40
 """... but for so many of them, and also when this many elements proved wrong."""
@@ -35,8 +35,8 @@ LADDER_CALLS = 30
 TIES, TIE_GRADIENTS = 1.0, 1.0
 """Pairs at a kink are moved until the first share is spent, the ties found are judged until the second is."""
 
-NAMING = 1.0
-"""What is likely wrong is looked for until this share is spent."""
+NAMING = 0.1
+"""What is likely wrong is looked for in this share, counted from there."""
 
 # --- Numbers of things
 
@@ -58,10 +58,14 @@ ALL_PAIRS = 9
 
 JACOBIAN_NUMBERS, MASKED_NUMBERS = 4e6, 1e6
 """Of a wrong input so many slopes are kept, and gone through output by output, to find what is likely wrong."""
+SHORTEST_CALL = 1e-5
+"""Seconds that a call of forward takes at least, with what is done around it."""
 FEWEST_KNOWN = 12
 """Fewer elements are too few to name a mistake by."""
 MOST_AXES = 5
 """Orders of more axes than this are not tried."""
+LONGEST_WINDOW = 32
+"""Longer windows are not tried without one of their ends."""
 PLACES_SAID = 6
 """So many places of an axis are listed in a sentence."""
 MOST_ROWS, MOST_MATCHED, MOST_PLACES = 64, 4096, 32

@@ -15,9 +15,7 @@ from .point import Point, size_of
 from .state import Found, Precision, Stop
 
 
-def first_outputs(
-    pair: Pair, rng: np.random.Generator, found: Found, budget: Budget
-) -> tuple[FloatArray, FloatArray]:
+def first_outputs(pair: Pair, rng: np.random.Generator, found: Found, budget: Budget) -> tuple[FloatArray, FloatArray]:
     """Call forward at the inputs: its outputs must be finite, and the same every time.
 
     Returns:
@@ -140,7 +138,9 @@ def measure_precision(
     moved = [point.base[i] for i in point.pair.moved]
     top = max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in moved), default=0.0)
     floor = float(np.abs(point.at).max(initial=0)) * min(1.0, tol.LONGEST / max(top, 1.0))
-    return Precision(eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise, floor=floor)
+    return Precision(
+        eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise, floor=floor
+    )
 
 
 def _inputs_eps(pair: Pair) -> float:

@@ -59,7 +59,7 @@ class Pair:
             InputError: forward raises, changes its inputs, or returns something other than real arrays.
         """
         arrays = self._copies(self.inputs)
-        with _quiet():
+        with quiet():
             outputs = self.form.forward(*arrays)
         for name, array, before in zip(self.form.names, arrays, self.inputs, strict=True):
             if not same_bits(array, before):
@@ -94,7 +94,7 @@ class Pair:
     def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
         """Outputs at ``arrays`` as one float64 vector (``kind="c"``: complex128), NaN where forward cannot be taken."""
         try:
-            with _quiet():
+            with quiet():
                 if kind == "c":  # a cast that drops the imaginary part drops the derivative
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 outputs = self.form.forward(*self._copies(arrays))
@@ -120,7 +120,7 @@ class Pair:
     def try_forward(self, arrays: Sequence[AnyArray]) -> None:
         """Call forward and forget what comes of it."""
         try:
-            with _quiet():
+            with quiet():
                 self.form.forward(*self._copies(arrays))
         except (KeyboardInterrupt, MemoryError):
             raise
@@ -174,7 +174,7 @@ class Pair:
         given, copies = self._copies(d_outputs), self._copies(arrays)
         if layout is not None:
             given = [layout(each) if each.ndim else each for each in given]  # a scalar has one layout
-        with _quiet():
+        with quiet():
             answer = self.form.backward(given, *copies)
         gradients = [self._checked_gradient(i, each) for i, each in enumerate(answer)]
         for what, before, after in (("input", arrays, copies), ("incoming gradient", d_outputs, given)):
@@ -202,7 +202,7 @@ class Pair:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No warnings, of NumPy's arithmetic or others."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

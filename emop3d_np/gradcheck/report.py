@@ -31,6 +31,8 @@ class Report:
         notes: what a reader should know beside.
         causes: what is likely wrong, a sentence each; empty where nothing is right or nothing fits.
         ratios: for each input an array of its shape: share of the allowed error, NaN where it was not judged.
+        errors: of wrong inputs, by position: what backward says less what it should say, for the first incoming
+            gradient; an array of the input's shape, NaN where that is not known.
         method: the numeric side.
         seconds, budget: time taken, and the time that was given (None: no limit).
         decided: nothing was left without a verdict.
@@ -44,6 +46,7 @@ class Report:
     problems: list[str]
     notes: list[str]
     ratios: list[FloatArray | None] = field(repr=False)
+    errors: dict[int, FloatArray] = field(default_factory=dict, repr=False)
     causes: list[str] = field(default_factory=list)
     method: str = ""
     seconds: float = 0.0
@@ -69,6 +72,10 @@ class Report:
         # An element says more than a direction; one element is listed once.
         findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.along, -f.ratio))
         findings = list({(f.array, f.index, f.along): f for f in reversed(findings)}.values())[::-1]
+        for row in found.rows:
+            row.verdict = _verdict(
+                row, findings, [words for words, i in broken if i >= 0 and found.names[i] == row.name]
+            )
         unseen = [
             row.name
             for row, ratios in zip(found.rows, found.ratios, strict=True)
@@ -86,6 +93,7 @@ class Report:
             decided=decided,
             notes=found.notes,
             ratios=found.ratios,
+            errors=found.errors,
             causes=found.causes,
             method=found.method,
             seconds=budget.spent,
@@ -134,20 +142,21 @@ class Report:
             lines.append("")
         width = max([len(str(row.name)) for row in self.inputs] + [5])
         head = f"{'input':<{width}} {'shape':<20} {'dtype':<8} {'elements':>18} {'directions':>10}"
-        lines.append(f"{head} {'kinks':>6} {'ties':>5} {'of allowed':>10}")
+        lines.append(f"{head} {'kinks':>6} {'ties':>5}  verdict")
         for row in self.inputs:
             size = math.prod(row.shape)
-            worst = max([row.worst_direction] + ([] if math.isnan(row.worst) else [row.worst]))
             judged = f"{row.elements} of {size}"
             shape = "x".join(map(str, row.shape)) or "scalar"
-            share = f"{100 * worst:.2g} %" if row.elements or row.directions else "-"
             line = f"{row.name!s:<{width}} {shape:<20} {row.dtype:<8} {judged:>18} {row.directions:>10}"
-            lines.append(f"{line} {row.kinks:>6} {row.ties:>5} {share:>10}")
+            lines.append(f"{line} {row.kinks:>6} {row.ties:>5}  {row.verdict}")
         kinks = sum(row.kinks for row in self.inputs)
         if kinks:
             lines.append(f"at {kinks} elements with a kink, any value between the one-sided slopes was accepted")
         lines += [f"note: {words}" for words in self.notes]
-        lines += [f"worst = {100 * self.share:.3g} % of what is allowed"]
+        if self.share <= 1:
+            lines.append(f"worst = {100 * self.share:.3g} % of what is allowed")
+        elif self.worst is not None and not self.problems:
+            lines.append(f"worst: {self.worst.place}: {self.worst.verdict}")
         return "\n".join(lines)
 
     def _looked_at(self) -> str:
@@ -165,8 +174,8 @@ class Report:
             "passed": self.passed, "verdict": self.verdict, "undecided": self.undecided, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
             "seconds": self.seconds, "budget": self.budget, "problems": self.problems, "notes": self.notes,
             "likely": self.causes,
-            "worst": asdict(self.worst) if self.worst else None,
-            "findings": [asdict(finding) for finding in self.findings[:100]],
+            "worst": asdict(self.worst) | {"verdict": self.worst.verdict} if self.worst else None,
+            "findings": [asdict(finding) | {"verdict": finding.verdict} for finding in self.findings[:100]],
             "inputs": [asdict(row) for row in self.inputs],
         }  # fmt: skip
         return {name: _plain(value) for name, value in what.items()}
@@ -174,6 +183,21 @@ class Report:
     def json(self) -> str:
         """:meth:`as_dict` as text."""
         return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+
+def _verdict(row: InputRow, findings: Sequence[Finding], broken: Sequence[str]) -> str:
+    """What is to be said of one input: its worst finding, a broken rule, or what part of the allowed error it uses."""
+    wrong = [finding for finding in findings if finding.ratio > 1 and finding.array == row.name]
+    if wrong:
+        return wrong[0].verdict
+    shares = _shares([], [row])
+    if broken or max(shares) > 1:
+        return "a rule is broken" if broken else "wrong"
+    if not row.elements and not row.directions:
+        return "not judged"
+    if row.undecided:
+        return f"{row.undecided} not decided"
+    return f"{100 * max(shares):.2g} % of what is allowed"
 
 
 def _shares(findings: Sequence[Finding], rows: Sequence[InputRow]) -> list[float]:

@@ -19,9 +19,7 @@ from .point import Point, nudged
 from .state import Answers, Found, Precision, Stop, index_of
 
 
-def ask_and_test(
-    point: Point, precision: Precision, rng: np.random.Generator, found: Found, budget: Budget
-) -> Answers:
+def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, found: Found, budget: Budget) -> Answers:
     """Put the rules to backward; returns its answers, by which the elements are judged later.
 
     Raises:
@@ -150,7 +148,9 @@ def _test_independence(pair: Pair, d: FloatArray, first: Gradients, judged: list
         found.note("backward relies on what the last forward kept, not on its arguments; forward is called before it")
 
 
-def input_rounding(pair: Pair, grade: float, d: FloatArray, first: Gradients, judged: list[int]) -> dict[int, FloatArray]:
+def input_rounding(
+    pair: Pair, grade: float, d: FloatArray, first: Gradients, judged: list[int]
+) -> dict[int, FloatArray]:
     """What one last place of the inputs changes in the gradient, for each input; values that tie are moved alike."""
     changes = []
     for salt in range(tol.INPUT_NUDGES):

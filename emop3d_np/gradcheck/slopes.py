@@ -168,7 +168,20 @@ def _slopes(steps, above, below, at, noise, limits, start):
         rounding = noise / steps[np.minimum(chosen + 1, len(steps) - 1)]
         vague = unsure & (error > tol.UNDECIDED_NOISE * rounding) & np.isfinite(central)
         hidden = (chosen <= 1) & (error > tol.GLANCE_SHARE * np.abs(central)) & (noise > 0)
-    return central, left, right, central_error, side_error, kink, infinite, vague, hidden, noise, chosen, outputs + start
+    return (
+        central,
+        left,
+        right,
+        central_error,
+        side_error,
+        kink,
+        infinite,
+        vague,
+        hidden,
+        noise,
+        chosen,
+        outputs + start,
+    )
 
 
 def _tick(above, below, at, noise, limit, ratio):

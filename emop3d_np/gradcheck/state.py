@@ -134,6 +134,7 @@ class Found:
         method: the numeric side, in words.
         undecided: elements whose slope differences do not tell, ``(input, place)``.
         causes: what is likely wrong, in words.
+        errors: of wrong inputs, by position: what backward says less what it should say, NaN where not known.
     """
 
     names: list[Any]
@@ -145,6 +146,7 @@ class Found:
     method: str = ""
     undecided: set[tuple[int, int]] = field(default_factory=set)
     causes: list[str] = field(default_factory=list)
+    errors: dict[int, FloatArray] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, pair: Pair) -> "Found":
