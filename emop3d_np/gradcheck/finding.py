@@ -96,7 +96,8 @@ class InputRow:
 
     Attributes:
         elements: judged one by one; directions: judged as a whole.
-        kinks: elements at a kink; ties: groups of them that are tied; unmovable: elements forward cannot be moved at.
+        kinks: elements at a kink; ties: groups of them that are tied; unmovable: elements forward cannot be moved at;
+            undecided: elements whose slope is not finite, or not to be had by differences.
         worst, worst_direction: largest share of the allowed error, of the elements and of the directions.
         verdict: the same in words: by what part of the value the worst is wrong, or what part of the allowed it uses.
     """
@@ -109,6 +110,7 @@ class InputRow:
     kinks: int = 0
     ties: int = 0
     unmovable: int = 0
+    undecided: int = 0
     worst: float = math.nan
     worst_direction: float = 0.0
     verdict: str = ""

@@ -35,6 +35,7 @@ class Report:
             gradient; an array of the input's shape, NaN where that is not known.
         method: the numeric side.
         seconds, budget: time taken, and the time that was given (None: no limit).
+        decided: nothing was left without a verdict.
         broke_rules: functions changed what they were given, or are not repeatable; exit code 2.
     """
 
@@ -51,6 +52,7 @@ class Report:
     seconds: float = 0.0
     budget: float | None = None
     broke_rules: bool = False
+    decided: bool = True
 
     @classmethod
     def of(cls, found: Found, broken: Sequence[tuple[str, int]], unmovable: Sequence[str], budget: Budget) -> "Report":
@@ -74,12 +76,21 @@ class Report:
             row.verdict = _verdict(
                 row, findings, [words for words, i in broken if i >= 0 and found.names[i] == row.name]
             )
+        unseen = [
+            row.name
+            for row, ratios in zip(found.rows, found.ratios, strict=True)
+            if found.method and ratios is not None and ratios.size and not (row.elements or row.directions)
+        ]
+        decided = not (found.undecided or unseen)
+        if unseen:
+            found.note(f"not decided: {', '.join(map(str, unseen))}: nothing of it was judged")
         return cls(
-            passed=not problems and all(share <= 1 for share in _shares(findings, found.rows)),
+            passed=not problems and decided and all(share <= 1 for share in _shares(findings, found.rows)),
             worst=findings[0] if findings else None,
             findings=findings,
             inputs=found.rows,
             problems=problems,
+            decided=decided,
             notes=found.notes,
             ratios=found.ratios,
             errors=found.errors,
@@ -95,8 +106,20 @@ class Report:
         return self.passed
 
     @property
+    def undecided(self) -> int:
+        """Elements whose gradient can be called neither right nor wrong, as that of the square root at 0."""
+        return sum(row.undecided for row in self.inputs)
+
+    @property
+    def verdict(self) -> str:
+        """ "right", "WRONG", or "not decided": nothing is wrong, but not all could be decided."""
+        if self.passed:
+            return "right"
+        return "WRONG" if self.decided or self.problems or self.share > 1 else "not decided"
+
+    @property
     def exit_code(self) -> int:
-        """0 right, 1 wrong, 2 not to be checked: the functions change what they get, or are not repeatable."""
+        """0 right, 1 wrong or not decided, 2 not to be checked: functions change what they get, or are not repeatable."""
         return 0 if self.passed else 2 if self.broke_rules else 1
 
     @property
@@ -108,7 +131,7 @@ class Report:
 
     def __str__(self) -> str:
         budget = "no limit" if self.budget is None else f"budget {self.budget:g} s"
-        lines = [f"gradient check: {'right' if self.passed else 'WRONG'}; {self.method or 'rules'}; ", ""]
+        lines = [f"gradient check: {self.verdict}; {self._looked_at()}{self.method or 'rules'}; ", ""]
         lines[0] += f"{self.seconds:.1f} s ({budget})"
         lines += [f"  broken rule: {words}" for words in self.problems]
         wrong = [finding for finding in self.findings if finding.ratio > 1]
@@ -136,10 +159,19 @@ class Report:
             lines.append(f"worst: {self.worst.place}: {self.worst.verdict}")
         return "\n".join(lines)
 
+    def _looked_at(self) -> str:
+        """What of the elements was not judged, in words."""
+        judged = [row for row, ratios in zip(self.inputs, self.ratios, strict=True) if ratios is not None]
+        total, looked = sum(math.prod(row.shape) for row in judged), sum(row.elements for row in judged)
+        words = f"{self.undecided} elements not decided; " if self.undecided else ""
+        if looked + self.undecided < total:
+            words += f"{looked} of {total} elements judged one by one; "
+        return words
+
     def as_dict(self) -> dict[str, Any]:
         """Everything but the ratios of single elements, for JSON; numbers that are not finite become text."""
         what = {
-            "passed": self.passed, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
+            "passed": self.passed, "verdict": self.verdict, "undecided": self.undecided, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
             "seconds": self.seconds, "budget": self.budget, "problems": self.problems, "notes": self.notes,
             "likely": self.causes,
             "worst": asdict(self.worst) | {"verdict": self.worst.verdict} if self.worst else None,
@@ -163,6 +195,8 @@ def _verdict(row: InputRow, findings: Sequence[Finding], broken: Sequence[str]) 
         return "a rule is broken" if broken else "wrong"
     if not row.elements and not row.directions:
         return "not judged"
+    if row.undecided:
+        return f"{row.undecided} not decided"
     return f"{100 * max(shares):.2g} % of what is allowed"
 
 

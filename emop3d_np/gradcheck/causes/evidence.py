@@ -100,7 +100,7 @@ class Evidence:
         pair, found, at = self.case.point.pair, [], 0
         for j, size in zip(pair.real, pair.sizes, strict=True):
             part = slice(at, at + size)
-            words = f"output {j}" if len(pair.real) > 1 else "the output"
+            words = f"output {pair.form.output_names[j]}" if len(pair.real) > 1 else "the output"
             found.append(Output(j, words, part, pair.shapes[j], self.case.point.at[part].reshape(pair.shapes[j])))
             at += size
         return found
