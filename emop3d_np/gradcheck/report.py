@@ -193,6 +193,8 @@ def _verdict(row: InputRow, findings: Sequence[Finding], broken: Sequence[str]) 
     shares = _shares([], [row])
     if broken or max(shares) > 1:
         return "a rule is broken" if broken else "wrong"
+    if row.undecided:
+        return f"{row.undecided} not decided"
     if not row.elements and not row.directions:
         return "not judged"
     if row.undecided:
