@@ -32,6 +32,7 @@ from ..errors import InputError
 from ..files import output
 from ..network import EmoP3D, strict_pyramid
 from ..reading import MOST_OF_DEFLATE, json_object, listed, read_npz, reading
+from . import shapes
 from . import tolerances as tol
 from .mistakes import changed
 from .port_mistakes import mistakes
@@ -177,11 +178,7 @@ def _require_form(path, name, ours, theirs):
     if theirs.dtype.kind not in "fiu":
         raise InputError(f"{path}: {name} has dtype {theirs.dtype}; it must be real numbers")
     if theirs.shape != ours.shape:
-        hint = ""
-        if sorted(theirs.shape) == sorted(ours.shape):
-            hint = "; the same lengths in another order: transpose its axes"
-        elif theirs.size == ours.size:
-            hint = "; the same number of values: reshape it"
+        hint = shapes.hint(theirs.shape, ours.shape)
         raise InputError(f"{path}: {name} has shape {theirs.shape}, it must be {ours.shape}{hint}")
 
 

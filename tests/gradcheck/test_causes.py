@@ -93,3 +93,17 @@ def test_the_example_ships_and_its_mistakes_are_named(tmp_path, capsys):
     assert "likely: the gradient of gain is 0.25 times the right one everywhere" in said
     assert main(["gradcheck", "example", str(path)]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d, "(4, 3), the input (3,); where it is broadcast, its gradient is the sum over axis 0"),
+        (lambda d: d.sum(0)[:, np.newaxis], "(3, 1), the input (3,); the same number of values: reshape it"),
+        (lambda d: d.sum(1), "(4,), the input (3,)"),
+    ],
+)
+def test_a_wrong_shape_says_what_to_do(change, words):
+    x, bias = np.ones((4, 3)), np.ones(3)
+    report = gradcheck.check(lambda x, b: x + b, lambda d, x, b: (d, change(d)), (x, bias))
+    assert report.problems == [f"gradient of input b has shape {words}"]
