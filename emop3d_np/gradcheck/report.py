@@ -197,8 +197,6 @@ def _verdict(row: InputRow, findings: Sequence[Finding], broken: Sequence[str]) 
         return f"{row.undecided} not decided"
     if not row.elements and not row.directions:
         return "not judged"
-    if row.undecided:
-        return f"{row.undecided} not decided"
     return f"{100 * max(shares):.2g} % of what is allowed"
 
 
