@@ -33,7 +33,7 @@ from kernels.cpu.jit import parallel, serial
 from .. import memory
 from ..errors import InputError
 from ..files import put_in_place, sync
-from ..reading import file_size, read_bytes, reading, require_inflation, short
+from ..reading import file_size, listed, read_bytes, reading, require_inflation, short
 from . import record
 from .classes import require_names
 from .prepared import COLUMNS
@@ -277,10 +277,10 @@ def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _checked_drawers(held_out: Collection[int], drawers: list[int], source: Path) -> list[int]:
     """``held_out``, sorted, each number once; some of ``drawers`` must be in it, and some must not."""
-    there = f"the drawers of {source} are {', '.join(map(str, drawers))}"
+    there = f"the drawers of {source} are {listed(drawers)}"
     unknown = [number for number in held_out if number not in drawers]
     if unknown:
-        raise InputError(f"held_out names {', '.join(map(str, unknown))}; {there}")
+        raise InputError(f"held_out names {listed(unknown)}; {there}")
     chosen = sorted({int(number) for number in held_out})
     if len(chosen) in (0, len(drawers)):
         whom = "everybody, which leaves none to train on" if chosen else "nobody, which leaves none to validate on"

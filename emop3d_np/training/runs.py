@@ -25,15 +25,17 @@ def best_checkpoint(path: str | Path) -> Path:
         path: the run's folder; a checkpoint is returned as it is.
 
     Raises:
-        InputError: the folder holds neither.
+        InputError: the folder holds neither, or its settings, which name it, are damaged.
     """
     path = Path(path)
     if not path.is_dir():
         return path
-    try:
-        name = read_settings(path)["checkpoint_name"]
-    except (InputError, KeyError):
-        name = defaults()["checkpoint_name"]
+    name = defaults()["checkpoint_name"]
+    if (path / "settings.json").exists():
+        try:
+            name = read_settings(path).get("checkpoint_name", name)
+        except InputError as error:  # another checkpoint of the folder could answer
+            raise InputError(f"{error}; give the checkpoint itself in place of the run's folder") from None
     run = RunFolder(path, name)
     for found in (run.best, run.checkpoint):
         if found.exists():
@@ -166,6 +168,7 @@ class RunFolder:
 def _step_of(line: str) -> float:
     """The step of a logged line."""
     try:
-        return float(reading.json_object(line)["step"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return float("inf")  # a line that a crash cut short
+        step = reading.json_object(line)["step"]
+    except (ValueError, KeyError, RecursionError):
+        step = None  # a line that a crash cut short
+    return float(step) if reading.is_number(step) else float("inf")

@@ -234,7 +234,7 @@ def _kept(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> 
         with reading(str(stem)):
             result: Row = read_json(stem.with_suffix(".json"))
             checksum, (form, *same) = result.pop("checksum", None), result["identity"]
-            whole = checksum == _checksum(result) if form == FORMAT else form == WITHOUT_CHECKSUM
+            whole = checksum == _checksum(result) if form == FORMAT else (form, checksum) == (WITHOUT_CHECKSUM, None)
             whole = whole and same == _identity(path, recording, faces)[1:] and result["digest"] == _digest(stem)
             return result if whole and _could_be(result, stem) else None
     except (InputError, OSError):

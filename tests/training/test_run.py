@@ -117,6 +117,9 @@ def test_checkpoint_of_a_folder(task):
     assert runs.best_checkpoint(folder) == folder / "mine"
     assert runs.best_checkpoint(folder / "settings.json") == folder / "settings.json"
     (folder / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json: is damaged.*; give the checkpoint itself"):
+        runs.best_checkpoint(folder)
+    (folder / "settings.json").unlink()
     with pytest.raises(InputError, match=r"holds no 3dpyranet\.ckpt; train with --save_checkpoint True"):
         runs.best_checkpoint(folder)
 
