@@ -172,7 +172,7 @@ def table(report):
         "Written by `make bench-gradients`; do not edit.", "",
         f"{wrong} wrong backward passes and {len(CASES) - wrong} right ones that look wrong "
         f"(`bench/gradient_cases.py`), default tolerances of every checker, "
-        f"{SECONDS} s a case at most.",
+        f"{SECONDS} s per case at most.",
         f"{report['date']}, {report['machine']}, {report['cores']} cores; {versions}.", "",
     ]  # fmt: skip
     columns = ["caught", "missed", "right accepted", "false alarms", "no verdict", "seconds"]
@@ -196,7 +196,19 @@ def table(report):
             )
         name = case.name.replace("|", r"\|")
         lines.append(f"| {name} | {due} | {' | '.join(words)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *REFERENCES]) + "\n"
+
+
+REFERENCES = (
+    "",
+    "## References",
+    "",
+    "- A. Paszke and others, *PyTorch: an imperative style, high-performance deep learning library*, NeurIPS 2019.",
+    "- D. Maclaurin, D. Duvenaud, R. P. Adams, *Autograd: effortless gradients in NumPy*, ICML AutoML workshop, 2015.",
+    "- J. Bradbury and others, *JAX: composable transformations of Python and NumPy programs*, 2018.",
+    "- P. Virtanen and others, *SciPy 1.0: fundamental algorithms for scientific computing*, Nature Methods 17, 2020.",
+)
+"""How the page of Markdown ends."""
 
 
 def main():
