@@ -10,7 +10,9 @@ CUDA_MLIR ?= .venv-cuda-mlir
 GPU ?= .venv-gpu
 VERSIONS ?= .venv-versions
 
-.PHONY: demo test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages lint docs pages pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
+SECONDS ?= 60
+
+.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages lint docs pages pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -55,7 +57,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(DOCS)/ready  ## the pages on the mathematics, to be read without a network: build/site/index.html
+docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
@@ -63,10 +65,11 @@ test-pages: docs  ## the pages in Chromium: accessibility, widths, search; needs
 	npm install --silent --no-fund --no-audit --prefix build/browser playwright-core@1 axe-core@4
 	node docs/tools/look.mjs
 
-pages: $(VENV)/dev  ## what the pages take from the code: code, values, pictures, what the walks print
+pages: $(VENV)/dev  ## what the pages take from the code: code, values, tables, pictures, what the walks print
 	$(BIN)/python docs/tools/pages.py
 
-pictures: $(VENV)/dev  ## the pictures of README
+pictures: $(VENV)/dev  ## the pictures of README and of the page on the drawn faces; trains for a minute
+	$(BIN)/python docs/tools/answers.py docs/answers.png
 	$(BIN)/python -m emop3d_np faces docs/faces.png
 
 bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gave: into docs/speed.md; ten minutes
@@ -77,10 +80,13 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core
 	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
 
+fuzz: $(VENV)/dev  ## every file format and every command's flags, damaged at random, each for SECONDS: make fuzz SECONDS=3600
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --first $(or $(FIRST),0)
+
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
 	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
 
-bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README
+bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README and docs/speed.md
 	$(PEERS)/bin/python bench/peers_bench.py
 	$(PEERS)/bin/python bench/tables.py
 

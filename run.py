@@ -64,6 +64,7 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     # --- The schedule, in steps.
     steps_per_epoch = len(training) // settings.batch_size
     last_step = building.count_steps(settings.max_steps, steps_per_epoch)
+    print(building.note_on_length(settings, last_step), end="")
     evaluate_every = building.count_steps(settings.evaluate_every, steps_per_epoch)
     milestones = {building.count_steps(each, steps_per_epoch) for each in settings.test_milestones or []} | {last_step}
     decay = building.build_decay(settings, net)

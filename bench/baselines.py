@@ -189,8 +189,8 @@ def row(name, scores, task, seconds):
     return {"name": name, "seconds": seconds, "per_split": per_split}
 
 
-def panel(task):
-    """Yield the rows of the panel; a string is a line about one that is missing."""
+def panel(task, quick=False):
+    """Yield the rows of the panel, of a ``quick`` one without the two slowest; strings tell what is missing."""
 
     def timed(name, make):
         start = time.perf_counter()
@@ -215,10 +215,12 @@ def panel(task):
     yield row(
         "ridge: the best by inner folds", [own[v].scores for own, v in zip(answers, best, strict=True)], task, 0.0
     )
-    yield timed(
-        "logistic regression on its input", lambda: logistic_on((blocks.features(variant) for variant in best), task)
-    )
-    yield timed("ridge on an untrained network's last maps", lambda: ridges_on(untrained_maps(task), task))
+    if quick:
+        yield "logistic regression and the untrained network are left out (--quick)"
+    else:
+        features_of = (blocks.features(variant) for variant in best)
+        yield timed("logistic regression on its input", lambda: logistic_on(features_of, task))
+        yield timed("ridge on an untrained network's last maps", lambda: ridges_on(untrained_maps(task), task))
     try:
         import aeon  # noqa: F401
     except ImportError:
@@ -247,6 +249,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", help="what --train_path takes")
     parser.add_argument("--json", help="write the panel to this file")
+    parser.add_argument("--quick", action="store_true", help="without the two rows that take longest")
     own, others = parser.parse_known_args(arguments)
     given = flags.parse(others) | ({"train_path": own.data} if own.data else {})
     task = read(given)
@@ -255,7 +258,7 @@ def main(arguments):
     print(f", and so {len(task.splits)} times" if len(task.splits) > 1 else "")
     print("| baseline | " + " | ".join(FIGURES.values()) + " | seconds |\n" + "|---" * (len(FIGURES) + 2) + "|")
     notes = []
-    for entry in panel(task):
+    for entry in panel(task, own.quick):
         if isinstance(entry, str):
             notes.append(entry)
             continue

@@ -9,7 +9,6 @@ fold answered by several networks (``evaluate RUN RUN ... OUT/val``).
 """
 
 import csv
-import shutil
 import sys
 from pathlib import Path
 
@@ -21,10 +20,10 @@ import pens
 from emop3d_np.datasets.prepared import COLUMNS
 
 
-def write(folder, source, clips, chosen):
-    """A prepared folder of the clips numbered ``chosen``, ndarray of shape (n,), of the prepared folder ``source``."""
+def write(folder, clips, chosen):
+    """A prepared folder of those clips of a ClipSet that are numbered in ``chosen``, ndarray of shape (n,)."""
     folder.mkdir(parents=True)
-    shutil.copy(source / "classes.txt", folder)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in clips.class_names), encoding="utf-8")
     np.save(folder / "labels.npy", clips.labels[chosen])
     np.save(folder / "Training.npy", clips.clips[chosen])
     with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
@@ -46,7 +45,7 @@ def main():
     training = ~validating & (fold_of + 1 != given.fold)
     for part, mask in ("train", training), ("val", validating):
         chosen = np.flatnonzero(mask)
-        write(Path(given.out) / part, Path(given.folder), clips, chosen)
+        write(Path(given.out) / part, clips, chosen)
         people = ", ".join(sorted(set(clips.index["subject"][chosen]), key=int))
         print(f"{part}: {len(chosen)} clips of the people {people}")
 

@@ -1,71 +1,91 @@
-"""AdrenalMNIST3D (MedMNIST v2, official split): accuracy and AUC over seeds, with frames standardised or not.
+"""AdrenalMNIST3D (MedMNIST v2, official split): the network over several seeds, their mean, and what answers for free.
 
-Beside them what needs no training: the accuracy of the most frequent class, and the AUC of a shape's size alone, which
-standardised frames tell only roughly.
+    python bench/volumes.py adrenalmnist3d.npz [--seeds 5] [--json volumes.json]
 
-    python bench/volumes.py adrenalmnist3d.npz
-
-The settings were chosen on the validation split alone.  Prints one JSON object.
+The flags were chosen by cross-validation of the training split (docs/choosing.md); the test split is asked once.  Every
+seed is a process of its own, whose CPU seconds, user and system, are all of training: start, data, kernels from disk.
+Prints one JSON object; bench/baselines.py and bench/cnn.py give the others on the same split.
 """
 
 import argparse
-import contextlib
 import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 from machine import description
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import run
 from emop3d_np.training.evaluation import evaluate_checkpoint
 from emop3d_np.training.metrics import auc
 
-SETTINGS = (
-    "--num_classes 2 --feature_maps 6 --optimizer ADAM --learning_rate 0.0003 "
-    "--weight_decay 0.01 --shift 2,2,2 --flip w --batch_size 50 --max_steps 30 --patience 8 --test_milestones None"
+RUN = Path(__file__).resolve().parents[1] / "run.py"
+FLAGS = (
+    "--recipe strong --num_classes 2 --feature_maps 4 --batch_size 50 "
+    "--augment_in dhw --rotate 15 --scale 0.1 --shift 1,1,1 --max_steps 15 --test_milestones None"
 )
+MOVED = 8
+"""Copies of a clip that the second answer is the mean of."""
+FIGURES = "accuracy", "uar", "f1", "auc"
 
 
-def one(path, size, normalize, seed):
-    """Train once, and test what was best on the validation split."""
-    sizes = f"--depth_frames {size} --height {size} --width {size}"
-    with tempfile.TemporaryDirectory() as folder:
-        given = ["--train_path", path, "--save_path", folder, "--seed", str(seed), "--normalize", str(normalize)]
-        start = time.perf_counter()
-        with contextlib.redirect_stdout(sys.stderr):
-            if run.main([*given, *sizes.split(), *SETTINGS.split()]):
-                sys.exit(2)
-        seconds = time.perf_counter() - start
-        (of_run,) = Path(folder).iterdir()
-        results = {part: evaluate_checkpoint(of_run, path, part=part) for part in ("val", "test")}
-    return {"seconds": seconds} | {
-        f"{part}_{figure}": result[figure] for part, result in results.items() for figure in ("accuracy", "auc")
+def train(path, size, seed, folder):
+    """Train once; returns the run's folder and the CPU seconds."""
+    sizes = f"--depth_frames {size} --height {size} --width {size} --threads 1 --evaluate_every 30 --save_checkpoint"
+    command = [sys.executable, str(RUN), "--train_path", path, "--save_path", folder, "--seed", str(seed)]
+    before = os.times()
+    subprocess.run([*command, *sizes.split(), *FLAGS.split()], check=True, stdout=sys.stderr)
+    after = os.times()
+    seconds = after.children_user + after.children_system - before.children_user - before.children_system
+    (run,) = Path(folder).iterdir()
+    return run, seconds
+
+
+def answers(runs, path):
+    """The figures of runs that answer together, by part and by how many moved copies."""
+    return {
+        f"{part}, moved {moved}": {name: result[name] for name in FIGURES}
+        for part in ("val", "test")
+        for moved in (1, MOVED)
+        for result in [evaluate_checkpoint(runs, path, part=part, moved=moved)]
     }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--json", help="also write the result to this file")
     given = parser.parse_args()
     with np.load(given.path) as archive:
         volumes, labels = archive["test_images"], archive["test_labels"].ravel()
     size, filled = volumes.shape[1], (volumes > 0).sum(axis=(1, 2, 3))
-    result = {"machine": description("numpy", "numba"), "size": size, "settings": SETTINGS}
-    result["most_frequent_class"] = float(np.bincount(labels).max() / len(labels))
-    result["auc_of_filled_voxels"] = auc(np.column_stack([-filled, filled]), labels)
-    for normalize in (True, False):
-        rows = [one(given.path, size, normalize, seed) for seed in range(given.seeds)]
-        result["normalized" if normalize else "as it is"] = {
-            figure: {"mean": statistics.mean(row[figure] for row in rows), "all": [row[figure] for row in rows]}
-            for figure in rows[0]
+    result = {"machine": description("numpy", "numba"), "size": size, "flags": FLAGS}
+    result["most frequent class"] = float(np.bincount(labels).max() / len(labels))
+    result["AUC of filled voxels"] = auc(np.column_stack([-filled, filled]), labels)
+    with tempfile.TemporaryDirectory() as folder:
+        runs, seconds = zip(*(train(given.path, size, n, f"{folder}/{n}") for n in range(given.seeds)), strict=True)
+        each = [answers([run], given.path) for run in runs]
+        result["CPU seconds"] = [round(value, 1) for value in seconds]
+        result["one network"] = {
+            name: {
+                figure: {
+                    "mean": statistics.mean(row[name][figure] for row in each),
+                    "all": [r[name][figure] for r in each],
+                }
+                for figure in FIGURES
+            }
+            for name in each[0]
         }
-    print(json.dumps(result, indent=2))
+        result["all together"] = answers(list(runs), given.path)
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.json:
+        Path(given.json).write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ MOST_INFLATION = 16
 MOST_OF_DEFLATE = 1040
 """The same where archives are compressed by right: what the compression of .npz, deflate, can do at most."""
 
+MOST_HEADER = 10_000
+"""Bytes that the header of an .npy may have, as for NumPy."""
+
+BLOCK = 1 << 20
+"""Bytes that are read at a time."""
+
 LONGEST_REASON = 200
 """Letters of a value, or of another library's complaint, that a message shows."""
 
@@ -116,16 +122,32 @@ def read_text(path: str | Path, where: str = "", most: int = MOST_JSON, missing:
         missing: as of :func:`reading`.
 
     Raises:
-        InputError: there is no such file, or it is too large, no file, or no UTF-8.
+        InputError: there is no such file, or it is too large, no file, no UTF-8, or holds a byte 0.
     """
     where = where or str(path)
-    with reading(where, missing=missing, damaged=f"{where}: cannot be read: it is no text in UTF-8"):
+    content = read_bytes(path, where, most, missing)
+    with reading(where, damaged=f"{where}: cannot be read: it is no text in UTF-8"):
+        text = content.decode("utf-8-sig")
+    if "\0" in text:
+        raise InputError(f"{where}: cannot be read: it is no text, byte {text.index(chr(0))} is 0")
+    return text
+
+
+def read_bytes(path: str | Path, where: str = "", most: int = MOST_JSON, missing: str = "") -> bytes:
+    """The content of a file; arguments and errors as of :func:`read_text`."""
+    where = where or str(path)
+    with reading(where, missing=missing):
         file_size(path, where)
         with open(path, "rb") as file:
-            content = file.read(most + 1)
-        if len(content) > most:
-            raise InputError(f"{where}: is larger than {most:,} bytes, the most that is read")
-        return content.decode("utf-8-sig")
+            blocks: list[
+                bytes
+            ] = []  # since a read of many bytes takes memory for all of them first, whatever the file has
+            while len(blocks) * BLOCK <= most and (block := file.read(BLOCK)):
+                blocks.append(block)
+    content = b"".join(blocks)
+    if len(content) > most:
+        raise InputError(f"{where}: is larger than {most:,} bytes, the most that is read")
+    return content
 
 
 def read_json(path: str | Path, where: str = "") -> dict[str, Any]:
@@ -282,8 +304,12 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
         ValueError and others: it is no .npy file, or damaged; to be called within :func:`reading`.
     """
     version = np.lib.format.read_magic(file)
-    reader = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
-    shape, _, dtype = reader(file)
+    first = version == (1, 0)
+    length = file.read(2 if first else 4)
+    if int.from_bytes(length, "little") > MOST_HEADER:  # NumPy takes memory for all of it before it looks
+        raise ValueError(f"its header says that it has {int.from_bytes(length, 'little'):,} bytes itself")
+    reader = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, _, dtype = reader(io.BytesIO(length + file.read(int.from_bytes(length, "little"))))
     if any(side < 0 for side in shape):
         raise ValueError(f"its header has a negative side, shape {shape}")
     return shape, dtype

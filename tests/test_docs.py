@@ -1,8 +1,9 @@
-"""The pages on the mathematics: their examples, what they take from the code, their links; the walks; the site."""
+"""README and the pages: their examples and commands, what they take from the code, their links; the walks; the site."""
 
 import doctest
 import os
 import re
+import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,15 +15,17 @@ import pytest
 from conftest import JIT
 
 import emop3d_np as emo
+from emop3d_np import commands
+from emop3d_np.training import flags
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(page for page in DOCS.rglob("*.md") if not {"tools", "walks"} & set(page.relative_to(DOCS).parts))
 FENCE = re.compile(r"^```pycon\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 CHANCE = 1 / 6
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
 def test_examples(page, monkeypatch):
     """The examples of a page in their order, as one session from the folder of the checkout."""
     monkeypatch.chdir(ROOT)
@@ -38,6 +41,39 @@ def test_examples(page, monkeypatch):
     reported = []
     results = doctest.DocTestRunner(verbose=False).run(test, out=reported.append)
     assert not results.failed, "".join(reported)
+
+
+def shell_lines(page):
+    """The commands in a page's shell blocks, as words; what is continued on the next line is one command."""
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_commands_are_such_as_there_are(page):
+    """Every command shown names flags, scripts and targets that exist, with values that are accepted."""
+    targets = re.findall(r"^(\S+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words in shell_lines(page):
+        if words[:2] == ["python", "run.py"]:
+            flags.parse(words[2:])
+        elif words[:3] == ["python", "-m", "emop3d_np"]:
+            _, rest = commands.parsers("emop3d")[words[3]].parse_known_args(words[4:])
+            assert words[3] in commands.TAKE_FLAGS or not rest, words
+        elif words[0] == "make":
+            assert set(words[1:]) <= {*targets, ".venv-peers/ready"}, words
+        elif words[0].endswith("python"):
+            assert (ROOT / words[1]).exists(), words
+        else:
+            assert words[:2] == ["pip", "install"], words
+
+
+def test_readme_is_a_front_door():
+    readme = (ROOT / "README.md").read_text()
+    assert readme.count("\n") <= 120
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", readme):
+        assert (ROOT / link).exists(), link
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +130,7 @@ def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
     menu = re.findall(r"^ +- (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     order = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\)", (DOCS / "index.md").read_text(), re.MULTILINE)
     assert ["index.md", *order] == menu
-    assert set(menu) == {page.name for page in PAGES}
+    assert set(menu) == {page.name for page in DOCS.glob("*.md")}
 
 
 class Links(HTMLParser):
@@ -129,8 +165,9 @@ def site(tmp_path_factory):
 
 
 def test_every_page_is_built(site):
-    pages, _ = site
-    assert {f"{page.stem}.html" for page in PAGES} <= set(pages)
+    pages, folder = site
+    assert {page.relative_to(DOCS).with_suffix(".html").as_posix() for page in PAGES} <= set(pages)
+    assert "training_pass" in (folder / "reference/api.html").read_text()
 
 
 def test_links(site):

@@ -185,7 +185,7 @@ def test_float32_far_from_0(backend):
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
 @pytest.mark.parametrize(
     "count",
-    [1, 2, 3, 4, 5, 9, *(pytest.param(count, marks=long_simulated) for count in (8, 16, 17)), 31, 32, 33, 64, 67],
+    [1, 2, 3, 5, *(pytest.param(count, marks=long_simulated) for count in (4, 8, 9, 16, 17)), 31, 32, 33, 64, 67],
 )
 def test_batches_of_any_size(backend, count):
     """However a batch is cut into parts that go through together, or side by side: each clip counts once."""
@@ -207,7 +207,7 @@ def test_batches_of_any_size(backend, count):
     [
         pytest.param((10, 31, 28, 1), 3, marks=long_simulated),
         pytest.param((8, 24, 41, 2), 3, marks=long_simulated),
-        ((15, 13, 14, 1), 20),
+        pytest.param((15, 13, 14, 1), 20, marks=long_simulated),
     ],
     ids=str,
 )
@@ -225,7 +225,7 @@ def test_larger_clips_in_both_editions(backend, shape, classes):
 
 @as_compiled
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, pytest.param(2, marks=long_simulated)])
 def test_the_clip_that_is_not_finite_is_named(backend, channels):
     """Wherever it stands: the first and last of a batch, in forward and in training, for one clip and for many."""
     net = emo.EmoP3D(**TINY | {"input_shape": (7, 11, 11, channels)}, backend=backend)
@@ -240,7 +240,7 @@ def test_the_clip_that_is_not_finite_is_named(backend, channels):
 
 
 @pytest.mark.parametrize("backend", kernels.EDITIONS[1:])
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, pytest.param(2, marks=long_simulated)])
 def test_nothing_is_left_over_from_the_last_call(backend, channels):
     """The same bits after other clips, more or fewer of them, and after clips whose maps are not finite."""
     net = emo.EmoP3D(**TINY | {"input_shape": (8, 13, 14, channels)}, backend=backend)

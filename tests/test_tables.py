@@ -1,4 +1,4 @@
-"""The tables of README are what the measured results say."""
+"""The tables of README and of the pages are what the measured results say."""
 
 import sys
 from pathlib import Path
@@ -20,13 +20,22 @@ def test_a_line_through_points():
 
 
 def test_page_of_speed_holds_the_measured_figures():
-    assert tables.SPEED.read_text() == tables.speed_page(tables.read("speed"), tables.read("ablations"))
+    assert tables.SPEED.read_text() == tables.speed_page(*map(tables.read, ("speed", "ablations", "peers")))
 
 
 def test_readme_holds_the_measured_figures():
     text = README.read_text()
     assert tables.written(text) == text
     assert tables.written(text.replace("| this package |", "| another |")) == text
+
+
+def test_readme_has_the_fastest_form_of_each_framework():
+    names = tables.fastest_of_each(tables.read("peers"))
+    assert [name.split(",")[0] for name in names] == ["this package", "TensorFlow", "PyTorch", "JAX"]
+    programs = tables.read("peers")["programs"]
+    for name in names:
+        alike = [row["step"]["seconds"] for other, row in programs.items() if other.split(",")[0] == name.split(",")[0]]
+        assert programs[name]["step"]["seconds"] == min(alike)
 
 
 def test_markers_that_are_missing():

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import pytest
-from conftest import JIT
+from conftest import JIT, long_simulated
 
 import emop3d_np as emo
 import kernels
@@ -49,7 +49,7 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("how", ["pickle", *(pytest.param(how, marks=long_simulated) for how in ("deepcopy", "copy"))])
 @pytest.mark.parametrize("backend", kernels.EDITIONS)
 def test_copies_of_a_network(how, backend):
     """The same bits, also after use, of another form, and with values that are not finite; and nothing is shared."""

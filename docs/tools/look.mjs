@@ -17,7 +17,7 @@ const require = createRequire(path.join(tools, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 // 404.html is for servers: it looks for its styles at the root.
-const built = fs.readdirSync(site).filter((name) => name.endsWith(".html") && name !== "404.html");
+const built = fs.readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && name !== "404.html");
 const asked = process.argv.slice(2).map((name) => `${name}.html`);
 const faults = [];
 
@@ -34,7 +34,7 @@ async function look(context, name, view) {
   for (const each of found) faults.push(`${name} ${view}: ${each.id}, ${each.nodes.length} times: ${each.nodes[0].html.slice(0, 120)}`);
   const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (over > 0) faults.push(`${name} ${view}: ${over} pixels wider than the screen`);
-  await page.screenshot({ path: path.join(tools, "shots", `${name.slice(0, -5)}-${view}.png`), fullPage: true });
+  await page.screenshot({ path: path.join(tools, "shots", `${name.slice(0, -5).replaceAll("/", "_")}-${view}.png`), fullPage: true });
   await page.close();
 }
 

@@ -15,6 +15,7 @@ with what this script would write.  It knows where to write by three marks:
 A piece of code that is not found, or found twice, is an error: text and source cannot drift apart.
 """
 
+import argparse
 import ast
 import re
 import subprocess
@@ -29,6 +30,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 
 import emop3d_np as emo
+from emop3d_np import commands
+from emop3d_np.training import flags
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -57,6 +60,8 @@ def names():
         "size": lambda shape: int(np.prod(shape)),
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
+        "flags": flags.markdown,
+        "commands": command_sections,
         "field": field,
         "field_share": 100 * np.prod(field) / np.prod(net.input_shape),
         "layers_compared": figures.compare_layers(net),
@@ -72,6 +77,22 @@ def layer_table(net):
         megabytes = np.prod(layer.output_shape) * 4 * 100 / 1e6
         lines.append(f"| {layer.name} | {f'{count:,}' if count else ''} | {shapes} | {megabytes:,.1f} |")
     return "\n".join(lines)
+
+
+def command_sections():
+    """A section per command: its help, as it prints it."""
+    sections = []
+    for name, parser in commands.parsers("emop3d").items():
+        parser.formatter_class = _Help
+        sections.append(f"## {name}\n\n```text\n{parser.format_help().rstrip()}\n```")
+    return "\n\n".join(sections)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the page, whatever terminal it is made in."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=28, width=100)
 
 
 def value(expression):
@@ -131,7 +152,7 @@ def written(text, run_scripts=True):
 
 
 def main():
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.glob("**/*.md")):
         text = page.read_text()
         if (new := written(text)) != text:
             page.write_text(new)

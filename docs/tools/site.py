@@ -17,6 +17,9 @@ FONT = "fonts/math.woff"
 
 # --- Marks for those who read the source.
 
+DOCSTRINGS = re.compile(r"^`[\w.]+`\n\n<!--: ([\w.]+) -->$", re.MULTILINE)
+"""A name whose docstring, and those of what is in it, the site shows in its place."""
+
 VALUE_MARKS = re.compile(r"<!--= .*? -->|<!--/-->", re.DOTALL)
 STEP = re.compile(r'^<div class="step">$(.*?)^</div>$', re.DOTALL | re.MULTILINE)
 """What stands in one is Markdown, as it is on a Git host; here that takes a block, since a formula may hold a `<`."""
@@ -98,6 +101,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
+    markdown = DOCSTRINGS.sub(r"::: \1", markdown)
     markdown = STEP.sub(r"/// html | div.step\1///", VALUE_MARKS.sub("", markdown))
     return STATEMENT.sub(r'title="\2"', markdown)
 

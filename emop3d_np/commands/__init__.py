@@ -69,6 +69,12 @@ def _run(arguments: Sequence[str] | None, program: str) -> int | None:
     return code
 
 
+def parsers(program: str) -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command, by name; ``format_help`` of one gives its help."""
+    (commands,) = (each for each in _parser(program)._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(commands.choices)
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=program, description="EmoP3D: train it, test it, bring clips to it, check its gradients.")
     parser.add_argument("--version", action="version", version=f"emop3d-np {__version__}")

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ..errors import InputError
-from .shared_arguments import add_answering, add_faces, add_overlap
+from .shared_arguments import add_answering, add_faces
 
 EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture timeline.png"
 
@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of a run, or its checkpoint; of several, probabilities are averaged (the video stands before)",
     )
     add_answering(parser)
-    add_overlap(parser, "as the training clips do, else half a clip")
     add("--json", action="store_true", help="print a line of JSON per clip instead of a table")
     add("--picture", help="file to draw the timeline to, .png for example")
     add("--annotated", help="video to write, with the face's square and the answer drawn in, .mp4 for example")

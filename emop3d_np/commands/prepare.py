@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .shared_arguments import add_faces, add_overlap, at_least
+from .shared_arguments import add_faces, at_least
 
 EXAMPLE = "prepare videos clips --layout folders"
 
@@ -16,7 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("out", help="folder to write Training.npy, labels.npy, index.csv, classes.txt and report.csv to")
     add("--layout", help="folders, enterface05, cremad, ravdess, csv or ict-youtube (folders, or csv for a file)")
     add("--depth_frames", type=at_least(1), default=16, help="frames of a clip (16)")
-    add_overlap(parser)
     add("--size", type=at_least(8), default=100, help="rows and columns of a clip, pixels (100)")
     add("--dtype", choices=["uint8", "float32"], default="uint8", help="uint8, or float32 from 0 to 1 (uint8)")
     add_faces(parser)

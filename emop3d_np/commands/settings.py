@@ -1,4 +1,4 @@
-"""Print README's table of run.py's flags."""
+"""Print the table of run.py's flags, as Markdown."""
 
 import argparse
 

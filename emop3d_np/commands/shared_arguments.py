@@ -19,6 +19,7 @@ def at_least(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text} is not a number of at least {least}")
         return value
 
+    checked.__name__ = "whole number"  # as argparse calls it in a message
     return checked
 
 
@@ -75,13 +76,8 @@ def add_answering(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_overlap(parser: argparse.ArgumentParser, default: str = "half a clip: 8 of 16") -> None:
-    """How clips are cut out of a video; ``default`` says in words what happens without the flag."""
-    parser.add_argument("--overlap", type=at_least(0), help=f"frames that neighbouring clips share ({default})")
-
-
 def add_faces(parser: argparse.ArgumentParser, recorded: bool = False) -> None:
-    """How faces are found and cut out; the defaults are those of ``emop3d_np.video.prepare.FaceSettings``.
+    """How faces are found and cut out, and clips of them; the defaults are those of ``emop3d_np.video.prepare``.
 
     Args:
         parser: gets the flags.
@@ -94,6 +90,7 @@ def add_faces(parser: argparse.ArgumentParser, recorded: bool = False) -> None:
         shown = f"as of the training clips, else {shown}" if recorded else shown
         parser.add_argument(flag, default=None if recorded else default, help=f"{words} ({shown})", **more)
 
+    add("--overlap", None, "frames that neighbouring clips share", "half a clip", type=at_least(0))
     add("--face", "largest", "of several, begin with", choices=["largest", "central"])
     add("--detect_every", 5, "frames between two searches of the whole frame", type=at_least(1))
     add("--min_face", 0.1, "smallest face searched for, share of the frame's shorter side", type=share)

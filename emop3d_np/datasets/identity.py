@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
+from ..reading import is_whole, read_json, require
+from . import record
+from .classes import require_names
 from .clips import ClipSet
 
 WHOLE = 1 << 26
@@ -52,6 +56,49 @@ def describe(training: ClipSet, validation: ClipSet | None = None) -> dict[str, 
     sets = {"training": training, "validation": validation}
     described = {part: clips and _digests(clips) for part, clips in sets.items()}
     return {"class_names": list(training.class_names), "record": record, **described}
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """What a file says of a training set and its classes, which :func:`describe` made.
+
+    Raises:
+        InputError: it is damaged, or lacks one of them.
+    """
+    described = read_json(path)
+    for name in ("class_names", "training"):
+        require(bool(described.get(name)), str(path), name, described.get(name))
+    require_form(described, str(path))
+    return described
+
+
+def require_form(described: Any, where: str, classes: int | None = None) -> None:
+    """Refuse what :func:`describe` cannot have made; what an older version does not say may be missing.
+
+    Args:
+        described: what was read.
+        where: what it was read from, for messages.
+        classes: how many classes there must be; default None, any number.
+
+    Raises:
+        InputError: a value cannot be.
+    """
+    require(isinstance(described, dict), where, "data", described)
+    names = described.get("class_names")
+    if names is not None:
+        fits = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        require(fits and len(names) == (classes or len(names)), where, "class_names", names)
+        require_names(names, where)
+    made = described.get("record")
+    if made is not None:
+        require(isinstance(made, dict), where, "record", made)
+        own = record.from_dict(made, f"{where}, its record").class_names
+        require(own == tuple(names or ()), where, "record", made)
+    for part in ("training", "validation"):
+        found = described.get(part)
+        if found is not None:
+            fits = isinstance(found, dict) and is_whole(found.get("count"), 1)
+            fits = fits and all(isinstance(found.get(name), str) for name in PARTS if name != "count")
+            require(fits, where, part, found)
 
 
 def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, advice: str) -> None:

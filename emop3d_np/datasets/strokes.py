@@ -15,12 +15,10 @@ These choices were made on drawers 3 to 20; drawers 1 and 2 took no part.
 """
 
 import csv
-import lzma
 import os
 import re
 import shutil
 import zipfile
-import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +30,22 @@ from tqdm import tqdm
 from kernels.arrays import AnyArray, FloatArray
 from kernels.cpu.jit import parallel, serial
 
+from .. import memory
 from ..errors import InputError
 from ..files import put_in_place, sync
-from ..reading import require_inflation
+from ..reading import file_size, read_bytes, reading, require_inflation, short
 from . import record
 from .classes import require_names
 from .prepared import COLUMNS
 
 MOST_INFLATION = 100
 """How many times its own size an archive of strokes may unpack to; text like this shrinks to a fifth or a tenth."""
+
+MEMORY = 16
+"""How many times the size of its texts an archive may take in memory, as points."""
+
+LARGEST = 1 << 26
+"""Bytes that the file of a drawing may have: 64 megabytes."""
 
 BOX = 105
 """Side of the square that was drawn in; it becomes the smaller side of a frame."""
@@ -63,7 +68,7 @@ SMALLEST = (1, 8, 8, 1)
 FARTHEST = 1e9
 """Coordinates and times beyond this are refused."""
 
-NAME = re.compile(r"(?:.*/)?([^/]+)/character(\d+)/\d+_(\d+)\.txt")
+NAME = re.compile(r"(?:.*/)?([^/]+)/character(\d{1,9})/\d+_(\d{1,9})\.txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,24 +209,23 @@ def _write_folder(folder: Path, drawings: list[Drawing], classes: list[str], sha
 
 def _texts_of_folder(path: Path) -> dict[str, bytes]:
     """The contents of the .txt files in a folder, by their name in it."""
-    try:
+    with reading(str(path)):
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*.txt") if file.is_file()}
-        return {name: file.read_bytes() for name, file in files.items() if _is_visible(name)}
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+        return {name: read_bytes(file, most=LARGEST) for name, file in files.items() if _is_visible(name)}
 
 
 def _texts_of_zip(path: Path) -> dict[str, bytes]:
     """The contents of the .txt files in a zip archive, by their name in it."""
-    try:
+    with reading(str(path), damaged=f"{path}: is no zip archive, or a damaged one; fetch it again"):
+        size = file_size(path, str(path))
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".txt") and _is_visible(name)]
-            require_inflation(map(archive.getinfo, names), path.stat().st_size, str(path), MOST_INFLATION)
-            return {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError) as error:
-        raise InputError(f"{path}: is no zip archive, or a damaged one ({error}); fetch it again") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+            members = [each for each in archive.infolist() if each.filename.endswith(".txt")]
+            members = [each for each in members if _is_visible(each.filename)]
+            if len({each.filename for each in members}) < len(members):
+                raise ValueError("it holds two files of one name")
+            total = require_inflation(members, size, str(path), MOST_INFLATION)
+            memory.require(MEMORY * total, f"{path}: what it holds", "free some")
+            return {each.filename: archive.read(each) for each in members}
 
 
 def _is_visible(name: str) -> bool:
@@ -233,7 +237,9 @@ def _drawing(path: Path, name: str, text: bytes) -> Drawing:
     """The drawing that the file called ``name`` in the archive at ``path`` holds."""
     match = NAME.fullmatch(name)
     if not match:
-        raise InputError(f"{path}: {name!r} is not named ALPHABET/characterNN/XXXX_DD.txt; rename it, or take it out")
+        raise InputError(
+            f"{path}: {short(repr(name))} is not named ALPHABET/characterNN/XXXX_DD.txt; rename it, or take it out"
+        )
     alphabet, character, drawer = match.groups()
     strokes: list[list[list[float]]] = [[]]
     lines = map(str.strip, text.decode("ascii", "replace").splitlines())
@@ -244,13 +250,13 @@ def _drawing(path: Path, name: str, text: bytes) -> Drawing:
             point = _point(line)
             if not point:
                 raise InputError(
-                    f"{path}: {name!r}, line {number}: {line[:40]!r} is not x,y,t, START or BREAK; "
+                    f"{path}: {short(repr(name))}, line {number}: {line[:40]!r} is not x,y,t, START or BREAK; "
                     f"correct it, or take the file out"
                 )
             strokes[-1].append(point)
     arrays = tuple(np.array(points) for points in strokes if points)
     if not arrays:
-        raise InputError(f"{path}: {name!r} is empty, it holds no points; take it out")
+        raise InputError(f"{path}: {short(repr(name))} is empty, it holds no points; take it out")
     return Drawing(alphabet, int(character), int(drawer), arrays)
 
 

@@ -10,6 +10,7 @@ decide how much is looked at in ``effort.py``.
 
 from .checker import assert_gradients, check
 from .finding import Finding
+from .layers import check_layer
 from .report import Report
 
-__all__ = ["Finding", "Report", "assert_gradients", "check"]
+__all__ = ["Finding", "Report", "assert_gradients", "check", "check_layer"]

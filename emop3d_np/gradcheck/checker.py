@@ -16,18 +16,17 @@ What is right is decided by the numbers in :mod:`.tolerances`; how much is looke
 numeric side is the complex step where it is shown to agree with differences, else the ladder of :mod:`.slopes`.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from . import first_calls, numeric, rules
+from . import causes, first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
+from .forms import Form
 from .functions import Pair
 from .report import Report
 from .state import Case, Found, Stop
@@ -37,10 +36,11 @@ from .ties import judge_ties
 def check(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
-    inputs: Sequence[ArrayLike],
+    inputs: Sequence[Any] | dict[str, Any],
     *,
     names: Sequence[Any] | None = None,
     not_differentiable: Sequence[Any] = (),
+    cache: bool | None = None,
     rtol: float | None = None,
     atol: float = 0.0,
     seconds: float | None = 10.0,
@@ -51,14 +51,19 @@ def check(
     """Check that ``backward`` is the gradient of ``forward`` at ``inputs``.
 
     Args:
-        forward: ``forward(*inputs)`` gives an array or a tuple of arrays.
+        forward: ``forward(*inputs)`` gives an array, or a tuple, a list or a dict of arrays.
         backward: ``backward(d_outputs, *inputs)`` gives a tuple with a gradient per input, None for integers and for
-            what is ``not_differentiable``.  ``d_outputs`` is an array where forward gives an array, else a tuple.
-        inputs: tuple of arrays.  Integer arrays (labels, indices) are handed through.
+            what is ``not_differentiable``.  ``d_outputs`` has the form of what forward gives.  Other forms, such as
+            ``backward(d_outputs, cache)`` and ``backward(d_y, d_z, *inputs)``, are told by its arguments (forms.py).
+        inputs: tuple of arrays, or a dict of them, which are then given by name.  An input may be a nested dict, list
+            or tuple of arrays.  Integers (labels, indices, axes), strings and the like are handed through; complex
+            numbers are judged by real and imaginary part, and their gradient is dL/da + i dL/db, as PyTorch has it.
         names: what to call the inputs in the report; default the names of forward's arguments, or their positions
             where it takes any number of them.
         not_differentiable: names or positions of floating inputs whose gradient is not checked, such as a mask; for any
             other a gradient of None is wrong.  Default none.
+        cache: whether forward gives ``(outputs, cache)`` and backward takes ``(d_outputs, cache)``; default: whether
+            that is what backward's arguments look like.
         rtol: allowed relative error; default FLOAT64_RTOL, 1e-9, for float64, for float32 about 1e-5 (it grows with the
             root of the number of outputs).  On top of it come the error of the numeric side, bounded for every value,
             and some last places of the largest gradient of the input: what is less than 1e-14 of that is not judged in
@@ -73,15 +78,28 @@ def check(
         Report: true where the gradients are right; ``passed``, ``worst``, ``str(report)`` and more.
 
     Raises:
-        InputError: a function raises, forward changes its inputs, something other than the right number of real arrays
-            is returned, ``inputs`` is no tuple of real arrays, or ``not_differentiable`` names none of them.
+        InputError: a function raises, forward changes its inputs, gradients do not have the form of the inputs,
+            ``inputs`` has no floating numbers, or masked arrays, or ``not_differentiable`` names none of them.
     """
-    called = _names(forward, inputs, names)
-    pair = Pair(forward, backward, inputs, _positions(not_differentiable, called))
+    form = Form(forward, backward, inputs, names, not_differentiable, cache)
+    return judge(form, rtol, atol, seconds, seed, complex_step, progress)
+
+
+def judge(
+    form: Form,
+    rtol: float | None = None,
+    atol: float = 0.0,
+    seconds: float | None = 10.0,
+    seed: int = 0,
+    complex_step: bool | None = None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+) -> Report:
+    """:func:`check` of a pair of functions whose form is known."""
     for name, value in (("rtol", rtol), ("atol", atol), ("seconds", seconds)):
         if value is not None and not value >= 0:
             raise InputError(f"{name} is {value}; it must not be negative")
-    found, budget, rng = Found.nothing(pair, called), Budget(seconds), np.random.default_rng(seed)
+    pair = Pair(form)
+    found, budget, rng = Found.nothing(pair), Budget(seconds), np.random.default_rng(seed)
     case = None
     try:
         case = _prepared(pair, found, budget, rng, rtol, atol, complex_step is not False)
@@ -91,13 +109,18 @@ def check(
     except Stop:  # a broken rule, which the pair has noted
         pass
     unmovable = found.sum_up()
-    if case is not None and not found.findings:
-        judge_nearest(case, found)
+    if case is not None:
+        _say_more(case, found)
+    for words in form.notes:
+        found.note(words)
     return Report.of(found, pair.problems, unmovable, budget)
 
 
 def assert_gradients(
-    forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[ArrayLike], **options: Any
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Sequence[Any] | dict[str, Any],
+    **options: Any,
 ) -> None:
     """For a test: :func:`check`, with ``options`` of the same names.
 
@@ -110,33 +133,11 @@ def assert_gradients(
         raise AssertionError(str(report))
 
 
-def _names(forward: Callable[..., Any], inputs: Sequence[ArrayLike], names: Sequence[Any] | None) -> Sequence[Any]:
-    """What to call the inputs: ``names``, or forward's first arguments, or positions where it does not name so many."""
-    count = len(inputs) if isinstance(inputs, (tuple, list)) else 0
-    if names is not None:
-        if len(names) != count:
-            raise InputError(f"names has {len(names)} entries for {count} inputs")
-        return names
-    try:
-        parameters = inspect.signature(forward).parameters.values()
-    except (TypeError, ValueError):  # not every function of an extension has a signature
-        return range(count)
-    by_position = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    return by_position[:count] if len(by_position) >= count else range(count)
-
-
-def _positions(not_differentiable: Sequence[Any], names: Sequence[Any]) -> list[int]:
-    if isinstance(not_differentiable, str):
-        not_differentiable = [not_differentiable]
-    positions = []
-    for each in not_differentiable:
-        if each in names:
-            positions.append(list(names).index(each))
-        elif isinstance(each, int) and 0 <= each < len(names):
-            positions.append(each)
-        else:
-            raise InputError(f"not_differentiable has {each!r}; the inputs are {', '.join(map(str, names))}")
-    return positions
+def _say_more(case: Case, found: Found) -> None:
+    """The value nearest to what is allowed, where all are right; what is likely wrong, where one is not."""
+    if not found.findings:
+        judge_nearest(case, found)
+    found.causes = causes.likely(case, found)
 
 
 def _prepared(
@@ -157,6 +158,7 @@ def _prepared(
     point, eps = first_calls.choose_point(pair, at, rng, found)
     precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
     answers = rules.ask_and_test(point, precision, rng, found)
+    may_be_complex = may_be_complex and pair.form.may_be_complex
     return Case(
         budget=budget,
         rng=rng,
@@ -164,5 +166,7 @@ def _prepared(
         precision=precision,
         answers=answers,
         forward_seconds=forward_seconds,
-        complex_works=may_be_complex and numeric.complex_step_works(point, precision, answers.judged, rng),
+        complex_works=may_be_complex
+        and pair.form.may_be_complex
+        and numeric.complex_step_works(point, precision, answers.judged, rng),
     )

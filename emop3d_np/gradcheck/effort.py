@@ -30,6 +30,9 @@ FEWEST_CLOSE_LOOKS, MOST_WRONG = 8, 40
 TIES, TIE_GRADIENTS = 1.2, 1.5
 """Pairs at a kink are moved until the first share is spent, the ties found are judged until the second is."""
 
+NAMING = 1.0
+"""What is likely wrong is looked for until this share is spent."""
+
 # --- Numbers of things
 
 SINGLE_OUTPUTS, SINGLE_NUMBERS = 512, 4e6
@@ -47,6 +50,17 @@ LADDER_NUMBERS, LONG_LADDER = 2e5, 8
 """A ladder of at least 8 steps is halved for a direction if its outputs would be more numbers than this."""
 ALL_PAIRS = 9
 """Of up to so many elements at one kink all pairs are tried for ties, else neighbours only."""
+
+JACOBIAN_NUMBERS, MASKED_NUMBERS = 4e6, 1e6
+"""Of a wrong input so many slopes are kept, and gone through output by output, to find what is likely wrong."""
+FEWEST_KNOWN = 12
+"""Fewer elements are too few to name a mistake by."""
+MOST_AXES = 5
+"""Orders of more axes than this are not tried."""
+PLACES_SAID = 6
+"""So many places of an axis are listed in a sentence."""
+MOST_ROWS, MOST_MATCHED, MOST_PLACES = 64, 4096, 32
+"""Flattened orders of up to so many rows, orders of up to so many places, and up to so many single places are tried."""
 
 
 @dataclass

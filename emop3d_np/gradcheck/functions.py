@@ -1,15 +1,17 @@
 """The pair of functions under check, called with care: fresh copies in, one flat vector out, errors in plain words."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from kernels.arrays import AnyArray, FloatArray
 
 from ..errors import InputError
+from .forms import Form
 
 Gradients: TypeAlias = list[Any]
 """What backward gives: for each input an array, or None where there is no gradient to be had."""
@@ -19,12 +21,13 @@ Layout: TypeAlias = Callable[[AnyArray], AnyArray]
 
 
 class Pair:
-    """``forward`` and ``backward`` of the user, and the arrays they are checked at.
+    """``forward`` and ``backward`` of the user, as a :class:`.forms.Form`, and the arrays they are checked at.
 
     Functions get fresh copies at every call, so that nothing they change reaches the next call.  Outputs are handled
     as one flat float64 vector, the outputs one after the other.
 
     Attributes:
+        form: the functions.
         inputs: the arrays, copies of what was given.
         constant: positions of the inputs that the caller calls not differentiable.
         moved: positions of the inputs that are differentiated: floating, not empty, and not constant.
@@ -35,24 +38,13 @@ class Pair:
         problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
 
-    def __init__(
-        self,
-        forward: Callable[..., Any],
-        backward: Callable[..., Any],
-        inputs: Sequence[ArrayLike],
-        constant: Iterable[int] = (),
-    ) -> None:
-        for name, function in (("forward", forward), ("backward", backward)):
-            if not callable(function):
-                raise InputError(f"{name} is {type(function).__name__}; it must be a function")
-        self._forward, self._backward = forward, backward
-        self.inputs = _checked_inputs(inputs)
-        self.constant = frozenset(constant)
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.inputs = [array.copy(order="K") for array in form.arrays]
+        self.constant = frozenset(form.constant)
         floating = [i for i, array in enumerate(self.inputs) if array.dtype.kind == "f" and array.size]
         self.moved = [i for i in floating if i not in self.constant]
-        self.problems: list[tuple[str, int]] = []
-        self._one_output = True
-        self._bare: bool | None = None
+        self.problems = [(words, -1) for words in form.problems]
 
     # --- forward
 
@@ -63,15 +55,11 @@ class Pair:
             InputError: forward raises, changes its inputs, or returns something other than real arrays.
         """
         arrays = self._copies(self.inputs)
-        outputs = self._call("forward", self._forward, *arrays)
-        for i, (array, before) in enumerate(zip(arrays, self.inputs, strict=True)):
+        with _quiet():
+            outputs = self.form.forward(*arrays)
+        for name, array, before in zip(self.form.names, arrays, self.inputs, strict=True):
             if not same_bits(array, before):
-                raise InputError(f"forward changes its input {i} (shape {before.shape}); give it a copy to work on")
-        self._one_output = not isinstance(outputs, (tuple, list))
-        outputs = _as_arrays("forward", outputs)
-        for j, output in enumerate(outputs):
-            if output.dtype.kind not in "fiub":
-                raise InputError(f"forward's output {j} has dtype {output.dtype}; outputs must be real numbers")
+                raise InputError(f"forward changes its input {name} (shape {before.shape}); give it a copy to work on")
         self.shapes = [output.shape for output in outputs]
         self.dtypes = [output.dtype for output in outputs]
         self.real = [j for j, dtype in enumerate(self.dtypes) if dtype.kind == "f"]
@@ -87,11 +75,10 @@ class Pair:
     def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
         """Outputs at ``arrays`` as one float64 vector (``kind="c"``: complex128), NaN where forward cannot be taken."""
         try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
+            with _quiet():
                 if kind == "c":  # a cast that drops the imaginary part drops the derivative
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)
-                outputs = _as_arrays("forward", self._forward(*self._copies(arrays)))
+                outputs = self.form.forward(*self._copies(arrays))
             if [output.shape for output in outputs] != self.shapes:
                 raise InputError("forward's outputs change their shape with the values of its inputs")
             kinds = {outputs[j].dtype.kind for j in self.real}
@@ -114,9 +101,8 @@ class Pair:
     def try_forward(self, arrays: Sequence[AnyArray]) -> None:
         """Call forward and forget what comes of it."""
         try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                self._forward(*self._copies(arrays))
+            with _quiet():
+                self.form.forward(*self._copies(arrays))
         except (KeyboardInterrupt, MemoryError):
             raise
         except Exception:  # other values may be outside of what it takes
@@ -127,7 +113,8 @@ class Pair:
         for j, size in zip(self.real, self.sizes, strict=True):
             if flat < size:
                 index = [int(place) for place in np.unravel_index(flat, self.shapes[j])] if self.shapes[j] else []
-                return f"output {j} {index}" if len(self.shapes) > 1 else f"output {index}"
+                name = self.form.output_names[j]
+                return f"output {name} {index}" if len(self.shapes) > 1 else f"output {index}"
             flat -= size
         raise IndexError(flat)
 
@@ -164,55 +151,22 @@ class Pair:
         given, copies = self._copies(d_outputs), self._copies(arrays)
         if layout is not None:
             given = [layout(each) if each.ndim else each for each in given]  # a scalar has one layout
-        gradients: Gradients = self._structured(given, copies)
+        with _quiet():
+            answer = self.form.backward(given, *copies)
+        gradients = [self._checked_gradient(i, each) for i, each in enumerate(answer)]
         for what, before, after in (("input", arrays, copies), ("incoming gradient", d_outputs, given)):
             for i, (one, other) in enumerate(zip(before, after, strict=True)):
                 if not same_bits(one, other):
                     self.add_problem(f"backward changes its {what} {i} (shape {one.shape}) in place", i, what)
         return gradients
 
-    def _structured(self, d_outputs, arrays):
-        """Call backward with the incoming gradient as forward returns outputs: a bare array, or a tuple of arrays.
-
-        With one output the two forms are easily mixed up; the first call settles which of them backward takes.
-        """
-        if self._bare is None and len(d_outputs) == 1:
-            for bare in (self._one_output, not self._one_output):
-                try:
-                    given, copies = self._copies(d_outputs), self._copies(arrays)
-                    gradients = self._gradients(given[0] if bare else tuple(given), copies)
-                except InputError:
-                    continue
-                expected = [array.shape for array in self.inputs]
-                found = [None if g is None else g.shape for g in gradients]
-                if all(g is None or g == e for g, e in zip(found, expected, strict=True)):
-                    self._bare = bare
-                    break
-        bare = self._one_output if self._bare is None else self._bare
-        return self._gradients(d_outputs[0] if bare and len(d_outputs) == 1 else tuple(d_outputs), arrays)
-
-    def _gradients(self, d_outputs, arrays):
-        gradients = self._call("backward", self._backward, d_outputs, *arrays)
-        if not isinstance(gradients, (tuple, list)) and len(self.inputs) == 1:
-            gradients = (gradients,)
-        if not isinstance(gradients, (tuple, list)) or len(gradients) != len(self.inputs):
-            count = len(gradients) if isinstance(gradients, (tuple, list)) else f"one {type(gradients).__name__}"
-            raise InputError(
-                f"backward returns {count} for {len(self.inputs)} inputs; it must return a tuple with a gradient, "
-                f"or None, an input"
-            )
-        result = []
-        for i, gradient in enumerate(gradients):
-            if gradient is None:
-                result.append(None)
-                continue
-            array = _as_array(f"backward's gradient of input {i}", gradient)
-            if array.dtype.kind != "f" and array.size and self.inputs[i].dtype.kind == "f":
-                raise InputError(
-                    f"backward's gradient of input {i} has dtype {array.dtype}; gradients are real numbers"
-                )
-            result.append(array.copy())  # the function may write its next answer to the same array
-        return result
+    def _checked_gradient(self, i: int, gradient: AnyArray | None) -> AnyArray | None:
+        if gradient is None:
+            return None
+        if gradient.dtype.kind != "f" and gradient.size and self.inputs[i].dtype.kind == "f":
+            name = self.form.names[i]
+            raise InputError(f"backward's gradient of input {name} has dtype {gradient.dtype}; it must be floating")
+        return gradient.copy()  # the function may write its next answer to the same array
 
     def add_problem(self, words: str, i: int = -1, what: str = "input") -> None:
         """Note that a rule was broken; ``i`` is the input concerned (-1: none)."""
@@ -223,54 +177,19 @@ class Pair:
     def _copies(arrays):
         return [array.copy(order="K") for array in arrays]
 
-    @staticmethod
-    def _call(name, function, *arguments):
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                return function(*arguments)
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except Exception as error:
-            shapes = ", ".join(str(a.shape) for a in arguments if isinstance(a, np.ndarray))
-            raise InputError(
-                f"{name} raises {type(error).__name__}: {' '.join(str(error).split())} (called with arrays of {shapes})"
-            ) from error
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings, of NumPy's arithmetic or others."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def same_bits(one: AnyArray, other: AnyArray) -> bool:
-    """Equal shape, dtype and bytes; so NaN equals itself and -0.0 is not 0.0."""
-    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
-
-
-def _checked_inputs(inputs):
-    if isinstance(inputs, np.ndarray):
-        raise InputError("inputs is an array; give a tuple of arrays: (x,)")
-    if not isinstance(inputs, (tuple, list)) or not inputs:
-        raise InputError(f"inputs is {inputs!r:.60}; give a tuple of at least one array")
-    arrays = []
-    for i, value in enumerate(inputs):
-        array = _as_array(f"input {i}", value)
-        if array.dtype.kind not in "fiub":
-            raise InputError(f"input {i} has dtype {array.dtype}; inputs are real numbers (or integers, for indices)")
-        arrays.append(array.copy(order="K"))
-    if not any(array.dtype.kind == "f" for array in arrays):
-        kinds = ", ".join(str(array.dtype) for array in arrays)
-        raise InputError(f"inputs have dtype {kinds}; at least one must be floating to be differentiated")
-    return arrays
-
-
-def _as_arrays(name, outputs):
-    if not isinstance(outputs, (tuple, list)):
-        outputs = (outputs,)
-    return [_as_array(f"{name}'s output {j}", output) for j, output in enumerate(outputs)]
-
-
-def _as_array(name, value):
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{name} is no array: {error}") from None
-    if array.dtype.kind not in "fiubc":
-        raise InputError(f"{name} has dtype {array.dtype} ({type(value).__name__}); it must be an array of numbers")
-    return array
+    """Equal shape, dtype and bits; so NaN equals itself and -0.0 is not 0.0."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype.char in "gG":  # a longdouble has bytes that are no part of it
+        return bool(np.array_equal(one, other, equal_nan=True) and np.array_equal(np.signbit(one), np.signbit(other)))
+    return one.tobytes() == other.tobytes()

@@ -29,6 +29,7 @@ class Report:
         inputs: an InputRow per input.
         problems: rules that were broken, in words.
         notes: what a reader should know beside.
+        causes: what is likely wrong, a sentence each; empty where nothing is right or nothing fits.
         ratios: for each input an array of its shape: share of the allowed error, NaN where it was not judged.
         method: the numeric side.
         seconds, budget: time taken, and the time that was given (None: no limit).
@@ -42,6 +43,7 @@ class Report:
     problems: list[str]
     notes: list[str]
     ratios: list[FloatArray | None] = field(repr=False)
+    causes: list[str] = field(default_factory=list)
     method: str = ""
     seconds: float = 0.0
     budget: float | None = None
@@ -73,6 +75,7 @@ class Report:
             problems=problems,
             notes=found.notes,
             ratios=found.ratios,
+            causes=found.causes,
             method=found.method,
             seconds=budget.spent,
             budget=budget.seconds,
@@ -103,6 +106,7 @@ class Report:
         wrong = [finding for finding in self.findings if finding.ratio > 1]
         if wrong:
             lines += ["", f"worst of {len(wrong)} wrong:", *(f"  {finding}" for finding in wrong[:LINES])]
+        lines += [f"likely: {words}" for words in self.causes]
         if self.problems or wrong:
             lines.append("")
         width = max([len(str(row.name)) for row in self.inputs] + [5])
@@ -128,6 +132,7 @@ class Report:
         what = {
             "passed": self.passed, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
             "seconds": self.seconds, "budget": self.budget, "problems": self.problems, "notes": self.notes,
+            "likely": self.causes,
             "worst": asdict(self.worst) if self.worst else None,
             "findings": [asdict(finding) for finding in self.findings[:100]],
             "inputs": [asdict(row) for row in self.inputs],

@@ -126,6 +126,7 @@ class Found:
         findings: values that were looked at closely.
         kinked: elements at a kink, ``(input, place)``, with their slopes and the size that steps were relative to.
         method: the numeric side, in words.
+        causes: what is likely wrong, in words.
     """
 
     names: list[Any]
@@ -135,10 +136,12 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
     kinked: dict[tuple[int, int], tuple[Slopes, float]] = field(default_factory=dict)
     method: str = ""
+    causes: list[str] = field(default_factory=list)
 
     @classmethod
-    def nothing(cls, pair: Pair, names: Sequence[Any]) -> "Found":
+    def nothing(cls, pair: Pair) -> "Found":
         """The beginning, with the inputs' names."""
+        names = pair.form.names
         rows = [InputRow(name, a.shape, str(a.dtype)) for name, a in zip(names, pair.inputs, strict=True)]
         return cls(list(names), rows, [None] * len(rows))
 

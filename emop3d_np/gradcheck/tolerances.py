@@ -148,6 +148,27 @@ parts most."""
 COMPLEX_ERROR = 1e-13
 """Relative error of a complex step's slope, once confirmed."""
 
+# --- What is likely wrong, in words: a mistake is named where it gives what backward gives
+
+CAUSE_RTOL, CAUSE_ULPS = 1e-7, 64
+"""Two gradients are the same within this part of the largest, or so many last places of the coarsest numbers."""
+CAUSE_LEAVES = 1e-2
+"""What is named must explain the error but for this part: a small mistake is not explained by what is nearly right."""
+CAUSE_SLOPE_ERROR = 1e-8
+"""Slopes whose error is above this part of the largest are taken by all steps."""
+CAUSE_FACTOR = 1e-6
+"""A factor is taken for a number within this share."""
+CAUSE_ZERO = 1e-9
+"""A slope below this part of the largest is none."""
+CAUSE_LEAST, CAUSE_GROUP = 3, 3
+"""Fewer elements, or elements in a group, agree with anything."""
+CAUSE_PLAIN = 4
+"""Roots of numbers up to this, and n over n - 1, are factors like 2 that anything may have."""
+CAUSE_OF_EPSILON = 1e-2
+"""What an epsilon beside a variance may change, relative to the whole."""
+CAUSE_DIRECTIONS = 6
+"""Random directions along which a gradient at another point must be right."""
+
 # --- A port's vectors beside ours, relative to the largest value of an array
 
 PORT_RTOL = {8: 1e-8, 4: 2e-3, 2: 5e-2}

@@ -19,6 +19,7 @@ def pyplot() -> Any:
     except ImportError:
         raise InputError("pictures need matplotlib: pip install 'emop3d-np[plots]'") from None
     matplotlib.use("Agg")
+    matplotlib.rcParams["text.parse_math"] = False  # a dollar sign in a name is one
     from matplotlib import pyplot
 
     return pyplot

@@ -11,7 +11,11 @@ from ..errors import InputError
 from ..reading import read_json, read_json_lines, reading
 from ..training import checkpoint
 from ..training.runs import read_settings
+from . import checks
 from .figure import pyplot, save
+
+MOST_NUMBERS = 50
+"""Classes up to which a confusion matrix has its counts written in: more could not be read, and take minutes."""
 
 
 def draw_run(folder: str | Path, picture: str | Path) -> None:
@@ -29,9 +33,13 @@ def draw_run(folder: str | Path, picture: str | Path) -> None:
     """
     plt = pyplot()
     folder = Path(folder)
-    for name, draw in (("folds.json", _draw_folds), ("sweep.json", _draw_sweep)):
+    for name, check, draw in (
+        ("folds.json", checks.require_folds, _draw_folds),
+        ("sweep.json", checks.require_sweep, _draw_sweep),
+    ):
         if (folder / name).exists():
             result = read_json(folder / name)
+            check(result, str(folder / name))
             with _of_this_program(folder / name):
                 return draw(plt, result, picture)
     with _of_this_program(folder):
@@ -43,7 +51,10 @@ def _draw_training(plt: Any, folder: Path, picture: str | Path) -> None:
     history = _rows(folder / "history.jsonl")
     if not history:
         raise InputError(f"{folder}: holds no history.jsonl with an evaluation in it; give the folder of a run")
+    checks.require_history(history, str(folder / "history.jsonl"))
     tests = _rows(folder / "tests.jsonl")
+    if tests:
+        checks.require_test(tests[-1], str(folder / "tests.jsonl"))
     name = read_settings(folder)["checkpoint_name"]
     saved = checkpoint.load(folder / name) if (folder / name).exists() else None
     panels = ["loss", "accuracy", *(["confusion"] if tests else []), *(["weights"] if saved else [])]
@@ -118,10 +129,10 @@ def draw_confusion(ax: Any, test: Mapping[str, Any], title: str) -> None:
     counts = np.array(test["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(counts.shape):
+    names = test["class_names"]
+    for row, column in np.ndindex(counts.shape if len(names) <= MOST_NUMBERS else (0, 0)):
         colour = "white" if shares[row, column] > 0.5 else "black"
         ax.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize=8)
-    names = test["class_names"]
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set(xlabel="answer", ylabel="truth", title=title)

@@ -19,6 +19,9 @@ from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Sche
 from . import checkpoint
 from .flags import Settings, merge
 
+FEW_STEPS = 200
+"""A training of fewer steps is said to be short."""
+
 
 def build_network(settings: Settings) -> EmoP3D:
     """The network that ``settings`` describe, with its initial values.
@@ -94,6 +97,16 @@ def network_of(state: checkpoint.Checkpoint) -> tuple[EmoP3D, Settings]:
 def count_steps(epochs: float, steps_per_epoch: int) -> int:
     """How many steps ``epochs`` are, at least 1."""
     return max(1, round(epochs * steps_per_epoch))
+
+
+def note_on_length(settings: Settings, steps: int) -> str:
+    """A line for a training with ``--recipe strong`` that has too few steps to learn much; else ""."""
+    if settings.recipe != "strong" or steps >= FEW_STEPS:
+        return ""
+    return (
+        f"note: this is a training of {steps} steps only; for some hundred clips of faces, --recipe small has more of "
+        f"them\n"
+    )
 
 
 def build_schedule(settings: Settings, steps_per_epoch: int) -> Schedule:

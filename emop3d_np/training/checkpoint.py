@@ -16,7 +16,7 @@ import numpy as np
 from kernels.arrays import AnyArray, FloatArray
 
 from .. import files
-from ..datasets.classes import require_names
+from ..datasets.identity import require_form
 from ..datasets.record import Record, from_dict
 from ..errors import InputError
 from ..reading import is_number, is_whole, json_object, read_npz, reading, require
@@ -24,9 +24,6 @@ from . import flags
 
 FORMAT = 2
 """Number of the checkpoint's form.  Format 1 has no checksums, and may not tell what its clips were."""
-
-DIGESTS = ("labels", "groups", "clips")
-"""What is kept of a set of clips beside their number."""
 
 
 @dataclass
@@ -118,7 +115,7 @@ def load(path: str | Path) -> Checkpoint:
             data=header.get("data", {}),
         )  # fmt: skip
         _require_progress(state, where)
-        _require_data(state, where)
+        require_form(state.data, where, state.settings.get("num_classes"))
         for name, values in arrays.items():
             _keep(state, name, values)
         return state
@@ -175,24 +172,3 @@ def _require_progress(state: Checkpoint, where: str) -> None:
         epoch, batch = divmod(state.step, count // batch_size)
         expected = {"seed": seed, "epoch": epoch, "batch": batch}
         require(state_of_order == expected, where, f"the random state of step {state.step}", state_of_order)
-
-
-def _require_data(state: Checkpoint, where: str) -> None:
-    """Raises InputError where what is said of the clips cannot be."""
-    data = state.data
-    require(isinstance(data, dict), where, "data", data)
-    names = data.get("class_names")
-    if names is not None:
-        fits = isinstance(names, list) and all(isinstance(name, str) for name in names)
-        require(fits and len(names) == state.settings.get("num_classes", len(names)), where, "class_names", names)
-        require_names(names, where)
-    made = data.get("record")
-    if made is not None:
-        require(isinstance(made, dict), where, "record", made)
-        require(from_dict(made, f"{where}, its record").class_names == tuple(names or ()), where, "record", made)
-    for part in ("training", "validation"):
-        found = data.get(part)
-        if found is not None:
-            fits = isinstance(found, dict) and is_whole(found.get("count"), 1)
-            fits = fits and all(isinstance(found.get(name), str) for name in DIGESTS)
-            require(fits, where, part, found)

@@ -22,6 +22,7 @@ from scipy.stats import t as student
 from kernels.arrays import FloatArray, IntArray
 
 from .. import datasets, files, reading
+from ..datasets import identity
 from ..errors import InputError
 from ..locks import only_writer
 from . import baseline, building, flags
@@ -99,7 +100,7 @@ class CrossValidation:
         path = self.folder / DATA
         if path.exists():
             where = f"{self.folder}, with the answers.csv of its folds"
-            datasets.require_same(reading.read_json(path), self._data, where, "give another --save_path")
+            datasets.require_same(identity.read(path), self._data, where, "give another --save_path")
         elif len(self.waiting) < len(self.paths):
             print(f"note: {self.folder} is of an older version; whether it was begun on the same clips is not known")
 

@@ -5,6 +5,7 @@ is a video file, or a folder with one picture per frame.
 """
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
+from ..reading import MOST_TABLE, read_text, reading, short
 from .decode import PICTURES, natural
 
 VIDEOS = set(
@@ -27,6 +29,9 @@ NO_VIDEOS = set(
     ".sh .srt .sub .tar .textgrid .tgz .toml .tsv .txt .url .vtt .wav .wma .xls .xlsx .xml .yaml .yml .zip".split()
 )
 """Endings of what lies beside videos: texts, tables, sound, archives.  Files of yet others are skipped with a word."""
+
+LONGEST = 1e9
+"""Seconds that no video has: thirty years."""
 
 SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 ENTERFACE_CODES = dict(zip(("an", "di", "fe", "ha", "sa", "su"), SIX_EMOTIONS, strict=True))
@@ -178,21 +183,17 @@ def table(path: str | Path) -> Listing:
     """
     listing = Listing(Path(path).parent)
     seen: dict[str, str] = {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, skipinitialspace=True)
-            missing = [name for name in ("path", "label", "subject") if name not in (rows.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{path}: has no column {missing[0]}; its first line must be path,label,subject "
-                    f"or path,label,subject,start,end, and is {','.join(map(str, rows.fieldnames or ()))!r}"
-                )
-            for row in rows:
-                _take_row(listing, f"line {rows.line_num} of {Path(path).name}", row, seen)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: is no CSV file in UTF-8: {error}") from None
+    text = read_text(path, most=MOST_TABLE)
+    with reading(str(path), damaged=f"{path}: is no CSV file"):
+        rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+        missing = [name for name in ("path", "label", "subject") if name not in (rows.fieldnames or ())]
+        if missing:
+            raise InputError(
+                f"{path}: has no column {missing[0]}; its first line must be path,label,subject "
+                f"or path,label,subject,start,end, and is {short(','.join(rows.fieldnames or ()))!r}"
+            )
+        for row in rows:
+            _take_row(listing, f"line {rows.line_num} of {Path(path).name}", row, seen)
     return listing
 
 
@@ -244,7 +245,7 @@ def _take_row(listing: Listing, where: str, row: dict[str, str], seen: dict[str,
         listing.skip(values["path"] or where, f"has no {missing[0]} ({where})")
         return
     try:
-        start, end = (float(values[name]) if values[name] else None for name in ("start", "end"))
+        start, end = (_seconds(values[name]) if values[name] else None for name in ("start", "end"))
     except ValueError:
         listing.skip(values["path"], f"start {values['start']!r}, end {values['end']!r} are no seconds ({where})")
         return
@@ -257,6 +258,14 @@ def _take_row(listing: Listing, where: str, row: dict[str, str], seen: dict[str,
         return
     seen[recording.name] = where
     listing.recordings.append(recording)
+
+
+def _seconds(text: str) -> float:
+    """The time in a cell; raises ValueError where it is none, or beyond all videos."""
+    value = float(text)
+    if not 0 <= value < LONGEST:
+        raise ValueError(text)
+    return value
 
 
 def _found(listing: Listing) -> list[Path]:

@@ -41,6 +41,7 @@ from ..datasets import classes, record
 from ..errors import InputError
 from ..files import beside, remove_unfinished, require_apart, write_atomically
 from ..locks import only_writer
+from ..reading import is_whole, read_json, reading
 from .cutting import as_flags
 from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
@@ -55,11 +56,17 @@ from .prepare_messages import (
 )
 from .track import MARGIN, FaceTracker
 
-FORMAT = 2
+FORMAT = 3
 """Number of the form of the files in ``OUT/faces``; it counts up when they change."""
+
+WITHOUT_CHECKSUM = 2
+"""The form before, whose descriptions have no checksum; such files are used again, too."""
 
 WRITTEN = ("Training.npy", "labels.npy", "index.csv", "classes.txt", "report.csv", record.FILE)
 """Names of the files in ``OUT``."""
+
+MOST_SIDE = 4096
+"""Rows and columns of a clip, at most."""
 
 Job: TypeAlias = tuple[Path, Recording, Path, "FaceSettings"]
 """The arguments of :func:`_cut_out`."""
@@ -118,6 +125,8 @@ def prepare(
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
+    if not is_whole(faces.size, 1, MOST_SIDE):
+        raise InputError(f"--size is {faces.size}; clips have at most {MOST_SIDE} rows and columns")
     listing = list_recordings(source, layout)
     classes.require_names(listing.classes, str(source))
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
@@ -222,11 +231,33 @@ def _identity(path: Path, recording: Recording, faces: FaceSettings) -> Any:
 def _kept(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row | None:
     """The result of :func:`_cut_out` in an earlier run, or None."""
     try:
-        result: Row = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-        same = result["identity"] == _identity(path, recording, faces) and result["digest"] == _digest(stem)
-        return result if same else None
-    except (OSError, ValueError, KeyError, TypeError, InputError):
+        with reading(str(stem)):
+            result: Row = read_json(stem.with_suffix(".json"))
+            checksum, (form, *same) = result.pop("checksum", None), result["identity"]
+            whole = checksum == _checksum(result) if form == FORMAT else form == WITHOUT_CHECKSUM
+            whole = whole and same == _identity(path, recording, faces)[1:] and result["digest"] == _digest(stem)
+            return result if whole and _could_be(result, stem) else None
+    except (InputError, OSError):
         return None
+
+
+def _could_be(result: Row, stem: Path) -> bool:
+    """Whether a result, which may have no checksum, fits the places of the faces that it is of."""
+    sightings = np.load(stem.with_suffix(".track.npy"), allow_pickle=False)
+    runs = [[int(start), int(count)] for start, count in _runs(sightings[:, 0])]
+    return (
+        result["runs"] == runs
+        and is_whole(result["frames"], len(sightings))
+        and is_whole(result["lost"])
+        and result["frames"] - result["lost"] == np.count_nonzero(sightings[:, TRACK.index("found")])
+        and isinstance(result["notes"], list)
+        and all(isinstance(note, str) for note in result["notes"])
+    )
+
+
+def _checksum(result: Row) -> str:
+    """Digest of a description, without its own."""
+    return hashlib.blake2b(json.dumps(result, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _digest(stem: Path) -> str:
@@ -246,8 +277,7 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
     """Write the faces of a recording to ``stem.npy``, their places to ``stem.track.npy``, the result to ``stem.json``.
 
     Returns:
-        The result: ``identity``, ``digest`` of the two files, ``frames``, ``lost``, ``runs`` (first row and length of
-        each run of frames) and ``notes``; or, for a recording that cannot be used, only ``why``.
+        The result, as of :func:`_write_result`; or, for a recording that cannot be used, only ``why``.
     """
     try:
         identity = _identity(path, recording, faces)
@@ -269,17 +299,7 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
             file.seek(0)
             _write_header(file, len(sightings), faces.size)
         write_atomically(stem.with_suffix(".track.npy"), lambda file: np.save(file, sightings))
-        result = {
-            "identity": identity,
-            "digest": _digest(stem),
-            "frames": tracker.frames,
-            "lost": tracker.lost,
-            "runs": [[int(start), int(count)] for start, count in _runs(sightings[:, 0])],
-            "notes": video.notes,
-        }
-        text = json.dumps(result).encode()
-        write_atomically(stem.with_suffix(".json"), lambda file: file.write(text))
-        return result
+        return _write_result(stem, identity, sightings, tracker.frames, tracker.lost, video.notes)
     except _Stopped:
         return {"why": STOPPED}
     except InputError as error:
@@ -291,6 +311,32 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
     except Exception as error:
         # Whatever a damaged file brings about, the others go on; the report says what it was.
         return {"why": f"{type(error).__name__}: {error}"}
+
+
+def _write_result(stem: Path, identity: Any, sightings: FloatArray, *said: Any) -> Row:
+    """Describe the faces of a recording, which are written, in ``stem.json``, with a checksum.
+
+    Args:
+        stem, identity: as of :func:`_cut_out` and :func:`_identity`.
+        sightings: ndarray of shape (n, 7), as ``.track.npy`` has it.
+        said: ``frames`` that the recording has, how many of them are ``lost``, and ``notes``.
+
+    Returns:
+        What it says: ``identity``, ``digest`` of the two files, ``runs`` (first row and length of each run of frames),
+        and what is ``said``, by these names.
+    """
+    frames, lost, notes = said
+    result: Row = {
+        "identity": identity,
+        "digest": _digest(stem),
+        "frames": frames,
+        "lost": lost,
+        "runs": [[int(start), int(count)] for start, count in _runs(sightings[:, 0])],
+        "notes": notes,
+    }
+    text = json.dumps({**result, "checksum": _checksum(result)}).encode()
+    write_atomically(stem.with_suffix(".json"), lambda file: file.write(text))
+    return result
 
 
 class _Stopped(Exception):

@@ -381,7 +381,7 @@ def failing(capsys, words, *more):
         (["--dense_decay", "x"], "--dense_decay is 'x'; it must be a number of at least 0, or None"),
         (["--average", "1"], "--average is '1'; it must be a number between 0 and 1, or None"),
         (["--average", "0"], "--average is '0'"),
-        (["--recipe", "weak"], "--recipe is 'weak'; it must be one of original, strong"),
+        (["--recipe", "weak"], "--recipe is 'weak'; it must be one of original, strong, small"),
         (["--weight_decay", "-1"], "--weight_decay is '-1'; it must be a number of at least 0, or None"),
         (["--threads", "100000"], "--threads 100000 is more than the"),
         (["--num_classes", "5"], "--num_classes is 5, the drawn faces show 6 emotions"),
@@ -530,6 +530,7 @@ def test_a_run_by_recipe_and_its_resumption(task, capsys, monkeypatch):
     assert run.main(arguments(task)) == 0
     out = capsys.readouterr().out
     assert "recipe             strong\n" in out
+    assert "this is a training of 8 steps only; for some hundred clips of faces, --recipe small" in out
     assert f"schedule           {strong.schedule}\n" in out
     folder = the_run(task)
     kept = json.loads((folder / "settings.json").read_text())

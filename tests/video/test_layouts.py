@@ -201,7 +201,7 @@ def test_sources_that_do_not_fit(tmp_path):
     (tmp_path / "list.csv").write_bytes(b"")
     failing("has no column path", tmp_path / "list.csv")
     (tmp_path / "list.csv").write_bytes(b"path,label,subject\n\xff\xfe,a,b\n")
-    failing("no CSV file in UTF-8", tmp_path / "list.csv")
+    failing("no text in UTF-8", tmp_path / "list.csv")
     (tmp_path / "holiday.mp4").touch()
     for layout in set(LAYOUTS) - {"csv", "ict-youtube"}:
         failing("holds no recording.*holiday.mp4: has no", tmp_path, layout)

@@ -1,0 +1,295 @@
+"""What the damage has found, each kind once, with what must come out: the corpus that is kept, in words."""
+
+import csv
+import io
+import json
+import tracemalloc
+from unittest import mock
+
+import damage
+import numpy as np
+import pytest
+import targets
+
+from emop3d_np import reading
+from emop3d_np.datasets import identity, strokes
+from emop3d_np.datasets.arrays import open_array
+from emop3d_np.errors import InputError
+from emop3d_np.report import checks, figure
+from emop3d_np.report import runs as report_runs
+from emop3d_np.training import checkpoint
+from emop3d_np.video import layouts, prepare, weights
+
+pytestmark = pytest.mark.once
+
+
+def changed(name, folder, change):
+    """The target called ``name`` whose file of JSON, or its last line, is what ``change`` makes of it."""
+    target = targets.TARGETS[name](folder)
+    *before, last = target.path.read_text().strip().split("\n") if ".jsonl" in name else [target.path.read_text()]
+    value = json.loads(last)
+    change(value)
+    target.path.write_text("\n".join([*before, json.dumps(value)]) + "\n")
+    return target
+
+
+def setting(*way):
+    """What puts the last of ``way`` to the place that the others lead to."""
+
+    def change(value):
+        for key in way[:-2]:
+            value = value[key]
+        value[way[-2]] = way[-1]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("history.jsonl, drawn", setting("epoch", "1"), "epoch of line 3 is '1'"),
+        ("history.jsonl, drawn", setting("val_loss", [1]), r"val_loss of line 3 is \[1\]"),
+        ("tests.jsonl, drawn", setting("confusion", 0, 0, -1), "confusion is"),
+        ("tests.jsonl, drawn", setting("confusion", [[1, 1]] * 3), "confusion is"),
+        ("tests.jsonl, drawn", setting("class_names", 0, 3), "class_names is"),
+        ("folds.json", setting("folds", 10**12), "folds is 1000000000000"),
+        ("folds.json", setting("per_fold", 0, "clip_accuracy", "1"), "clip_accuracy is '1'"),
+        ("folds.json", setting("recall", "no", 7), "recall is"),
+        ("sweep.json", setting("folds", 10**12), "folds is 1000000000000"),
+        ("sweep.json", setting("combinations", 0, "per_fold", None), "per_fold of learning_rate=0.1 is None"),
+        ("sweep.json", setting("combinations", []), "combinations is"),
+        ("data.json", setting("training", None), "training is None"),
+        ("data.json", setting("training", "count", "4"), "training is"),
+        ("data.json", setting("class_names", []), "class_names is"),
+        ("settings.json", setting("learning_rate", -1), "--learning_rate is -1; it must be a number above 0"),
+        ("settings.json", setting("learning_rate", float("nan")), "--learning_rate is nan"),
+    ],
+)
+def test_what_no_program_of_ours_writes_is_named(tmp_path, name, change, words):
+    with pytest.raises(InputError, match=words):
+        changed(name, tmp_path, change).read()
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1e400, "0.1", None, True, [0.1]])
+def test_a_rate_that_no_flag_takes_does_not_resume(tmp_path, value):
+    """With checksums that are right: what stands in between is what the flag allows."""
+    state = targets.a_state(tmp_path)
+    state.settings = state.settings | {"learning_rate": value}
+    checkpoint.save(tmp_path / "x.ckpt", state)
+    with pytest.raises(InputError, match=r"x\.ckpt: --learning_rate is .*; it must be a number above 0"):
+        targets.resumed(tmp_path / "x.ckpt")
+
+
+def test_each_array_of_a_checkpoint_has_a_checksum(tmp_path):
+    """A bit of any one flips, and the archive's own checksum is put right: the array is named."""
+    state = targets.a_state(tmp_path)
+    checkpoint.save(tmp_path / "x.ckpt", state)
+    with np.load(tmp_path / "x.ckpt") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    names = [name for name in arrays if not name.startswith("header")]
+    assert len(names) == 2 * len(state.parameters)
+    for name in names:
+        other = arrays[name].copy()
+        other.view(np.uint8).reshape(-1)[-1] ^= 1
+        with open(tmp_path / "y.ckpt", "wb") as file:
+            np.savez(file, **arrays | {name: other})
+        with pytest.raises(InputError, match=f"{name} does not agree with its checksum"):
+            checkpoint.load(tmp_path / "y.ckpt")
+
+
+def test_a_length_of_a_header_takes_no_memory(tmp_path):
+    """Four gigabytes of header, says a file of 80 bytes; and a table of one line takes no gigabyte either."""
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\2\0\xff\xff\xff\xff" + b"{'descr': '<f4'" + b" " * 64)
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="its header says that it has 4,294,967,295 bytes itself"):
+            open_array(tmp_path / "x.npy", "x.npy")
+        assert reading.read_table(tmp_path / "x.csv") == (["a", "b"], [{"a": "1", "b": "2"}])
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 << 20
+
+
+def test_a_file_is_read_to_its_limit(tmp_path):
+    with mock.patch.object(reading, "BLOCK", 4):
+        for size in (0, 1, 3, 4, 5, 8, 10):
+            (tmp_path / "x").write_bytes(b"0123456789"[:size])
+            assert reading.read_bytes(tmp_path / "x", most=10) == b"0123456789"[:size]
+        for most in (0, 3, 4, 7, 8, 9):
+            with pytest.raises(InputError, match=f"is larger than {most} bytes"):
+                reading.read_bytes(tmp_path / "x", most=most)
+
+
+def test_a_text_with_a_byte_0_is_none(tmp_path):
+    """NumPy drops it from the end of a name: two people would be one."""
+    target = targets.TARGETS["prepared/index.csv"](tmp_path)
+    target.path.write_text(target.path.read_text().replace("ben", "ann\0"))
+    with pytest.raises(InputError, match=r"it is no text, byte .* is 0"):
+        target.read()
+
+
+def test_newer_and_older_headers_of_npy_are_read(tmp_path):
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for version in ((1, 0), (2, 0), (3, 0)):
+        with open(tmp_path / "x.npy", "wb") as file:
+            np.lib.format.write_array(file, values, version)
+        assert np.array_equal(open_array(tmp_path / "x.npy", "x"), values)
+
+
+# --- Faces that were kept.
+
+
+def kept(folder, change):
+    """What is used again of faces whose description ``change`` has changed; with its checksum put right or not."""
+    target = changed("faces/*.json", folder, change)
+    return target.read()
+
+
+def with_checksum(change):
+    def both(value):
+        del value["checksum"]
+        change(value)
+        value["checksum"] = prepare._checksum(value)
+
+    return both
+
+
+def as_before(change):
+    """Of the form that had no checksum."""
+
+    def both(value):
+        del value["checksum"]
+        value["identity"][0] = 2
+        change(value)
+
+    return both
+
+
+@pytest.mark.parametrize("form", [lambda change: change, with_checksum, as_before])
+@pytest.mark.parametrize(
+    "change",
+    [
+        setting("runs", [[0, 10**12]]), setting("runs", None), setting("frames", 17), setting("frames", "18"),
+        setting("lost", -2), setting("lost", 3), setting("notes", 3), setting("notes", [3]), setting("digest", "x"),
+        setting("identity", None), setting("identity", 1, "subject", "ben"),
+    ],
+)  # fmt: skip
+def test_faces_whose_description_was_changed_are_cut_out_anew(tmp_path, form, change):
+    assert kept(tmp_path, form(change)) == "cut out anew"
+
+
+def test_faces_of_the_form_without_checksum_are_used_again(tmp_path):
+    def nothing(value):
+        pass
+
+    (tmp_path / "a").mkdir()
+    assert kept(tmp_path, as_before(nothing))["frames"] == 18
+    assert kept(tmp_path / "a", with_checksum(nothing))["runs"] == [[0, 8], [8, 8]]
+
+
+def test_clips_have_a_largest_side(tmp_path):
+    (tmp_path / "v" / "A" / "b").mkdir(parents=True)
+    (tmp_path / "v" / "A" / "b" / "x.mp4").touch()
+    for size in (4097, 10**30, 0):
+        with pytest.raises(InputError, match=f"--size is {size}; clips have at most 4096 rows and columns"):
+            prepare.prepare(tmp_path / "v", tmp_path / "out", faces=prepare.FaceSettings(size=size))
+    assert not (tmp_path / "out").exists()
+
+
+# --- Collections.
+
+
+@pytest.mark.parametrize("time", ["nan", "inf", "-1", "1e300", "1e400"])
+def test_times_of_a_table_are_seconds(tmp_path, time):
+    (tmp_path / "x.csv").write_text(
+        f"path,label,subject,start,end\na.mp4,no,ann,{time},\nb.mp4,no,ann,,{time}\nc,no,d,0,1"
+    )
+    listing = layouts.list_recordings(tmp_path / "x.csv")
+    assert [each.source for each in listing.recordings] == ["c"]
+    assert all("are no seconds" in why or "ends at" in why for _, why in listing.skipped)
+
+
+def test_a_table_that_never_ends(tmp_path):
+    (tmp_path / "x.csv").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="is no file but a pipe, a socket or a device"):
+        layouts.list_recordings(tmp_path / "x.csv", "csv")
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ([("A/character01/1_01.txt", targets.STROKE)] * 2, "it holds two files of one name"),
+        ([(f"A/character{'1' * 5000}/1_01.txt", targets.STROKE)], "is not named ALPHABET"),
+        ([("A/character01/1_01.txt", b"1,2\n")], "line 1: '1,2' is not x,y,t"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_strokes(tmp_path, members, words):
+    (tmp_path / "x.zip").write_bytes(damage.zipped(members))
+    with pytest.raises(InputError, match=words) as error:
+        strokes.read_strokes(tmp_path / "x.zip")
+    assert len(str(error.value)) < 1000
+
+
+# --- What is drawn.
+
+
+def test_a_dollar_sign_is_one(tmp_path):
+    """To matplotlib, what stands between two is a formula, and may be none."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+    run = targets.a_run(tmp_path / "run")
+    (run / "history.jsonl").write_text(targets.as_lines(targets.HISTORY))
+    (run / "tests.jsonl").write_text(targets.as_lines([targets.TEST | {"class_names": ["$5 to $10", r"$\x$"]}]))
+    report_runs.draw_run(run, tmp_path / "x.svg")
+    assert figure.pyplot().rcParams["text.parse_math"] is False
+
+
+def test_many_classes_are_drawn_without_numbers():
+    """A million of them would take minutes."""
+    for count, texts in ((50, 2500), (51, 0)):
+        ax = mock.Mock()
+        names = [str(number) for number in range(count)]
+        report_runs.draw_confusion(ax, {"confusion": np.eye(count, dtype=int), "class_names": names}, "title")
+        assert ax.text.call_count == texts
+
+
+def test_what_is_written_is_drawn(tmp_path):
+    """The schema takes every result that the programs write, with nothing known and with numbers beyond 1."""
+    for name in ("folds.json", "sweep.json", "history.jsonl, drawn", "tests.jsonl, drawn"):
+        (tmp_path / name).mkdir()
+        assert targets.TARGETS[name](tmp_path / name).read() > 0
+    checks.require_history([{"step": 1, "epoch": 0.5, "train_loss": None, "train_accuracy": 1}], "x")
+    described = identity.describe(targets.a_clip_set(), targets.a_clip_set())
+    identity.require_form(described, "x", 2)
+    identity.require_form({}, "a checkpoint of an older version")
+
+
+# --- Weights of the face detector.
+
+
+@pytest.mark.parametrize("network", ["pnet", "rnet", "onet"])
+def test_a_bit_of_the_weights_that_flipped_is_named(tmp_path, network):
+    try:
+        content = bytearray(weights.model_path(network).read_bytes())
+    except InputError:
+        pytest.skip("the weights come with the extra 'faces'")
+    for at in (0, 100, len(content) // 2, len(content) - 1):
+        content[at] ^= 1
+        (tmp_path / "x.onnx").write_bytes(content)
+        content[at] ^= 1
+        with (
+            mock.patch.object(weights, "model_path", return_value=tmp_path / "x.onnx"),
+            pytest.raises(InputError, match=r"x\.onnx: is damaged or was changed.*pip install --force-reinstall mtcnn"),
+        ):
+            weights.load(network)
+
+
+def test_cells_may_hold_what_they_like(tmp_path):
+    """Commas, quotes and line breaks in the cells of a table are read as they were written."""
+    text = io.StringIO()
+    cells = ['a"b', "a,b", "a\nb", " ", "é", ""]
+    csv.writer(text, lineterminator="\n").writerows([list("abcdef"), cells])
+    (tmp_path / "x.csv").write_text(text.getvalue())
+    assert [list(row.values()) for row in reading.read_table(tmp_path / "x.csv")[1]] == [cells]
