@@ -10,6 +10,7 @@ again by what differences over such jumps can tell.
 """
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -98,18 +99,27 @@ def _among_limits(case: Case, found: Found, wrong: list[Finding]) -> bool:
             samples.append(point.pair.backward(d, _moved(point.base, case, share, rng)))
         except InputError:
             return False
+    here, around = {}, {}
     for i in case.answers.judged:
-        around = np.array([each[i] for each in samples], np.float64)
-        here = case.answers.gradients[0][i].astype(np.float64)
-        if not np.isfinite(around).all():
+        here[i] = case.answers.gradients[0][i].astype(np.float64)
+        around[i] = np.array([each[i] for each in samples], np.float64)
+        if not np.isfinite(around[i]).all():
             return False
-        slack = tol.AROUND_SLACK * float(np.abs(around).max(initial=0))
-        jumps = np.ptp(around, axis=0) > slack
+        jumps = np.ptp(around[i], axis=0) > _slack(around[i])
         if any(each.array == found.names[i] and not each.along and not jumps[each.index] for each in wrong):
             return False
-        if not all(_between(part(here[np.newaxis])[0], part(around), slack) for part in _parts(here, point.base[i])):
+        parts = _parts(here[i], point.base[i])
+        if not all(_between(part(here[i][np.newaxis])[0], part(around[i]), _slack(around[i])) for part in parts):
             return False
-    return True
+    # What tied elements of different inputs take together, as those under a maximum of two arrays.
+    alike = [(i, j) for i, j in itertools.combinations(here, 2) if here[i].shape == here[j].shape]
+    sums = [(here[i] + here[j], around[i] + around[j]) for i, j in alike]
+    return all(_between(of_here, of_around, _slack(of_around)) for of_here, of_around in sums)
+
+
+def _slack(around: FloatArray) -> float:
+    """Gradients around a point that span less do not jump."""
+    return tol.AROUND_SLACK * float(np.abs(around).max(initial=0))
 
 
 def _parts(here: FloatArray, values: FloatArray) -> list[Callable[[FloatArray], FloatArray]]:
@@ -125,7 +135,7 @@ def _parts(here: FloatArray, values: FloatArray) -> list[Callable[[FloatArray], 
 
 
 def _between(here: FloatArray, around: FloatArray, slack: float) -> bool:
-    """Whether ``here`` is no further from the middle of ``around`` than twice what that spans: few samples span less."""
+    """Whether ``here`` is hardly further out than what lies ``around``, of which few samples are seen."""
     low, high = around.min(axis=0), around.max(axis=0)
     wide = tol.AROUND_WIDTH * (high - low) / 2
     count = max(around[0].size and here.size, 1)

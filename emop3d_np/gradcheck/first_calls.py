@@ -135,7 +135,8 @@ def measure_precision(
     noise = eps * np.abs(point.at) + unrepeatable
     if budget.room(4 * tol.NOISE_POINTS + 2, effort.ROUNDING, "how forward rounds"):
         noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
-    top = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in (point.base[i] for i in point.pair.moved))
+    moved = [point.base[i] for i in point.pair.moved]
+    top = max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in moved), default=0.0)
     floor = float(np.abs(point.at).max(initial=0)) * min(1.0, tol.LONGEST / max(top, 1.0))
     return Precision(
         eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise, floor=floor

@@ -193,9 +193,9 @@ BESIDE = 1e-3
 """How far beside a kink the whole check is done once more, relative to the inputs' sizes."""
 AROUND_POWER, SAMPLES_BESIDE = 0.57, 16
 """Gradients around a point are taken at so many others, moved by the last place to this power."""
-AROUND_SLACK, AROUND_WIDTH = 1e-6, 2
-"""On a kink a gradient may be off the middle of those around it by so many times half of what they span, which few samples
-see a part of only, and by this share of the largest.  Gradients that span less do not jump."""
+AROUND_SLACK, AROUND_WIDTH = 1e-6, 1.5
+"""On a kink a gradient may be off the middle of those around it by so many times half of what they span, of which few samples
+see a part only, and by this share of the largest.  Gradients that span less do not jump."""
 
 # --- What is likely wrong, in words: a mistake is named where it gives what backward gives
 
