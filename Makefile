@@ -12,7 +12,7 @@ VERSIONS ?= .venv-versions
 
 SECONDS ?= 60
 
-.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages lint docs pages pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
+.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages lint docs pages pictures mutants faults bench bench-gradients bench-peers test-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -80,11 +80,19 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core
 	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
 
+faults: $(VENV)/dev  ## every command killed at every write, on a full disk, twice at once, its files damaged; an hour
+	$(BIN)/python tests/faults/fault_campaign.py --damage
+	$(BIN)/python tests/faults/fault_campaign.py --anew --kinds kill,kill-main --twice 50
+
+test-peers: $(PEERS)/ready  ## functions of PyTorch and JAX put to the gradient checker, in the peers' environment
+	$(PEERS)/bin/python -m pytest -q tests/gradcheck/test_frameworks.py
+
 fuzz: $(VENV)/dev  ## every file format and every command's flags, damaged at random, each for SECONDS: make fuzz SECONDS=3600
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --first $(or $(FIRST),0)
 
 bench-gradients: $(PEERS)/ready  ## planted mistakes put to our gradient checker and to others', in their own environment
-	$(PEERS)/bin/python bench/planted_gradients.py --json docs/planted_gradients.json --table docs/planted_gradients.md
+	$(PEERS)/bin/python bench/gradient_truth.py
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python bench/planted_gradients.py --seeds 10 --json docs/planted_gradients.json --table docs/planted_gradients.md
 
 bench-peers: $(PEERS)/ready  ## our step, forward and single clip beside PyTorch, JAX and ONNX Runtime, into README and docs/speed.md
 	$(PEERS)/bin/python bench/peers_bench.py
@@ -119,7 +127,7 @@ $(DOCS)/ready: setup.cfg
 
 $(PEERS)/ready:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . torch==2.13.0 jax autograd onnx onnxruntime tensorflow-cpu pytest hypothesis
 	touch $@
 
 $(VENV)/python:

@@ -166,6 +166,9 @@ def scipy_check_grad(forward, backward, inputs):
     return bool(error <= SCIPY_SHARE * max(1.0, np.linalg.norm(gradient(start))))
 
 
+CALLS = {"torch": 2, "torch strict": 2, "scipy": 1}
+"""Calls of forward an element, of the checkers that go through all elements one by one."""
+
 CHECKERS = {
     "ours": ours, "torch": torch_gradcheck, "torch strict": torch_strict, "torch fast": torch_fast,
     "jax": jax_check_grads, "jax float64": jax_wide, "autograd": hips_check_grads, "scipy": scipy_check_grad,

@@ -6,7 +6,8 @@
     python bench/planted_gradients.py --only ours --add --json FILE --table FILE  # beside the others' in FILE
 
 The cases are in ``gradient_cases``, the checkers in ``gradient_checkers.py``, the page in ``gradient_table.py``.  A
-checker that raises has rejected the case; one that takes more than 20 seconds has not decided.
+checker that raises has rejected the case.  One that takes more than LIMIT seconds of one core has not decided, and nor
+has one that goes through all elements where its calls of forward alone take longer.
 """
 
 import argparse
@@ -25,10 +26,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from gradient_cases import CASES
-from gradient_checkers import CHECKERS, ours
+from gradient_checkers import CALLS, CHECKERS
 from gradient_table import COLUMNS, page, summary
 
-SECONDS = 20
+LIMIT = 15
+"""Seconds of one core a case."""
+MANY = 10_000
+"""Fewer calls of forward than this are made and timed, not foretold."""
 
 
 class TooLong(BaseException):
@@ -39,24 +43,39 @@ def _too_long(*_):
     raise TooLong
 
 
-def verdict(checker, case, **options):
-    """``passed`` (None: no verdict), ``seconds``, and the error that a checker raised."""
-    started = time.perf_counter()
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(SECONDS)
+def verdict(name, case, **options):
+    """``passed`` (None: no verdict), ``seconds`` of one core, and the error that checker ``name`` raised."""
+    needed = calls_take(CALLS.get(name, 0), case)
+    if needed > LIMIT:
+        return {"passed": None, "seconds": LIMIT, "said": f"its calls alone take {needed:.0f} s"}
+    started = time.process_time()
+    signal.signal(signal.SIGPROF, _too_long)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT)
     said = ""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            passed = checker(*case.make(), **options)
+            passed = CHECKERS[name](*case.make(), **options)
             passed = None if passed is None else bool(passed)
     except TooLong:
         passed = None
     except Exception as error:
         passed, said = False, type(error).__name__
     finally:
-        signal.alarm(0)
-    return {"passed": passed, "seconds": round(time.perf_counter() - started, 3), "said": said}
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return {"passed": passed, "seconds": round(time.process_time() - started, 3), "said": said}
+
+
+def calls_take(calls, case):
+    """Seconds that so many calls of forward an element take; 0 where there are not many."""
+    forward, _, inputs = case.make()
+    elements = sum(each.size for each in inputs)
+    if calls * elements < MANY:
+        return 0
+    with np.errstate(all="ignore"):
+        started = time.process_time()
+        forward(*[each.copy() for each in inputs])
+    return calls * elements * (time.process_time() - started)
 
 
 def installed(names):
@@ -81,7 +100,7 @@ def told(case, passed):
 
 def by_seed(count, cases):
     """Names of the cases of which ours gives another verdict with another seed."""
-    verdicts = {case.name: [verdict(ours, case, seed=seed)["passed"] for seed in range(count)] for case in cases}
+    verdicts = {case.name: [verdict("ours", case, seed=seed)["passed"] for seed in range(count)] for case in cases}
     return {"from": 0, "to": count - 1, "differ": [name for name, each in verdicts.items() if len(set(each)) > 1]}
 
 
@@ -97,11 +116,10 @@ def written(report):
 
 def judged(name, cases, known):
     """Verdicts of checker ``name`` by case; ``known`` are those that need not be asked for again."""
-    verdict(CHECKERS[name], CASES[0])  # imports and first calls are not timed
-    print(f"{name}:", flush=True)
+    verdict(name, CASES[0])  # imports and first calls are not timed
     verdicts = {}
     for case in cases:
-        verdicts[case.name] = known.get(case.name) or verdict(CHECKERS[name], case)
+        verdicts[case.name] = known.get(case.name) or verdict(name, case)
         if name == "ours" and verdicts[case.name]["passed"] is not case.right:
             told(case, verdicts[case.name]["passed"])
     return verdicts
@@ -118,14 +136,15 @@ def main():
     given = parser.parse_args()
     cases = [case for case in CASES if given.match in case.name]
     names, versions = installed(given.only.split(",") if given.only else CHECKERS)
-    old = json.loads(Path(given.json).read_text()) if given.add else {"results": {}, "versions": {}}
+    there = given.add and Path(given.json).exists()
+    old = json.loads(Path(given.json).read_text()) if there else {"results": {}, "versions": {}}
     results = {}
     for name in [each for each in CHECKERS if each in names or each in old["results"]]:
         known = {} if name in names else old["results"][name]
         results[name] = judged(name, cases, known)
         if len(cases) == len(CASES):
             row = summary({name: results[name]})[name]
-            print("  " + ", ".join(f"{column} {row[column]}" for column in COLUMNS), flush=True)
+            print(f"{name}: " + ", ".join(f"{column} {row[column]}" for column in COLUMNS), flush=True)
     seeds = by_seed(given.seeds, cases) if given.seeds else None
     if seeds:
         print(f"depends on the seed, {given.seeds} of them: {', '.join(seeds['differ']) or 'none'}")
@@ -133,7 +152,7 @@ def main():
         return
     report = {
         "date": date.today().isoformat(), "machine": f"{platform.machine()} {platform.system()}",
-        "cores": os.cpu_count(), "limit": SECONDS, "versions": old["versions"] | versions,
+        "cores": os.cpu_count(), "limit": LIMIT, "versions": old["versions"] | versions,
         "summary": summary(results),
     }  # fmt: skip
     report |= ({"seeds": seeds} if seeds else {}) | {"results": results}

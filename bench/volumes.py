@@ -26,7 +26,7 @@ from emop3d_np.training.metrics import auc
 RUN = Path(__file__).resolve().parents[1] / "run.py"
 FLAGS = (
     "--recipe strong --num_classes 2 --feature_maps 4 --batch_size 50 "
-    "--augment_in dhw --rotate 15 --scale 0.1 --shift 1,1,1 --max_steps 15 --test_milestones None"
+    "--augment_in dhw --rotate 15 --scale 0.1 --shift 1,1,1 --test_milestones None"
 )
 MOVED = 8
 """Copies of a clip that the second answer is the mean of."""
@@ -46,12 +46,11 @@ def train(path, size, seed, folder):
 
 
 def answers(runs, path):
-    """The figures of runs that answer together, by part and by how many moved copies."""
+    """The figures of runs that answer together, by how many moved copies."""
     return {
-        f"{part}, moved {moved}": {name: result[name] for name in FIGURES}
-        for part in ("val", "test")
+        f"moved {moved}": {name: result[name] for name in FIGURES}
         for moved in (1, MOVED)
-        for result in [evaluate_checkpoint(runs, path, part=part, moved=moved)]
+        for result in [evaluate_checkpoint(runs, path, part="test", moved=moved)]
     }
 
 

@@ -485,7 +485,7 @@ def _first_non_finite(values):
 def _float_dtype(dtype: Any) -> np.dtype[Any]:
     """float32 or float64."""
     known = [np.dtype(each) for each in (np.float32, np.float64)]
-    with suppress(TypeError, ValueError):
+    with suppress(Exception):  # NumPy parses a text: of "1,,2" it says that it is no Python
         if dtype is not None:
             return known[known.index(np.dtype(dtype))]
     raise InputError(f"dtype is {dtype}; it must be float32 or float64")

@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import sys
 import unicodedata
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
@@ -87,6 +88,11 @@ def short(text: str) -> str:
     """``text`` in a line that is not too long: what a message shows of something that was read from a file."""
     text = printable(" ".join(text.split()))
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names with commas between, as a message shows them: in a line that is not too long."""
+    return short(", ".join(map(str, names)))
 
 
 def printable(text: str) -> str:
@@ -234,7 +240,7 @@ def read_npz(
                 raise ValueError("it holds two arrays of one name")
             missing = [name for name in wanted or () if name not in members]
             if missing:
-                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {short(', '.join(members))}")
+                raise InputError(f"{where}: holds no {' and no '.join(missing)}; it holds {listed(members)}")
             members = {name: members[name] for name in (members if wanted is None else wanted)}
             total = require_inflation(members.values(), size, where, inflation)
             memory.require(total, f"{where}: what it holds", "free some")
@@ -254,8 +260,15 @@ def require_inflation(members: Iterable[zipfile.ZipInfo], size: int, where: str,
         The bytes that they say they have together.
 
     Raises:
-        InputError: they would have more.
+        InputError: they would have more, or one has more in the archive than that itself.
     """
+    members = list(members)
+    for member in members:  # zipfile takes memory for as much as they say before it reads
+        if member.compress_size > size:
+            raise InputError(
+                f"{where}: is damaged: it says that {short(member.filename)} has {member.compress_size:,} bytes in it, "
+                f"more than its own {size:,}"
+            )
     total = sum(member.file_size for member in members)
     if total > most * size:
         raise InputError(f"{where}: what it holds would fill {total:,} bytes, more than {most} times its own {size:,}")
@@ -278,8 +291,8 @@ def is_whole(value: Any, least: int = 0, most: int = 1 << 53) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value read from JSON is a finite number."""
-    return type(value) in (int, float) and abs(value) < math.inf
+    """Whether a value read from JSON is a finite number that a float holds; True is none."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> AnyArray:

@@ -85,11 +85,11 @@ def mean_of_squares_backward(d, x, lost=0):
     return (g,)
 
 
-both(
-    "mean of 300,000 squares",
+twins(
+    "mean of 300,000 squares: float32",
     lambda x: np.mean(x**2),
     mean_of_squares_backward,
-    (normal(300_000),),
+    as32(normal(300_000)),
     {"the first is missing": changed(mean_of_squares_backward, lost=1)},
     lambda torch, x: (x**2).mean(),
 )

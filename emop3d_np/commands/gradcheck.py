@@ -59,9 +59,9 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         _write_json(given.json, reports)
     if given.picture:
-        from ..gradcheck.picture import draw_ratios
+        from ..gradcheck.picture import draw_errors
 
-        draw_ratios(reports, given.picture)
+        draw_errors(reports, given.picture)
     return max(report.exit_code for report in reports.values())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from kernels.arrays import IntArray
 
 from ..errors import InputError
-from ..reading import MOST_NAMES, is_control, printable, read_text
+from ..reading import MOST_NAMES, is_control, listed, read_text, short
 
 FILE = "classes.txt"
 """Names of the classes of a prepared folder, one per line, in the order of the labels."""
@@ -33,9 +33,11 @@ def require_names(names: Sequence[str], where: str) -> tuple[str, ...]:
         if not name.strip():
             raise InputError(f"{where}: the name of class {number} of {len(names)} is empty; give each class a name")
         if any(map(is_control, name)):
-            raise InputError(f"{where}: the name {name!r} holds a line break or another control character; take it out")
+            raise InputError(
+                f"{where}: the name {short(repr(name))} holds a line break or another control character; take it out"
+            )
     if len(set(names)) != len(names):
-        raise InputError(f"{where}: names a class twice: {printable(', '.join(names))}")
+        raise InputError(f"{where}: names a class twice: {listed(names)}")
     return tuple(names)
 
 
@@ -77,7 +79,4 @@ def places(own: Sequence[str], names: Sequence[str], where: str, whose: str) -> 
         return np.array([names.index(name) for name in own], np.int64)
     if len(own) == len(names) and (tuple(own) == numbered(len(own)) or tuple(names) == numbered(len(names))):
         return None
-    raise InputError(
-        f"{where}: its classes are {printable(', '.join(own))}, {whose} are {printable(', '.join(names))}; "
-        f"they must be the same"
-    )
+    raise InputError(f"{where}: its classes are {listed(own)}, {whose} are {listed(names)}; they must be the same")

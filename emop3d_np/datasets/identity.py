@@ -18,7 +18,7 @@ import numpy as np
 from kernels.arrays import AnyArray
 
 from ..errors import InputError
-from ..reading import is_whole, read_json, require
+from ..reading import is_whole, listed, read_json, require
 from . import record
 from .classes import require_names
 from .clips import ClipSet
@@ -123,7 +123,7 @@ def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, 
             differing += [f"{words} of the {part} set" for words in names]
     names_then, names_now = before.get("class_names"), now["class_names"]
     if names_then and names_then != names_now:
-        differing.append(f"the classes ({', '.join(names_then)}; now {', '.join(names_now)})")
+        differing.append(f"the classes ({listed(names_then)}; now {listed(names_now)})")
     if differing:
         raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
 

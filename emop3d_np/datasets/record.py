@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import __version__, files
 from ..errors import InputError
-from ..reading import is_whole, read_json, require, short
+from ..reading import is_whole, listed, read_json, require, short
 from .classes import require_names
 
 FILE = "record.json"
@@ -152,13 +152,13 @@ def require_fit(record: Record, class_names: Sequence[str], shape: Sequence[int]
         InputError: the classes or their order, or the shape, is another.
     """
     for what, recorded, found in (
-        ("the classes", ", ".join(record.class_names), ", ".join(class_names)),
+        ("the classes", record.class_names, tuple(class_names)),
         ("the clips' (d, h, w, c)", record.shape, tuple(shape)),
     ):
         if recorded != found:
             raise InputError(
-                f"{where}: {what} were {recorded} when it was written, and are {found}: the folder has been changed; "
-                f"prepare it again, or delete {FILE} if you know it to be right"
+                f"{where}: {what} were {listed(recorded)} when it was written, and are {listed(found)}: the folder has "
+                f"been changed; prepare it again, or delete {FILE} if you know it to be right"
             )
 
 

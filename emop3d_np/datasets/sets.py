@@ -10,6 +10,7 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
+from ..reading import listed
 from .arrays import load_npy, open_npy
 from .classes import numbered
 from .clips import ClipSet
@@ -51,8 +52,8 @@ def load_sets(settings: SimpleNamespace) -> tuple[ClipSet, ClipSet | None]:
     validation = _open_set(settings, "val")
     if validation.index and training.index and validation.class_names != training.class_names:
         raise InputError(
-            f"val_path {settings.val_path}: its classes are {', '.join(validation.class_names)}, "
-            f"those of train_path {', '.join(training.class_names)}; they must be the same"
+            f"val_path {settings.val_path}: its classes are {listed(validation.class_names)}, "
+            f"those of train_path {listed(training.class_names)}; they must be the same"
         )
     return training, replace(validation, class_names=(training if training.index else validation).class_names)
 

@@ -10,7 +10,9 @@ decide how much is looked at in ``effort.py``.
 
 from .checker import assert_gradients, check
 from .finding import Finding
+from .forward_mode import check_jvp
+from .frameworks import check_jax, check_torch
 from .layers import check_layer
 from .report import Report
 
-__all__ = ["Finding", "Report", "assert_gradients", "check", "check_layer"]
+__all__ = ["Finding", "Report", "assert_gradients", "check", "check_jax", "check_jvp", "check_layer", "check_torch"]

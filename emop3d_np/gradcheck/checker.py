@@ -17,12 +17,13 @@ numeric side is the complex step where it is shown to agree with differences, el
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from . import causes, first_calls, numeric, rules
+from . import again, causes, coarse, effort, first_calls, numeric, rules
 from .directions import judge_directions
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
@@ -98,22 +99,39 @@ def judge(
     for name, value in (("rtol", rtol), ("atol", atol), ("seconds", seconds)):
         if value is not None and not value >= 0:
             raise InputError(f"{name} is {value}; it must not be negative")
-    pair = Pair(form)
-    found, budget, rng = Found.nothing(pair), Budget(seconds), np.random.default_rng(seed)
-    case = None
+    pair, budget = Pair(form), Budget(seconds)
+    options = seed, (rtol, atol), complex_step is not False, progress or (lambda items: items)
+    judge_once = partial(_judged, *options)
+    return again.given_a_second_chance(judge_once(pair, budget), pair, budget, judge_once)
+
+
+# Many arguments: what is asked for once and for all, and then what is tried.
+def _judged(
+    seed: int,
+    tolerances: tuple[float | None, float],
+    may_be_complex: bool,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+    pair: Pair,
+    budget: Budget,
+    roughness: float = 0.0,
+) -> again.Judged:
+    """One whole check; ``roughness``: by how much outputs are known to jump."""
+    found, rng, case = Found.nothing(pair), np.random.default_rng(seed), None
     try:
-        case = _prepared(pair, found, budget, rng, rtol, atol, complex_step is not False)
+        case = _prepared(pair, found, budget, rng, (*tolerances, roughness), may_be_complex)
         judge_directions(case, found)
-        judge_elements(case, found, progress or (lambda items: items))
+        judge_elements(case, found, progress)
         judge_ties(case, found)
     except Stop:  # a broken rule, which the pair has noted
         pass
     unmovable = found.sum_up()
     if case is not None:
         _say_more(case, found)
-    for words in form.notes:
+    if budget.skipped:
+        found.note(f"there was no time for: {', '.join(budget.skipped)}; give more seconds")
+    for words in pair.form.notes:
         found.note(words)
-    return Report.of(found, pair.problems, unmovable, budget)
+    return again.Judged(case, found, Report.of(found, pair.problems, unmovable, budget))
 
 
 def assert_gradients(
@@ -135,7 +153,7 @@ def assert_gradients(
 
 def _say_more(case: Case, found: Found) -> None:
     """The value nearest to what is allowed, where all are right; what is likely wrong, where one is not."""
-    if not found.findings:
+    if not found.findings and case.budget.room(effort.LADDER_CALLS, 1):
         judge_nearest(case, found)
     found.causes = causes.likely(case, found)
 
@@ -145,8 +163,7 @@ def _prepared(
     found: Found,
     budget: Budget,
     rng: np.random.Generator,
-    rtol: float | None,
-    atol: float,
+    tolerances: tuple[float | None, float, float],
     may_be_complex: bool,
 ) -> Case:
     """What the gradients are judged by: how exactly forward computes, and what backward answers by the rules.
@@ -154,18 +171,25 @@ def _prepared(
     Raises:
         Stop: a rule is broken so that nothing can be judged.
     """
-    at, unrepeatable, forward_seconds = first_calls.first_outputs(pair, rng, found)
-    point, eps = first_calls.choose_point(pair, at, rng, found)
-    precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng)
-    answers = rules.ask_and_test(point, precision, rng, found)
-    may_be_complex = may_be_complex and pair.form.may_be_complex
+    rtol, atol, roughness = tolerances
+    at, unrepeatable = first_calls.first_outputs(pair, rng, found, budget)
+    unrepeatable = unrepeatable + roughness
+    point, eps = first_calls.choose_point(pair, at, rng, found, budget)
+    precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng, budget)
+    answers = rules.ask_and_test(point, precision, rng, found, budget)
+    if point.base is not pair.inputs and budget.room(24, effort.RULES):
+        wide = coarse.widened(point, precision, answers, found)
+        if wide is not None:
+            point, answers = wide
+            precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng, budget)
+    may_be_complex = may_be_complex and pair.form.may_be_complex and budget.room(6, effort.RULES)
     return Case(
         budget=budget,
         rng=rng,
         point=point,
         precision=precision,
         answers=answers,
-        forward_seconds=forward_seconds,
+        forward_seconds=budget.call,
         complex_works=may_be_complex
         and pair.form.may_be_complex
         and numeric.complex_step_works(point, precision, answers.judged, rng),

@@ -16,7 +16,7 @@ from . import slopes as ladders
 from . import tolerances as tol
 from .finding import Finding, share_of_allowed
 from .point import Point
-from .state import Case, Found, index_of
+from .state import Case, Found, Stop, index_of
 
 
 def judge_directions(case: Case, found: Found) -> None:
@@ -25,13 +25,15 @@ def judge_directions(case: Case, found: Found) -> None:
         return
     found.method = "complex step" if case.complex_works else "differences"
     all_elements = case.budget.allows(2 * case.elements * case.forward_seconds, effort.ALL_DIRECTIONS)
-    for q in range(1 if all_elements else effort.ROUNDS):
+    for q in range(1 if all_elements else min(effort.ROUNDS, len(case.answers.incoming))):
         for i in case.answers.judged:
             if q and case.budget.left(effort.DIRECTIONS) < 0:
                 return
             for way in _ways(case, i, q):
                 # Of an input that is known to be wrong, another culprit is not worth the budget.
                 if found.rows[i].worst_direction > 1 and case.budget.left(effort.DIRECTIONS) < 0:
+                    break
+                if not case.budget.room(1, 1.0, f"all directions of {found.names[i]}"):
                     break
                 _judge(case, found, way)
 
@@ -69,7 +71,11 @@ def _ways(case: Case, i: int, q: int) -> list[_Way]:
         alike = np.where(np.isfinite(point.base[i]), point.sizes[i], 0) * np.ones(g.shape)
         ways.append(_Way(i, alike, d, g, "all elements alike"))
         if g.any():
-            ways.append(_Way(i, g * (point.sizes[i] / np.abs(g).max()), d, g, "its own gradient"))
+            along = g * (point.sizes[i] / np.abs(g).max())
+            # A huge gradient is that of a tiny value, as of a root: a step of the others' size would leave it far behind.
+            values = np.abs(point.base[i]).astype(np.float64)
+            along = np.where(values > 0, np.clip(along, -values, values), along)
+            ways.append(_Way(i, along, d, g, "its own gradient"))
     return ways
 
 
@@ -78,7 +84,8 @@ def _judge(case: Case, found: Found, way: _Way) -> None:
     found.rows[way.i].directions += 1
     noise = tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * case.precision.noise).sum()))
     if not (_right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise)):
-        _judge_by_ladder(case, found, way, noise)
+        if case.budget.room(effort.LADDER_CALLS, 1.0, "all steps along directions"):
+            _judge_by_ladder(case, found, way, noise)
 
 
 def _right_by_complex_step(case: Case, found: Found, way: _Way) -> bool:
@@ -104,6 +111,9 @@ def _right_by_one_step(case: Case, found: Found, way: _Way, noise: float) -> boo
     if exact and off <= allowed + bound:
         found.record_direction(way.i, off, allowed + bound)
         return True
+    if off > allowed + bound and not case.budget.room(effort.LADDER_CALLS, 1.0):
+        place = int(np.abs(way.g * way.v).argmax())
+        _report(found, way, place, (way.slope + (up - down) / (2 * step), off, allowed + bound), "by one step alone")
     return False
 
 
@@ -117,7 +127,9 @@ def _allowed(case: Case, way: _Way) -> float:
     parts = np.abs(case.answers.spread[way.i] * way.v)
     of_root, of_sum = float(np.sqrt(np.square(parts).sum())), float(parts.sum())
     spread = max(tol.SPREAD_OF_ROOT * of_root, tol.SPREAD_OF_SUM * of_sum)
-    return float(precision.rtol * along + floor + spread + precision.atol)
+    largest_output = float(np.abs(way.d * case.point.at).max(initial=0))
+    terms = precision.of_outputs(case.point.sizes[way.i]) * largest_output * float(np.sqrt(np.square(way.v).sum()))
+    return float(precision.rtol * along + floor + spread + terms + precision.atol)
 
 
 def _residual(case: Case, way: _Way, t: float) -> float:
@@ -140,7 +152,12 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     if len(steps) * len(point.at) >= effort.LADDER_NUMBERS and len(steps) >= effort.LONG_LADDER:
         steps = steps[1::2]
     (above, moves_up), (below, moves_down) = (_ends(point, way, sign * steps) for sign in (1, -1))
-    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise)
+    values = np.abs(point.base[way.i])
+    moved = float(values[np.isfinite(values)].max(initial=0))
+    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise, moved)
+    shown = np.array(case.precision.noise)
+    shown[slopes.outputs] = slopes.noise
+    noise = max(noise, tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * shown).sum())))
     if slopes.kink.any():
         way = _without_kinks(case, found, way, slopes.outputs[slopes.kink])
     up, down = (
@@ -152,7 +169,9 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     if len(residual.outputs):
         off = abs(float(residual.central[0]))
         allowed += tol.NUMERIC_ERRORS * float(residual.central_error[0])
-    if not np.isfinite(off):
+    if residual.infinite.any() or residual.vague.any() or slopes.infinite.any():
+        found.rows[way.i].directions -= 1  # as along a step that leaves tiny values under a root far behind
+    elif not np.isfinite(off):
         name = found.names[way.i]
         found.note(f"input {name} cannot be moved along {way.words}: forward gives NaN or raises")
     elif off <= allowed:
@@ -171,8 +190,15 @@ def _ends(point: Point, way: _Way, steps: FloatArray) -> tuple[FloatArray, list[
 def _blame(case: Case, found: Found, way: _Way, numeric: float, step: float, off: float, allowed: float) -> None:
     """A direction fails by more than kinks explain: halve it, and report it with the element that it leads to."""
     flat = _halve(case, way, step)
-    if elements.judge(case, found, way.i, flat) and (way.i, flat) in found.kinked:
+    looked = case.budget.room(effort.LADDER_CALLS, 1.0)
+    if looked and elements.judge(case, found, way.i, flat) and (way.i, flat) in found.kinked:
         return  # kinks may each take any slope: the whole need not lie between its own two
+    _report(found, way, flat, (numeric, off, allowed), "halving it led here")
+
+
+def _report(found: Found, way: _Way, flat: int, what: tuple[float, float, float], how: str) -> None:
+    """A direction is wrong: ``what`` is its numeric slope, the error and what is allowed."""
+    numeric, off, allowed = what
     found.record_direction(way.i, off, allowed)
     found.findings.append(
         Finding(
@@ -184,7 +210,7 @@ def _blame(case: Case, found: Found, way: _Way, numeric: float, step: float, off
             right=numeric,
             error=off,
             allowed=allowed,
-            how=f"along {way.words}; halving it led here",
+            how=f"along {way.words}; {how}",
         )
     )
 
@@ -193,6 +219,8 @@ def _halve(case: Case, way: _Way, step: float) -> int:
     """The element to blame: of a direction that fails, follow the half that is further off."""
     places = np.flatnonzero(way.v)
     while len(places) > 1:
+        if not case.budget.room(4, 1.0):
+            return int(places[np.abs(way.g * way.v).flat[places].argmax()])
         halves = np.array_split(places, 2)
         off = []
         for half in halves:
@@ -243,6 +271,10 @@ def _without_kinks(case: Case, found: Found, way: _Way, kinked: IntArray) -> _Wa
     d_kinks[kinked] = way.d[kinked]
     smooth_d = way.d - d_kinks
     smooth_g = case.point.pair.backward(smooth_d)[way.i].astype(np.float64)
+    if not np.isfinite(smooth_g).all():
+        words = f"gradient of input {found.names[way.i]} holds {smooth_g[~np.isfinite(smooth_g)][0]}"
+        case.point.pair.add_problem(f"{words} where the incoming gradient is 0 at outputs at a kink", way.i)
+        raise Stop
     _judge_kinks(case, found, replace(way, d=d_kinks, g=way.g - smooth_g))
     return replace(way, d=smooth_d, g=smooth_g)
 
@@ -257,7 +289,7 @@ def _judge_kinks(case: Case, found: Found, way: _Way) -> None:
     places = np.flatnonzero(way.v)
     whole = _look(case, _part(way, places))
     interval = _interval(case, whole)
-    while interval.off > interval.allowed:
+    while interval.off > interval.allowed and case.budget.room(effort.LADDER_CALLS, 1.0, "all kinks"):
         if len(places) == 1:
             elements.judge(case, found, way.i, int(places[0]))
             return

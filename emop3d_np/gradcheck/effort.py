@@ -21,17 +21,22 @@ SINGLES_COST, SINGLES = 0.5, 0.3
 the second is spent."""
 ALL_ELEMENTS, CALLS_PER_ELEMENT = 0.5, 2.5
 """All elements are gone through where that takes less than this share, at so many calls of forward per element."""
-FIRST_LOOKS = 0.85
+FIRST_LOOKS = 0.8
 """First looks at elements end here."""
-CLOSE_LOOKS = 1.0
+CLOSE_LOOKS = 0.9
 """Looks by all steps end here, ..."""
 FEWEST_CLOSE_LOOKS, MOST_WRONG = 8, 40
 """... but for so many of them, and also when this many elements proved wrong."""
-TIES, TIE_GRADIENTS = 1.2, 1.5
+FIRST_CALLS, ROUNDING, RULES = 0.1, 0.2, 0.4
+"""Calls to see whether forward repeats itself, to measure how it rounds, and for the rules, each only where it ends before
+this share: a forward pass of seconds is put to the first directions instead."""
+LADDER_CALLS = 30
+"""Calls of forward for one look by all steps."""
+TIES, TIE_GRADIENTS = 1.0, 1.0
 """Pairs at a kink are moved until the first share is spent, the ties found are judged until the second is."""
 
-NAMING = 1.0
-"""What is likely wrong is looked for until this share is spent."""
+NAMING = 0.1
+"""What is likely wrong is looked for in this share, counted from there."""
 
 # --- Numbers of things
 
@@ -53,10 +58,14 @@ ALL_PAIRS = 9
 
 JACOBIAN_NUMBERS, MASKED_NUMBERS = 4e6, 1e6
 """Of a wrong input so many slopes are kept, and gone through output by output, to find what is likely wrong."""
+SHORTEST_CALL = 1e-5
+"""Seconds that a call of forward takes at least, with what is done around it."""
 FEWEST_KNOWN = 12
 """Fewer elements are too few to name a mistake by."""
 MOST_AXES = 5
 """Orders of more axes than this are not tried."""
+LONGEST_WINDOW = 32
+"""Longer windows are not tried without one of their ends."""
 PLACES_SAID = 6
 """So many places of an axis are listed in a sentence."""
 MOST_ROWS, MOST_MATCHED, MOST_PLACES = 64, 4096, 32
@@ -70,10 +79,14 @@ class Budget:
     Attributes:
         seconds: None or 0 where there is no limit to what is started.
         started: by the clock ``time.perf_counter``.
+        call: seconds of one call of forward, once that is known.
+        skipped: what there was no time for, in words.
     """
 
     seconds: float | None
     started: float = field(default_factory=time.perf_counter)
+    call: float = 0.0
+    skipped: list[str] = field(default_factory=list)
 
     @property
     def spent(self) -> float:
@@ -83,6 +96,13 @@ class Budget:
     def left(self, share: float) -> float:
         """Seconds until ``share`` of the budget is spent; negative when it is."""
         return np.inf if self.seconds is None else share * self.seconds - self.spent
+
+    def room(self, calls: float, share: float, what: str = "") -> bool:
+        """Whether so many calls of forward end before ``share`` of the budget is spent; else ``what`` was left out."""
+        has = self.seconds is None or self.spent + calls * self.call <= share * self.seconds
+        if not has and what and what not in self.skipped:
+            self.skipped.append(what)
+        return has
 
     def allows(self, cost: float, share: float) -> bool:
         """Whether something that takes ``cost`` seconds fits into ``share`` of the whole budget."""

@@ -36,7 +36,7 @@ def judge_elements(case: Case, found: Found, progress: Callable[[Iterable[Place]
     _ask_singles(case, found)
     undecided = []
     for i, flat in progress(_order(case)):
-        if case.budget.left(effort.FIRST_LOOKS) < 0:
+        if not case.budget.room(3, effort.FIRST_LOOKS):
             break
         if not _glance(case, found, i, flat):
             undecided.append((i, flat))
@@ -56,17 +56,39 @@ def judge(case: Case, found: Found, i: int, flat: int) -> bool:
     if not np.isfinite(point.base[i].flat[flat]):
         return True
     element = point.element(i, flat)
-    slopes = numeric.slopes_by_ladder(point, case.precision, [element])
-    if slopes.kink.any():
-        found.kinked[(i, flat)] = (slopes, element[2])
-    compared = _compare(case, i, flat, slopes, tol.NUMERIC_ERRORS)
-    found.ratios[i].flat[flat] = compared.ratio.max() if compared.possible else np.nan
+    slopes, compared = _by_all_steps(case, i, flat)
+    decided = not (slopes.infinite | slopes.vague).any()
+    found.ratios[i].flat[flat] = compared.ratio.max() if compared.possible and decided else np.nan
     if not compared.possible:
         found.rows[i].unmovable += 1
         return True
+    if not decided:
+        found.leave_undecided(i, flat, bool(slopes.infinite.any()))
+        return True
+    if slopes.kink.any():
+        found.kinked[(i, flat)] = (slopes, element[2])
     found.rows[i].kinks += bool(slopes.kink.any())
     found.findings.append(_finding(case, found, i, flat, slopes, compared))
     return compared.right
+
+
+def _by_all_steps(case: Case, i: int, flat: int) -> tuple[Slopes, "_Compared"]:
+    """Slopes by the ladder, with longer steps where rounding hides them; and the gradients beside them."""
+    element = case.point.element(i, flat)
+    slopes, compared = None, None
+    # No longer than to a fraction of 1: beyond that lie other values, at which forward need not even end.
+    longest = max(0, int(-np.log2(element[2]) // tol.STEP_POWER))
+    for longer in range(0, longest + tol.GROWN_STEPS, tol.GROWN_STEPS):
+        more = numeric.slopes_by_ladder(case.point, case.precision, [element], min(longer, longest))
+        beside = _compare(case, i, flat, more, tol.NUMERIC_ERRORS)
+        if compared is not None and len(slopes.outputs) and not beside.error.sum() < compared.error.sum():
+            break
+        slopes, compared = more, beside
+        if not compared.possible or (len(slopes.outputs) and (compared.exact or not slopes.hidden.any())):
+            break
+        if not len(slopes.outputs) and not (compared.analytic.any() or element[2] < tol.TINY):
+            break
+    return slopes, compared
 
 
 def judge_nearest(case: Case, found: Found) -> None:
@@ -97,7 +119,7 @@ def single_gradients(case: Case, found: Found, output: int) -> Gradients:
     d[output] = 1
     pair = case.point.pair
     gradients = pair.backward(d)
-    if any(gradients[i] is None for i in case.answers.judged):
+    if any(gradients[i] is None or not np.isfinite(gradients[i]).all() for i in case.answers.judged):
         case.answers.judged = judged_inputs(pair, gradients, found)
     return gradients
 
@@ -119,7 +141,8 @@ def _ask_singles(case: Case, found: Found) -> None:
     room = min(effort.SINGLE_OUTPUTS, int(effort.SINGLE_NUMBERS // max(total, 1)))
     if count > 1 and case.budget.allows(total * case.forward_seconds, effort.SINGLES_COST):
         outputs, gradients = [], []
-        for m in case.rng.permutation(count)[:room]:
+        asked = np.setdiff1d(np.arange(count), case.point.pair.left_out)
+        for m in case.rng.permutation(asked)[:room]:
             if case.budget.left(effort.SINGLES) < 0:
                 break
             outputs.append(int(m))
@@ -157,7 +180,8 @@ def _look_closely(case: Case, found: Found, undecided: Sequence[Place]) -> None:
     wrong = 0
     for count, (i, flat) in enumerate(undecided):
         over = case.budget.left(effort.CLOSE_LOOKS) < 0 or wrong >= effort.MOST_WRONG
-        if over and count >= effort.FEWEST_CLOSE_LOOKS:
+        none = not case.budget.room(effort.LADDER_CALLS, effort.CLOSE_LOOKS)
+        if (over and count >= effort.FEWEST_CLOSE_LOOKS) or none:
             left_out = undecided[count:]
             for j, place in left_out:
                 found.ratios[j].flat[place] = np.nan
@@ -201,6 +225,11 @@ class _Compared:
         return bool(np.isfinite(self.low).all() and np.isfinite(self.allowed).all())
 
     @property
+    def exact(self) -> bool:
+        """Whether the numeric side's error is too small for a wrong gradient to hide in it."""
+        return bool((self.error <= tol.GLANCE_SHARE * self.scale + self.own).all())
+
+    @property
     def right(self) -> bool:
         """Whether the gradient is right for all questions."""
         return bool((self.ratio <= 1).all())
@@ -210,14 +239,14 @@ def _compare(case: Case, i: int, flat: int, slopes: Slopes, errors: float) -> _C
     """Compare one element; ``errors``: how many times the numeric side's error is allowed."""
     answers, precision = case.answers, case.precision
     low, high = slopes.interval(answers.incoming)
-    error, scale = (slopes.weighed(np.abs(answers.incoming), values) for values in (slopes.error, slopes.size))
+    values = slopes.error, slopes.size, np.abs(case.point.at[slopes.outputs])
+    error, scale, terms = (slopes.weighed(np.abs(answers.incoming), each) for each in values)
     if len(answers.singles):
-        of_singles = (
-            slopes.of(answers.singles, values) for values in (slopes.low, slopes.high, slopes.error, slopes.size)
-        )
-        low, high, error, scale = map(np.append, (low, high, error, scale), of_singles)
+        of_singles = (slopes.of(answers.singles, each) for each in (slopes.low, slopes.high, *values))
+        low, high, error, scale, terms = map(np.append, (low, high, error, scale, terms), of_singles)
     analytic = answers.of_element(i, flat)
     own = precision.rtol * scale + precision.ulps * precision.grade * answers.tops[i]
+    own = own + precision.of_outputs(float(case.point.base[i].flat[flat])) * terms
     own = own + tol.SPREAD_OF_ELEMENT * answers.spread[i].flat[flat] + precision.atol
     allowed = own + errors * error
     off = np.fmax(np.fmax(low - analytic, analytic - high), 0)
@@ -243,8 +272,8 @@ def _settled(case: Case, found: Found, i: int, flat: int, step: float) -> bool:
     slopes, sure = numeric.slopes_by_one_step(point, case.precision, element, step, case.complex_works)
     compared = _compare(case, i, flat, slopes, tol.GLANCE_ERRORS)
     found.ratios[i].flat[flat] = compared.ratio.max() if compared.possible else np.inf
-    exact = (compared.error <= tol.GLANCE_SHARE * compared.scale + compared.own).all()
-    return bool(compared.possible and compared.right and sure and exact)
+    seen = len(slopes.outputs) > 0 or element[2] >= tol.TINY
+    return compared.possible and compared.right and sure and compared.exact and seen
 
 
 def _finding(case: Case, found: Found, i: int, flat: int, slopes: Slopes, compared: _Compared) -> Finding:

@@ -18,6 +18,12 @@ def share_of_allowed(off: ArrayLike, allowed: ArrayLike) -> FloatArray:
         return np.where(off <= allowed, within, beyond)
 
 
+SEEN_APART = 1e-6
+"""One-sided slopes that differ by less, relative to their size, are not shown."""
+MANY_TIMES = 10
+"""An error of more than so many times the value is not said in percent."""
+
+
 @dataclass
 class Finding:
     """One judged value.
@@ -47,17 +53,41 @@ class Finding:
         return math.inf if math.isnan(self.error) else float(share_of_allowed(self.error, self.allowed))
 
     @property
+    def verdict(self) -> str:
+        """How right it is, in words: what part of the value it is off by, or what part of the allowed error it uses."""
+        if self.ratio <= 1:
+            return f"{100 * self.ratio:.2g} % of what is allowed"
+        if math.isnan(self.analytic) and math.isnan(self.numeric):
+            return "a rule is broken"
+        if not math.isfinite(self.analytic):
+            return f"wrong: backward gives {self.analytic}"
+        if not math.isfinite(self.error):
+            return "wrong"
+        if not abs(self.numeric) > 0:
+            return f"wrong: {self.analytic:.3g} where it should be 0"
+        share = self.error / abs(self.numeric)
+        if share > MANY_TIMES:
+            return f"wrong by {share:.3g} times the value"
+        return f"wrong by {100 * share:.3g} % of the value"
+
+    @property
     def along(self) -> bool:
         """Whether it is about a whole direction, not one element."""
         return self.how.startswith("along")
 
+    @property
+    def place(self) -> str:
+        """The input and the place in it, in words."""
+        name = f"input {self.array}" if isinstance(self.array, int) else str(self.array)
+        return f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
+
     def __str__(self) -> str:
-        place = f"input {self.array}" if isinstance(self.array, int) else self.array
-        index = f"[{', '.join(map(str, self.index))}]" if self.index is not None else ""
-        lines = f"{place}{index}: analytic {self.analytic:.9g}, numeric {self.numeric:.9g}"
-        if self.left != self.right and not math.isnan(self.left):
+        lines = f"{self.place}: analytic {self.analytic:.9g}, numeric {self.numeric:.9g}"
+        if abs(self.left - self.right) > SEEN_APART * (abs(self.left) + abs(self.right)):
             lines += f" (left {self.left:.6g}, right {self.right:.6g})"
-        return lines + f", error {self.error:.3g}, allowed {self.allowed:.3g}" + (f"; {self.how}" if self.how else "")
+        if math.isnan(self.analytic) and math.isnan(self.numeric):
+            return f"{self.place}: {self.how or self.verdict}"
+        return lines + f": {self.verdict}" + (f"; {self.how}" if self.how else "")
 
 
 @dataclass
@@ -66,8 +96,10 @@ class InputRow:
 
     Attributes:
         elements: judged one by one; directions: judged as a whole.
-        kinks: elements at a kink; ties: groups of them that are tied; unmovable: elements forward cannot be moved at.
+        kinks: elements at a kink; ties: groups of them that are tied; unmovable: elements forward cannot be moved at;
+            undecided: elements whose slope is not finite, or not to be had by differences.
         worst, worst_direction: largest share of the allowed error, of the elements and of the directions.
+        verdict: the same in words: by what part of the value the worst is wrong, or what part of the allowed it uses.
     """
 
     name: object
@@ -78,5 +110,7 @@ class InputRow:
     kinks: int = 0
     ties: int = 0
     unmovable: int = 0
+    undecided: int = 0
     worst: float = math.nan
     worst_direction: float = 0.0
+    verdict: str = ""

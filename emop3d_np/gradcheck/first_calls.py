@@ -6,32 +6,44 @@ import numpy as np
 
 from kernels.arrays import FloatArray
 
+from . import effort
 from . import slopes as ladders
 from . import tolerances as tol
+from .effort import Budget
 from .functions import Pair
 from .point import Point, size_of
 from .state import Found, Precision, Stop
 
 
-def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[FloatArray, FloatArray, float]:
+def first_outputs(pair: Pair, rng: np.random.Generator, found: Found, budget: Budget) -> tuple[FloatArray, FloatArray]:
     """Call forward at the inputs: its outputs must be finite, and the same every time.
 
     Returns:
-        outputs, of shape (outputs,); by how much they differ from call to call; seconds of one call.
+        outputs, of shape (outputs,); by how much they differ from call to call.
 
     Raises:
         Stop: they are not finite, or differ by more than rounding.
     """
     # Other values first: whoever keeps for good what he saw first is found out later.
     pair.try_forward([rng.permutation(a.ravel()).reshape(a.shape) if a.dtype.kind == "f" else a for a in pair.inputs])
+    begun = time.perf_counter()
     at = pair.first_forward()
-    if not np.isfinite(at).all():
+    budget.call = time.perf_counter() - begun
+    if np.isnan(at).any() or (len(at) and np.isinf(at).all()):
         first = int(np.flatnonzero(~np.isfinite(at))[0])
         pair.add_problem(f"forward gives {at[first]} at {pair.output_words(first)}")
         raise Stop
-    begun = time.perf_counter()
-    off = np.max([np.abs(pair.forward(pair.inputs) - at) for _ in range(2)], axis=0)
-    seconds = (time.perf_counter() - begun) / 2
+    left_out = pair.leave_out()
+    if len(left_out):
+        at[left_out] = 0
+        words = f"{len(left_out)} infinite outputs are left out, the first at {pair.output_words(int(left_out[0]))}"
+        found.note(f"{words}; their incoming gradients are 0")
+    off = np.zeros_like(at)
+    for _ in range(2):
+        if budget.room(1, effort.FIRST_CALLS, "whether forward repeats itself"):
+            begun = time.perf_counter()
+            off = np.maximum(off, np.abs(pair.forward(pair.inputs) - at))
+            budget.call = min(budget.call, time.perf_counter() - begun)
     if off.any():
         worst = int(off.argmax())
         words = f"two calls on the same inputs differ by up to {off[worst]:.3g}, at {pair.output_words(worst)}"
@@ -41,10 +53,12 @@ def first_outputs(pair: Pair, rng: np.random.Generator, found: Found) -> tuple[F
             )
             raise Stop
         found.note(f"forward is repeatable only to rounding: {words}")
-    return at, off, seconds
+    return at, off
 
 
-def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Found) -> tuple[Point, float]:
+def choose_point(
+    pair: Pair, at: FloatArray, rng: np.random.Generator, found: Found, budget: Budget
+) -> tuple[Point, float]:
     """Where inputs are moved, and the last place of forward's arithmetic there.
 
     Coarser inputs than float64 are moved as float64 where forward computes the same function in it.
@@ -53,6 +67,8 @@ def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Fo
     point = Point(pair, pair.inputs, sizes, at)
     inputs_eps = _inputs_eps(pair)
     eps = max(inputs_eps, pair.output_eps)
+    if not budget.room(3, effort.ROUNDING, "which numbers forward computes in"):
+        return point, eps
     if inputs_eps > tol.DOUBLE:
         base = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in pair.inputs]
         values, wide_eps = pair.forward_with_eps(base)
@@ -64,12 +80,40 @@ def choose_point(pair: Pair, at: FloatArray, rng: np.random.Generator, found: Fo
     elif eps <= tol.DOUBLE:
         eps = _last_place(point, rng)
         if eps > tol.DOUBLE:
-            found.note("forward computes in single precision inside, and is judged by that")
+            noise = _fixed_noise(point, rng)
+            if noise:
+                found.note(
+                    f"forward has a noise of {noise:.1g} of its outputs that is the same at every call, as of a fixed "
+                    f"seed or of an iteration that stops early; slopes are no more exact than that"
+                )
+            else:
+                found.note("forward computes in single precision inside, and is judged by that")
     return point, eps
 
 
+def _fixed_noise(point: Point, rng: np.random.Generator) -> float:
+    """What part of the outputs a fine move changes at random, where that is not the rounding of single precision; else 0.
+
+    Single precision gives its own numbers, or stands still for a fine move.
+    """
+    v = {i: np.where(point.base[i] == 0, 0, point.random_direction(i, rng)) for i in point.pair.moved}
+    moved = point.moved(v, tol.FINE_MOVE)[0]
+    changed = moved != point.at
+    single = (point.at.astype(np.float32) == point.at).mean() > 0.5
+    if single or not changed.any() or not np.isfinite(moved).all():
+        return 0.0
+    return float(np.median(np.abs(moved - point.at)[changed]) / np.abs(point.at).max())
+
+
+# Many arguments: all that is known of forward so far.
 def measure_precision(
-    point: Point, eps: float, unrepeatable: FloatArray, rtol: float | None, atol: float, rng: np.random.Generator
+    point: Point,
+    eps: float,
+    unrepeatable: FloatArray | float,
+    rtol: float | None,
+    atol: float,
+    rng: np.random.Generator,
+    budget: Budget,
 ) -> Precision:
     """What a right backward pass can be held to, and the steps to be taken.
 
@@ -79,6 +123,7 @@ def measure_precision(
         unrepeatable: by how much outputs differ from call to call, of shape (outputs,).
         rtol, atol: allowed errors; None: by the numbers that take part.
         rng: draws the directions in which inputs are nudged.
+        budget: of time.
     """
     grade = max(_inputs_eps(point.pair), point.pair.output_eps, eps)
     ulps = min(tol.GRADIENT_ULPS, grade**-0.5 / tol.COARSE_GRADIENT_ULPS)
@@ -87,8 +132,15 @@ def measure_precision(
         rtol = tol.FLOAT64_RTOL if grade <= tol.DOUBLE else coarse
     steps = ladders.ladder(max(eps, grade**tol.TIE_POWER if grade > tol.DOUBLE else 0))
     start = float(steps[np.abs(np.log(steps / eps**tol.START_POWER)).argmin()])
-    noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
-    return Precision(eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise)
+    noise = eps * np.abs(point.at) + unrepeatable
+    if budget.room(4 * tol.NOISE_POINTS + 2, effort.ROUNDING, "how forward rounds"):
+        noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
+    moved = [point.base[i] for i in point.pair.moved]
+    top = max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in moved), default=0.0)
+    floor = float(np.abs(point.at).max(initial=0)) * min(1.0, tol.LONGEST / max(top, 1.0))
+    return Precision(
+        eps=eps, grade=grade, ulps=ulps, rtol=rtol, atol=atol, steps=steps, start=start, noise=noise, floor=floor
+    )
 
 
 def _inputs_eps(pair: Pair) -> float:
@@ -110,15 +162,24 @@ def _last_place(point: Point, rng: np.random.Generator) -> float:
 
 
 def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> FloatArray:
-    """How each output is rounded, of shape (outputs,): what moving all inputs by their last places shows.
+    """How each output is rounded, of shape (outputs,): what values in a row say, beside what a nudge shows.
 
-    Beside a jump a nudge to one side only is a rounding error, so the smaller of the two sides counts.
+    Beside a jump a nudge to one side only is a rounding error, and beside a kink a row is bent on one side only: the
+    smaller of the two sides counts.
     """
     sides = []
-    for side in (eps, -eps):
-        moved = [point.moved(_one_sided(point, side, rng), 1.0)[0] for _ in range(tol.NUDGES)]
-        sides.append(np.abs(np.array(moved) - point.at).max(axis=0))
-    shown = np.nan_to_num(np.fmin(*sides), nan=0.0)
+    step = eps**tol.NOISE_POWER
+    # Larger ones are not rounding but what happens between two values, as in sin(x) for large x.
+    top = max(np.abs(a[np.isfinite(a)]).max(initial=0) for a in (point.at, *(point.base[i] for i in point.pair.moved)))
+    limit = tol.TICK_ULPS * eps * float(top)
+    v = {i: np.abs(point.random_direction(i, rng)) for i in point.pair.moved}
+    for side in (1, -1):
+        shown = np.abs(point.moved(v, side * eps)[0] - point.at)
+        shown = np.fmax(shown, _roughness(point, v, side * step))
+        coarser = _roughness(point, v, side * tol.COARSER_STEPS * step)
+        shown = np.fmax(shown, np.where(coarser <= limit, coarser, 0))
+        sides.append(shown)
+    shown = np.nan_to_num(np.fmin(*sides), nan=0.0, posinf=0.0)
     seen = (shown > 0) & (point.at != 0)
     shares = shown[seen] / np.abs(point.at[seen])
     share = min(float(np.median(shares)), tol.LARGEST_NOISE) if len(shares) else 0.0
@@ -126,6 +187,15 @@ def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> 
     return noise
 
 
-def _one_sided(point: Point, side: float, rng: np.random.Generator) -> dict[int, FloatArray]:
-    """A random move of all inputs up, or down, by about ``side`` of their values."""
-    return {i: side * np.abs(point.random_direction(i, rng)) for i in point.pair.moved}
+def _roughness(point: Point, v: dict[int, FloatArray], step: float) -> FloatArray:
+    """Rounding of each output, by third differences of values in a row; 0 where fourth differences show smoothness.
+
+    J. More, S. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011).
+    """
+    values = np.array([point.moved(v, k * step)[0] for k in range(1, tol.NOISE_POINTS + 1)])
+    rough = []
+    for order, norm in ((3, 20), (4, 70)):  # the sum of squares of the binomial coefficients
+        rough.append(np.sqrt(np.square(np.diff(values, order, axis=0)).mean(axis=0) / norm))
+    third, fourth = rough
+    grows = fourth * 70**0.5 >= tol.NOISE_GROWTH * third * 20**0.5
+    return np.where(grows, tol.NOISE_SPREAD * third, 0.0)

@@ -62,7 +62,7 @@ class Form:
         if not isinstance(inputs, (tuple, list, dict)) or not inputs:
             raise InputError(f"inputs is {inputs!r:.60}; give a tuple of at least one array")
         self._forward, self._backward = forward, backward
-        self._names = _names_of_inputs(forward, inputs, names)
+        self._names = names_of(forward, inputs, names)
         whole = inputs if isinstance(inputs, dict) else tuple(inputs)
         self._inputs = Tree(whole, self._names, "input")
         self._by_name = isinstance(inputs, dict)
@@ -133,7 +133,7 @@ class Form:
     def _run(self, arrays: Sequence[AnyArray]) -> tuple[Tree, Any]:
         """Call forward: its outputs, and what it kept for backward."""
         leaves = self._inputs.leaves_of(arrays)
-        result = _call("forward", self._forward, *self._arguments(leaves))
+        result = call("forward", self._forward, *self._arguments(leaves))
         self._inputs.write_back(leaves, arrays)
         if self._takes_cache is None:
             self._takes_cache = self._looks_like_cache(result)
@@ -182,7 +182,7 @@ class Form:
             d = leaves[0] if bare else (leaves[0],)
         taken = len(by_position) + sum(name in (self._takes or ()) for name in by_name)
         separate = is_sequence(d) and len(d) > 1 and self._takes is not None and len(self._takes) == len(d) + taken
-        answer = _call("backward", self._backward, [*(d if separate else [d]), *by_position], by_name)
+        answer = call("backward", self._backward, [*(d if separate else [d]), *by_position], by_name)
         self._inputs.write_back(inputs, arrays)
         outputs.write_back(leaves, d_outputs)
         return self._matched(answer)
@@ -211,7 +211,7 @@ class Form:
         return self._inputs.parts(answer, "backward's gradient of input")
 
 
-def _names_of_inputs(forward: Callable[..., Any], inputs: Any, names: Sequence[Any] | None) -> Sequence[Any]:
+def names_of(forward: Callable[..., Any], inputs: Any, names: Sequence[Any] | None) -> Sequence[Any]:
     """What to call the inputs: ``names``, or forward's first arguments, or positions where it does not name so many."""
     count = len(inputs)
     if names is not None:
@@ -292,7 +292,7 @@ def _in_order(answer: Mapping[str, Any], names: Sequence[Any]) -> list[Any]:
     return [given.get(name) for name in names]
 
 
-def _call(
+def call(
     name: str, function: Callable[..., Any], arguments: Iterable[Any], keywords: Mapping[str, Any] | None = None
 ) -> Any:
     """Call a function of the user.
@@ -303,7 +303,7 @@ def _call(
     arguments = list(arguments)
     try:
         return function(*arguments, **(keywords or {}))
-    except (KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, MemoryError, InputError):
         raise
     except Exception as error:
         shapes = ", ".join(str(each.shape) for each in arguments if isinstance(each, np.ndarray))

@@ -1,5 +1,6 @@
 """The pair of functions under check, called with care: fresh copies in, one flat vector out, errors in plain words."""
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from kernels.arrays import AnyArray, FloatArray
+from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..errors import InputError
 from .forms import Form
@@ -34,6 +35,7 @@ class Pair:
         shapes, dtypes: of the outputs; whole-number outputs (indices) are allowed beside real ones and take no part.
         real: positions of the real outputs; sizes: their numbers of elements.
         output_eps: last place of the coarsest of them.
+        left_out: places of the outputs that were infinite at first.
         real_when_complex: the last call of forward gave real outputs only.
         problems: rules that the functions broke so far: words, and the position of the input concerned, -1: none.
     """
@@ -45,6 +47,8 @@ class Pair:
         floating = [i for i, array in enumerate(self.inputs) if array.dtype.kind == "f" and array.size]
         self.moved = [i for i in floating if i not in self.constant]
         self.problems = [(words, -1) for words in form.problems]
+        self.left_out: IntArray = np.empty(0, int)
+        self._leaves_out = False
 
     # --- forward
 
@@ -55,7 +59,7 @@ class Pair:
             InputError: forward raises, changes its inputs, or returns something other than real arrays.
         """
         arrays = self._copies(self.inputs)
-        with _quiet():
+        with quiet():
             outputs = self.form.forward(*arrays)
         for name, array, before in zip(self.form.names, arrays, self.inputs, strict=True):
             if not same_bits(array, before):
@@ -70,12 +74,27 @@ class Pair:
             )
         self.output_eps = max(float(np.finfo(self.dtypes[j]).eps) for j in self.real)
         self.sizes = [int(np.prod(self.shapes[j])) for j in self.real]
-        return self._flat(outputs)
+        flat = self._flat(outputs)
+        self.left_out = np.flatnonzero(np.isinf(flat))
+        return flat
+
+    def leave_out(self) -> IntArray:
+        """Take outputs that are infinite at the inputs for 0, wherever forward is called; returns their places."""
+        self._leaves_out = True
+        return self.left_out
+
+    def widened(self) -> "Pair":
+        """The same functions at the same numbers in float64; problems go to the same list."""
+        wide = copy.copy(self)
+        wide.inputs = [widened(a) for a in self.inputs]
+        wide.dtypes = [np.dtype(np.float64) if j in self.real else dtype for j, dtype in enumerate(self.dtypes)]
+        wide.output_eps = float(np.finfo(np.float64).eps)
+        return wide
 
     def forward(self, arrays: Sequence[AnyArray], kind: str = "f") -> AnyArray:
         """Outputs at ``arrays`` as one float64 vector (``kind="c"``: complex128), NaN where forward cannot be taken."""
         try:
-            with _quiet():
+            with quiet():
                 if kind == "c":  # a cast that drops the imaginary part drops the derivative
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 outputs = self.form.forward(*self._copies(arrays))
@@ -101,7 +120,7 @@ class Pair:
     def try_forward(self, arrays: Sequence[AnyArray]) -> None:
         """Call forward and forget what comes of it."""
         try:
-            with _quiet():
+            with quiet():
                 self.form.forward(*self._copies(arrays))
         except (KeyboardInterrupt, MemoryError):
             raise
@@ -119,7 +138,11 @@ class Pair:
         raise IndexError(flat)
 
     def _flat(self, outputs: Sequence[AnyArray], dtype: DTypeLike = np.float64) -> AnyArray:
-        return np.concatenate([outputs[j].ravel().astype(dtype) for j in self.real])
+        parts = [outputs[j].ravel().astype(dtype, copy=False) for j in self.real]
+        flat = np.concatenate(parts) if len(parts) > 1 else parts[0].copy()
+        if self._leaves_out:
+            flat[self.left_out] = 0
+        return flat
 
     # --- backward
 
@@ -151,7 +174,7 @@ class Pair:
         given, copies = self._copies(d_outputs), self._copies(arrays)
         if layout is not None:
             given = [layout(each) if each.ndim else each for each in given]  # a scalar has one layout
-        with _quiet():
+        with quiet():
             answer = self.form.backward(given, *copies)
         gradients = [self._checked_gradient(i, each) for i, each in enumerate(answer)]
         for what, before, after in (("input", arrays, copies), ("incoming gradient", d_outputs, given)):
@@ -179,7 +202,7 @@ class Pair:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No warnings, of NumPy's arithmetic or others."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -193,3 +216,8 @@ def same_bits(one: AnyArray, other: AnyArray) -> bool:
     if one.dtype.char in "gG":  # a longdouble has bytes that are no part of it
         return bool(np.array_equal(one, other, equal_nan=True) and np.array_equal(np.signbit(one), np.signbit(other)))
     return one.tobytes() == other.tobytes()
+
+
+def widened(array: AnyArray) -> AnyArray:
+    """A floating array in float64; others as they are."""
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -31,8 +31,11 @@ def complex_step_works(point: Point, precision: Precision, judged: Sequence[int]
     return True
 
 
-def slopes_by_ladder(point: Point, precision: Precision, elements: Sequence[Element]) -> Slopes:
-    """Slopes with ``elements`` moved together, by all steps; per unit of the input, not of its size."""
+def slopes_by_ladder(point: Point, precision: Precision, elements: Sequence[Element], longer: int = 0) -> Slopes:
+    """Slopes with ``elements`` moved together, by all steps; per unit of the input, not of its size.
+
+    ``longer``: so many steps more that are longer than the size.
+    """
     size = elements[0][2]
     # A small value among large ones may need steps of its own size.
     own = min(abs(float(point.base[i].flat[flat])) or size for i, flat, _ in elements)
@@ -40,10 +43,11 @@ def slopes_by_ladder(point: Point, precision: Precision, elements: Sequence[Elem
     if precision.eps <= tol.DOUBLE:
         powers = np.log2(size / own) - tol.SMALL_VALUE_POWER
         more = int(np.clip(np.ceil(powers / tol.STEP_POWER), 0, tol.MOST_MORE_STEPS))
-    steps = precision.steps[0] / (2.0**tol.STEP_POWER) ** np.arange(len(precision.steps) + more)
+    steps = precision.steps[0] / (2.0**tol.STEP_POWER) ** np.arange(-longer, len(precision.steps) + more)
     ends = [point.element_ends(elements, step) for step in steps]
     above, below = (np.array(side) for side in zip(*ends, strict=True))
-    return ladders.slopes(steps, above, below, point.at, precision.noise).over(size)
+    moved = max(abs(float(point.base[i].flat[flat])) for i, flat, _ in elements)
+    return ladders.slopes(steps, above, below, point.at, precision.noise, moved).over(size)
 
 
 def slopes_by_one_step(

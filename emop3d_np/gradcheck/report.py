@@ -31,8 +31,11 @@ class Report:
         notes: what a reader should know beside.
         causes: what is likely wrong, a sentence each; empty where nothing is right or nothing fits.
         ratios: for each input an array of its shape: share of the allowed error, NaN where it was not judged.
+        errors: of wrong inputs, by position: what backward says less what it should say, for the first incoming
+            gradient; an array of the input's shape, NaN where that is not known.
         method: the numeric side.
         seconds, budget: time taken, and the time that was given (None: no limit).
+        decided: nothing was left without a verdict.
         broke_rules: functions changed what they were given, or are not repeatable; exit code 2.
     """
 
@@ -43,11 +46,13 @@ class Report:
     problems: list[str]
     notes: list[str]
     ratios: list[FloatArray | None] = field(repr=False)
+    errors: dict[int, FloatArray] = field(default_factory=dict, repr=False)
     causes: list[str] = field(default_factory=list)
     method: str = ""
     seconds: float = 0.0
     budget: float | None = None
     broke_rules: bool = False
+    decided: bool = True
 
     @classmethod
     def of(cls, found: Found, broken: Sequence[tuple[str, int]], unmovable: Sequence[str], budget: Budget) -> "Report":
@@ -67,14 +72,28 @@ class Report:
         # An element says more than a direction; one element is listed once.
         findings = sorted(findings, key=lambda f: (f.ratio <= 1, f.along, -f.ratio))
         findings = list({(f.array, f.index, f.along): f for f in reversed(findings)}.values())[::-1]
+        for row in found.rows:
+            row.verdict = _verdict(
+                row, findings, [words for words, i in broken if i >= 0 and found.names[i] == row.name]
+            )
+        unseen = [
+            row.name
+            for row, ratios in zip(found.rows, found.ratios, strict=True)
+            if found.method and ratios is not None and ratios.size and not (row.elements or row.directions)
+        ]
+        decided = not (found.undecided or unseen)
+        if unseen:
+            found.note(f"not decided: {', '.join(map(str, unseen))}: nothing of it was judged")
         return cls(
-            passed=not problems and all(share <= 1 for share in _shares(findings, found.rows)),
+            passed=not problems and decided and all(share <= 1 for share in _shares(findings, found.rows)),
             worst=findings[0] if findings else None,
             findings=findings,
             inputs=found.rows,
             problems=problems,
+            decided=decided,
             notes=found.notes,
             ratios=found.ratios,
+            errors=found.errors,
             causes=found.causes,
             method=found.method,
             seconds=budget.spent,
@@ -87,8 +106,20 @@ class Report:
         return self.passed
 
     @property
+    def undecided(self) -> int:
+        """Elements whose gradient can be called neither right nor wrong, as that of the square root at 0."""
+        return sum(row.undecided for row in self.inputs)
+
+    @property
+    def verdict(self) -> str:
+        """ "right", "WRONG", or "not decided": nothing is wrong, but not all could be decided."""
+        if self.passed:
+            return "right"
+        return "WRONG" if self.decided or self.problems or self.share > 1 else "not decided"
+
+    @property
     def exit_code(self) -> int:
-        """0 right, 1 wrong, 2 not to be checked: the functions change what they get, or are not repeatable."""
+        """0 right, 1 wrong or not decided, 2 not to be checked: functions change what they get, or are not repeatable."""
         return 0 if self.passed else 2 if self.broke_rules else 1
 
     @property
@@ -100,7 +131,7 @@ class Report:
 
     def __str__(self) -> str:
         budget = "no limit" if self.budget is None else f"budget {self.budget:g} s"
-        lines = [f"gradient check: {'right' if self.passed else 'WRONG'}; {self.method or 'rules'}; ", ""]
+        lines = [f"gradient check: {self.verdict}; {self._looked_at()}{self.method or 'rules'}; ", ""]
         lines[0] += f"{self.seconds:.1f} s ({budget})"
         lines += [f"  broken rule: {words}" for words in self.problems]
         wrong = [finding for finding in self.findings if finding.ratio > 1]
@@ -111,30 +142,40 @@ class Report:
             lines.append("")
         width = max([len(str(row.name)) for row in self.inputs] + [5])
         head = f"{'input':<{width}} {'shape':<20} {'dtype':<8} {'elements':>18} {'directions':>10}"
-        lines.append(f"{head} {'kinks':>6} {'ties':>5} {'of allowed':>10}")
+        lines.append(f"{head} {'kinks':>6} {'ties':>5}  verdict")
         for row in self.inputs:
             size = math.prod(row.shape)
-            worst = max([row.worst_direction] + ([] if math.isnan(row.worst) else [row.worst]))
             judged = f"{row.elements} of {size}"
             shape = "x".join(map(str, row.shape)) or "scalar"
-            share = f"{100 * worst:.2g} %" if row.elements or row.directions else "-"
             line = f"{row.name!s:<{width}} {shape:<20} {row.dtype:<8} {judged:>18} {row.directions:>10}"
-            lines.append(f"{line} {row.kinks:>6} {row.ties:>5} {share:>10}")
+            lines.append(f"{line} {row.kinks:>6} {row.ties:>5}  {row.verdict}")
         kinks = sum(row.kinks for row in self.inputs)
         if kinks:
             lines.append(f"at {kinks} elements with a kink, any value between the one-sided slopes was accepted")
         lines += [f"note: {words}" for words in self.notes]
-        lines += [f"worst = {100 * self.share:.3g} % of what is allowed"]
+        if self.share <= 1:
+            lines.append(f"worst = {100 * self.share:.3g} % of what is allowed")
+        elif self.worst is not None and not self.problems:
+            lines.append(f"worst: {self.worst.place}: {self.worst.verdict}")
         return "\n".join(lines)
+
+    def _looked_at(self) -> str:
+        """What of the elements was not judged, in words."""
+        judged = [row for row, ratios in zip(self.inputs, self.ratios, strict=True) if ratios is not None]
+        total, looked = sum(math.prod(row.shape) for row in judged), sum(row.elements for row in judged)
+        words = f"{self.undecided} elements not decided; " if self.undecided else ""
+        if looked + self.undecided < total:
+            words += f"{looked} of {total} elements judged one by one; "
+        return words
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the ratios of single elements, for JSON; numbers that are not finite become text."""
         what = {
-            "passed": self.passed, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
+            "passed": self.passed, "verdict": self.verdict, "undecided": self.undecided, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
             "seconds": self.seconds, "budget": self.budget, "problems": self.problems, "notes": self.notes,
             "likely": self.causes,
-            "worst": asdict(self.worst) if self.worst else None,
-            "findings": [asdict(finding) for finding in self.findings[:100]],
+            "worst": asdict(self.worst) | {"verdict": self.worst.verdict} if self.worst else None,
+            "findings": [asdict(finding) | {"verdict": finding.verdict} for finding in self.findings[:100]],
             "inputs": [asdict(row) for row in self.inputs],
         }  # fmt: skip
         return {name: _plain(value) for name, value in what.items()}
@@ -142,6 +183,21 @@ class Report:
     def json(self) -> str:
         """:meth:`as_dict` as text."""
         return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+
+def _verdict(row: InputRow, findings: Sequence[Finding], broken: Sequence[str]) -> str:
+    """What is to be said of one input: its worst finding, a broken rule, or what part of the allowed error it uses."""
+    wrong = [finding for finding in findings if finding.ratio > 1 and finding.array == row.name]
+    if wrong:
+        return wrong[0].verdict
+    shares = _shares([], [row])
+    if broken or max(shares) > 1:
+        return "a rule is broken" if broken else "wrong"
+    if not row.elements and not row.directions:
+        return "not judged"
+    if row.undecided:
+        return f"{row.undecided} not decided"
+    return f"{100 * max(shares):.2g} % of what is allowed"
 
 
 def _shares(findings: Sequence[Finding], rows: Sequence[InputRow]) -> list[float]:

@@ -31,6 +31,10 @@ class Slopes:
         kink: left and right differ by more than their errors: any value between them is right.
         best_step: the step that gave most outputs their central slope.
         outputs: which outputs these are; all others do not change along the direction.
+        infinite: the slope grows without bound, to one side at least.
+        vague: differences do not tell the slope, and it is not rounding that hides it.
+        hidden: rounding hides the slope, and the longest step says most of it.
+        noise: rounding of these outputs, as the steps show it.
     """
 
     central: FloatArray
@@ -41,6 +45,10 @@ class Slopes:
     kink: BoolArray
     best_step: float
     outputs: IntArray
+    infinite: BoolArray | None = None
+    vague: BoolArray | None = None
+    hidden: BoolArray | None = None
+    noise: FloatArray | None = None
 
     @property
     def low(self) -> FloatArray:
@@ -88,7 +96,9 @@ def ladder(eps: float) -> FloatArray:
     return 2.0 ** -np.arange(tol.FIRST_POWER, last, tol.STEP_POWER)
 
 
-def slopes(steps: FloatArray, above: FloatArray, below: FloatArray, at: FloatArray, noise: FloatArray) -> Slopes:
+def slopes(
+    steps: FloatArray, above: FloatArray, below: FloatArray, at: FloatArray, noise: FloatArray, moved: float = 0.0
+) -> Slopes:
     """Slopes from the ladder.
 
     Args:
@@ -96,23 +106,32 @@ def slopes(steps: FloatArray, above: FloatArray, below: FloatArray, at: FloatArr
         above, below: ``F(x + h v)`` and ``F(x - h v)``, of shape (j, outputs); NaN where F could not be taken.
         at: ``F(x)``, of shape (outputs,).
         noise: rounding of F, of shape (outputs,).
+        moved: the largest number that is moved, if known.
     """
-    floor = tol.STILL_ULPS * tol.DOUBLE * np.abs(at).max(initial=0)
+    top = np.abs(at).max(initial=0)
+    floor = tol.STILL_ULPS * tol.DOUBLE * top
+    tick = tol.TICK_ULPS * tol.DOUBLE * max(top, moved)
     parts = [slice(start, start + PART) for start in range(0, max(len(at), 1), PART)]
-    found = [_slopes(steps, above[:, p], below[:, p], at[p], noise[p], floor, p.start) for p in parts]
+    noise_given = noise
+    found = [_slopes(steps, above[:, p], below[:, p], at[p], noise_given[p], (floor, tick), p.start) for p in parts]
     *values, chosen, outputs = (np.concatenate(each) for each in zip(*found, strict=True))
-    central, left, right, central_error, side_error, kink = values
+    central, left, right, central_error, side_error, kink, infinite, vague, hidden, noise = values
     best_step = float(steps[np.bincount(chosen, minlength=len(steps)).argmax()])
-    return Slopes(central, left, right, central_error, side_error, kink, best_step, outputs)
+    return Slopes(
+        central, left, right, central_error, side_error, kink, best_step, outputs, infinite, vague, hidden, noise
+    )
 
 
-def _slopes(steps, above, below, at, noise, floor, start):
+# Long: what each line takes from the lines above it is hard to hand on.
+def _slopes(steps, above, below, at, noise, limits, start):
     """The fields of :class:`Slopes`, for the outputs from ``start`` on; in place of the best step, each output's."""
+    floor, tick = limits
     active = ((above != at) | (below != at)).any(axis=0)  # NaN differs from everything
     outputs = np.flatnonzero(active)
     above, below, at, noise = above[:, active], below[:, active], at[active], noise[active]
     h, ratio = steps[:, np.newaxis], steps[0] / steps[1]
     with np.errstate(all="ignore"):
+        infinite = _diverges(above, at, noise, h) | _diverges(below, at, noise, h)
         # What the finest steps show of rounding; a kink's part shrinks with the step, a jump's is the same at all.
         bends = np.abs(above + below - 2 * at)[-tol.FINEST_STEPS :]
         middle = np.median(bends, axis=0)
@@ -121,6 +140,7 @@ def _slopes(steps, above, below, at, noise, floor, start):
         # Values that stand still for small steps are rounded to more than their own last place.
         moves = np.concatenate([np.abs(above - at), np.abs(below - at)])
         least = np.where(moves > 0, moves, np.inf).min(axis=0)
+        noise = np.maximum(noise, _tick(above, below, at, noise, tick, ratio))
         still = (moves == 0).any(axis=0) & np.isfinite(least)
         noise = np.where(still, np.maximum(noise, np.minimum(least, floor)), noise)
         spread = tol.DIFFERENCE_NOISE * noise / h
@@ -143,7 +163,46 @@ def _slopes(steps, above, below, at, noise, floor, start):
             use = lone & np.isfinite(side)
             central[use], central_error[use] = side[use], its_error[use]
             lone &= ~use
-    return central, left, right, central_error, side_error, kink, chosen, outputs + start
+        error, size = np.where(kink, side_error, central_error), np.maximum(np.abs(right), np.abs(left))
+        unsure = error > tol.UNDECIDED_SHARE * np.where(kink, size, np.abs(central))
+        rounding = noise / steps[np.minimum(chosen + 1, len(steps) - 1)]
+        vague = unsure & (error > tol.UNDECIDED_NOISE * rounding) & np.isfinite(central)
+        hidden = (chosen <= 1) & (error > tol.GLANCE_SHARE * np.abs(central)) & (noise > 0)
+    return (
+        central,
+        left,
+        right,
+        central_error,
+        side_error,
+        kink,
+        infinite,
+        vague,
+        hidden,
+        noise,
+        chosen,
+        outputs + start,
+    )
+
+
+def _tick(above, below, at, noise, limit, ratio):
+    """Rounding that short steps do not show: what bends at one step by far more than it may after the next shorter one.
+
+    Of ``x (1 + erf(x))`` at -6 the bracket is 0 but for one or two last places of 1, and stands still for short steps.
+    """
+    bends = np.abs(above + below - 2 * at)
+    sudden = bends[:-1] > ratio**tol.TICK_ORDER * np.maximum(bends[1:], noise)
+    return np.where(sudden & (bends[:-1] <= limit), bends[:-1], 0).max(axis=0, initial=0)
+
+
+def _diverges(values, at, noise, h):
+    """Whether slopes through F(x), to one side, grow without bound: by a factor from each of the finest steps on."""
+    if len(h) < tol.FINEST_STEPS:
+        return np.zeros(len(at), bool)
+    slope = np.abs(values - at)[-tol.FINEST_STEPS :] / h[-tol.FINEST_STEPS :]
+    growth = slope[1:] / slope[:-1]
+    clear = np.abs(np.diff(slope, axis=0)) > tol.DIFFERENCE_NOISE * noise / h[-tol.FINEST_STEPS + 1 :]
+    least, most = tol.DIVERGING
+    return (clear & (growth > least) & (growth < most)).all(axis=0)
 
 
 def _jump(values, at, noise, h, slope):

@@ -33,6 +33,7 @@ class Precision:
         steps: the ladder of steps, of shape (j,), largest first, relative to the sizes of the inputs.
         start: the step where rounding and curvature balance.
         noise: rounding of each output, of shape (outputs,).
+        floor: size of the terms that a gradient may be a difference of, however small it is itself.
     """
 
     eps: float
@@ -43,6 +44,11 @@ class Precision:
     steps: FloatArray
     start: float
     noise: FloatArray
+    floor: float = 0.0
+
+    def of_outputs(self, value: float) -> float:
+        """What the gradient of an input of this ``value`` is rounded by, relative to the outputs it moves."""
+        return tol.OUTPUT_ULPS * self.grade * min(1.0, tol.LONGEST / max(abs(value), 1.0))
 
 
 @dataclass(kw_only=True)
@@ -126,7 +132,9 @@ class Found:
         findings: values that were looked at closely.
         kinked: elements at a kink, ``(input, place)``, with their slopes and the size that steps were relative to.
         method: the numeric side, in words.
+        undecided: elements whose slope differences do not tell, ``(input, place)``.
         causes: what is likely wrong, in words.
+        errors: of wrong inputs, by position: what backward says less what it should say, NaN where not known.
     """
 
     names: list[Any]
@@ -136,7 +144,9 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
     kinked: dict[tuple[int, int], tuple[Slopes, float]] = field(default_factory=dict)
     method: str = ""
+    undecided: set[tuple[int, int]] = field(default_factory=set)
     causes: list[str] = field(default_factory=list)
+    errors: dict[int, FloatArray] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, pair: Pair) -> "Found":
@@ -149,6 +159,15 @@ class Found:
         """Tell the reader ``words``, once."""
         if words not in self.notes:
             self.notes.append(words)
+
+    def leave_undecided(self, i: int, flat: int, infinite: bool) -> None:
+        """An element whose gradient can be called neither right nor wrong."""
+        if (i, flat) not in self.undecided:
+            self.undecided.add((i, flat))
+            self.rows[i].undecided += 1
+            name, index = self.names[i], list(index_of(flat, self.rows[i].shape))
+            why = "the slope is not finite there" if infinite else "differences do not settle on a slope there"
+            self.note(f"not decided: {name}{index}: {why}")
 
     def record_direction(self, i: int, off: float, allowed: float) -> None:
         """A direction of input ``i`` was judged."""

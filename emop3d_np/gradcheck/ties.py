@@ -28,7 +28,7 @@ def judge_ties(case: Case, found: Found) -> None:
     """
     groups: dict[int, list[set[Place]]] = {}
     for (one, other), outputs in _pairs(found).items():
-        if case.budget.left(effort.TIES) < 0:
+        if not case.budget.room(effort.LADDER_CALLS, effort.TIES):
             found.note("not all ties could be judged in time; give more seconds")
             break
         for m in outputs[_tied(case, found, one, other, outputs)]:
@@ -37,7 +37,7 @@ def judge_ties(case: Case, found: Found) -> None:
             of_output[:] = [group for group in of_output if group not in touched]
             of_output.append({one, other}.union(*touched))
     for m, of_output in groups.items():
-        if case.budget.left(effort.TIE_GRADIENTS) > 0:
+        if case.budget.room(2 * effort.LADDER_CALLS, effort.TIE_GRADIENTS):
             gradients = single_gradients(case, found, m)
             for group in of_output:
                 _judge_tie(case, found, m, sorted(group), gradients)

@@ -25,6 +25,12 @@ GRADIENT_ULPS = 64
 COARSE_GRADIENT_ULPS = 4
 """In half precision 64 last places would be a sixteenth of the value; there the root of one over the last place,
 divided by this, takes their place: 8."""
+OUTPUT_ULPS = 4
+"""Last places of the outputs that an element moves, taken for rounding of its gradient: where a function levels off, its
+gradient is a difference of terms such as 1 - y^2, each as large as the output.  A unit of the input counts as the length
+over which it levels off, ..."""
+LONGEST = 1e4
+"""... or the input over this, if that is longer."""
 NUMERIC_ERRORS = 3
 """So many times the bound of the numeric slope's error is allowed: the bound is an estimate."""
 GLANCE_ERRORS = 2
@@ -32,6 +38,10 @@ GLANCE_ERRORS = 2
 GLANCE_SHARE = 1e-5
 """A first look settles that an element is right only if the numeric error is below this share of the slope: else a
 wrong gradient might hide in it."""
+
+UNEVEN_FACTOR, FINE_GRADIENT = 1.1, 2.0**-30
+"""Multiplied by this, which is no power of two, an incoming gradient has the gradient of float64 within this part of the
+largest; where it has not, backward computes in coarser numbers."""
 
 # --- The rounding of the inputs: what one last place of them changes in the gradient is measured by nudging them.
 
@@ -57,6 +67,8 @@ DISTURBANCE = 2.0**-3
 """Part of themselves that inputs move by in the call between two equal questions."""
 LINEAR_FACTOR = 4096
 """The incoming gradient is multiplied and divided by this power of two: exact, and far from the usual size."""
+OVERFLOW_SHARE = 2.0**-6
+"""The factor is smaller where a gradient times it would exceed this share of the largest number."""
 SMALLEST_NORMALS = 1e4
 """A multiple of the smallest normal number below which numbers have lost too many places to be linear."""
 MOSTLY_UNMOVABLE = 0.5
@@ -76,8 +88,17 @@ MOVE_NOISE = 8
 """Last places of float64, of all outputs together, that the answer to a move may be off by."""
 MOVE_FACTOR = 64
 """Answers to the two moves whose ratio is off by more than this factor are not those of one arithmetic."""
-NUDGES = 3
-"""Times that the inputs are moved by a last place, to each side, to measure how forward rounds."""
+NOISE_POWER = 0.57
+"""Inputs are moved in equal steps of the last place to this power, 2^-30 in float64, to measure how forward rounds: their
+third differences hold no slope nor curvature any more, only rounding."""
+COARSER_STEPS = 2.0**10
+"""The same with steps so many times as long: a factor such as 1 - exp(-x^2) stands still for short ones."""
+NOISE_POINTS = 7
+"""Values in a row, to each side."""
+NOISE_GROWTH = 1.2
+"""Fourth differences of rounding are at least so many times the third; those of a smooth function are less."""
+NOISE_SPREAD = 2
+"""Standard deviations of rounding that count as its size."""
 LARGEST_NOISE = 1e-3
 """Rounding of more than this part of an output is not inferred from other outputs."""
 
@@ -106,6 +127,11 @@ DIRECTION_NOISE = 3
 STILL_ULPS = 4
 """An output that stands still while others move is rounded to this many last places of the largest output, as is a sum
 with something large."""
+TICK_ULPS = 64
+"""A function that is straight at one step and bent at the next longer one by no more than so many last places of its
+outputs, or of what is moved, has ticked over by a rounding."""
+TICK_ORDER = 4
+"""Bends of a smooth function grow with the step to a smaller power than this."""
 CURVATURE = 4
 """Error of a difference by curvature, in units of the second difference: of what the changes up and down add up to."""
 EXTRAPOLATIONS = 3
@@ -131,6 +157,14 @@ SLOPE_NOISE = 16
 SLOPE_ERRORS = 8
 """Added to SAME_SLOPE where the slopes come with bounds: so many of these.  Elements whose slopes differ by more from
 that of both together are tied."""
+GROWN_STEPS = 4
+"""Where rounding hides a slope even at the longest step, so many longer ones are tried at a time, up to a fraction of 1."""
+TINY = 2.0**-20
+"""Where an output stands still though values smaller than this are moved by themselves, longer steps are tried, too."""
+DIVERGING = 1.03, 7.5
+"""A slope that grows by factors between these from step to step, at the finest ones, is not finite; a jump's grows by 8."""
+UNDECIDED_SHARE, UNDECIDED_NOISE = 0.1, 16
+"""A slope is not decided if its error is beyond this share of it, and beyond so many roundings over the step."""
 DIRECTION_SHARE = 1e-7
 """A single step settles that a direction is right if its error is below this share of the slope."""
 
@@ -147,6 +181,21 @@ COMPLEX_OUTPUTS = 0.9
 parts most."""
 COMPLEX_ERROR = 1e-13
 """Relative error of a complex step's slope, once confirmed."""
+
+# --- A second look at what was found wrong
+
+NEARLY = 1e-5
+"""Gradients that are off by no more than this part of themselves may be right, and forward not exact."""
+JUMP_REACH, JUMP_POINTS, JUMP_ORDER, JUMP_HALVINGS = 0.125, 65, 6, 36
+"""Jumps of forward are looked for this far to both sides, relative to the inputs' values, among so many points, by
+differences of this order; the interval with the largest is halved so often."""
+BESIDE = 1e-3
+"""How far beside a kink the whole check is done once more, relative to the inputs' sizes."""
+AROUND_POWER, SAMPLES_BESIDE = 0.57, 16
+"""Gradients around a point are taken at so many others, moved by the last place to this power."""
+AROUND_SLACK, AROUND_WIDTH = 1e-6, 1.5
+"""On a kink a gradient may be off the middle of those around it by so many times half of what they span, of which few samples
+see a part only, and by this share of the largest.  Gradients that span less do not jump."""
 
 # --- What is likely wrong, in words: a mistake is named where it gives what backward gives
 

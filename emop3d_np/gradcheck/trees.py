@@ -84,17 +84,18 @@ class Tree:
         arrays, names: of all leaves; a complex leaf has two, ``z.real`` and ``z.imag``.
         owners: of each array the part of the tree, counted from 0, that it belongs to.
         has_complex: whether a leaf is complex.
+        is_whole: it is one part, not a sequence or dict of parts.
     """
 
     def __init__(self, template: Any, names: Sequence[Any] | str, what: str) -> None:
         """``names``: of the parts of a sequence or dict, or of the whole; ``what``: an "input", an "output"."""
-        self.template, self._whole = template, isinstance(names, str)
+        self.template, self.is_whole = template, isinstance(names, str)
         if isinstance(names, str):
             self._parts = [(names, template)]
         else:
             values = template.values() if isinstance(template, Mapping) else template
             self._parts = list(zip(names, values, strict=True))
-        owned = [(k, _leaf(*leaf, what)) for k, (name, part) in enumerate(self._parts) for leaf in _walk(part, name)]
+        owned = [(k, _leaf(*leaf, what)) for k, (name, part) in enumerate(self._parts) for leaf in walk(part, name)]
         self.leaves = [leaf for _, leaf in owned]
         self.arrays = [array for leaf in self.leaves for array in leaf.arrays]
         self.names = [name for leaf in self.leaves for name in _names(leaf)]
@@ -108,7 +109,7 @@ class Tree:
 
     def filled(self, leaves: Iterable[Any]) -> Any:
         """The tree with other ``leaves``."""
-        return _rebuilt(self.template, iter(leaves), top=not self._whole)
+        return rebuilt(self.template, iter(leaves), top=not self.is_whole)
 
     def write_back(self, leaves: Sequence[Any], arrays: Sequence[AnyArray]) -> None:
         """Write what a function changed in complex ``leaves`` into the ``arrays`` that they were made of."""
@@ -164,12 +165,6 @@ def as_array(name: str, value: Any) -> AnyArray:
     return array
 
 
-def mapped(change: Any, tree: Any) -> Any:
-    """``tree`` with ``change(leaf)`` for every leaf."""
-    leaves = [change(value) for _, value in _walk(tree, "")]
-    return _rebuilt(tree, iter(leaves))
-
-
 def children(tree: Any) -> list[tuple[str, Any]]:
     """The parts of a tree, each with how one gets there: ``['W']``, ``[0]``, ``.weights``."""
     if isinstance(tree, dict):
@@ -180,19 +175,20 @@ def children(tree: Any) -> list[tuple[str, Any]]:
     return [(f".{fields[k]}" if fields else f"[{k}]", part) for k, part in enumerate(tree)]
 
 
-def _walk(tree: Any, name: Any) -> Iterator[tuple[Any, Any]]:
+def walk(tree: Any, name: Any) -> Iterator[tuple[Any, Any]]:
+    """The leaves of a tree that is called ``name``, each with its name."""
     if not is_tree(tree):
         yield name, tree
         return
     for way, part in children(tree):
-        yield from _walk(part, f"{name}{way}")
+        yield from walk(part, f"{name}{way}")
 
 
-def _rebuilt(template: Any, leaves: Iterator[Any], top: bool = False) -> Any:
-    """``top``: a list or tuple of numbers has parts, too."""
+def rebuilt(template: Any, leaves: Iterator[Any], top: bool = False) -> Any:
+    """A tree of the same form with other leaves; ``top``: a list or tuple of numbers has parts, too."""
     if not (is_tree(template) or (top and isinstance(template, (list, tuple)))):
         return next(leaves)
-    parts = [_rebuilt(part, leaves) for _, part in children(template)]
+    parts = [rebuilt(part, leaves) for _, part in children(template)]
     if isinstance(template, dict):
         new = copy.copy(template)
         new.update(zip(template, parts, strict=True))

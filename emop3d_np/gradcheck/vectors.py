@@ -31,7 +31,7 @@ from kernels.arrays import AnyArray
 from ..errors import InputError
 from ..files import output
 from ..network import EmoP3D, strict_pyramid
-from ..reading import MOST_OF_DEFLATE, json_object, read_npz, reading
+from ..reading import MOST_OF_DEFLATE, json_object, listed, read_npz, reading
 from . import tolerances as tol
 from .mistakes import MISTAKES, changed
 
@@ -101,9 +101,7 @@ def compare(path: str | os.PathLike[str], theirs_path: str | os.PathLike[str]) -
     missing = [name for name in order if name not in theirs and _required(name)]
     unknown = [name for name in theirs if name not in ours]
     if missing or unknown:
-        raise InputError(
-            f"{theirs_path}: missing {', '.join(missing) or 'none'}; unknown {', '.join(unknown) or 'none'}"
-        )
+        raise InputError(f"{theirs_path}: missing {listed(missing) or 'none'}; unknown {listed(unknown) or 'none'}")
     for name in order:
         if name in theirs:
             _require_form(theirs_path, name, ours[name], theirs[name])

@@ -25,15 +25,17 @@ def best_checkpoint(path: str | Path) -> Path:
         path: the run's folder; a checkpoint is returned as it is.
 
     Raises:
-        InputError: the folder holds neither.
+        InputError: the folder holds neither, or its settings, which name it, are damaged.
     """
     path = Path(path)
     if not path.is_dir():
         return path
-    try:
-        name = read_settings(path)["checkpoint_name"]
-    except (InputError, KeyError):
-        name = defaults()["checkpoint_name"]
+    name = defaults()["checkpoint_name"]
+    if (path / "settings.json").exists():
+        try:
+            name = read_settings(path).get("checkpoint_name", name)
+        except InputError as error:  # another checkpoint of the folder could answer
+            raise InputError(f"{error}; give the checkpoint itself in place of the run's folder") from None
     run = RunFolder(path, name)
     for found in (run.best, run.checkpoint):
         if found.exists():
@@ -118,11 +120,10 @@ class RunFolder:
         """
         path = self.path / file_name
         try:
-            with open(path, "a") as file:
+            with files.open_to_append(path) as file:
                 file.write(files.as_json(row) + "\n")
                 file.flush()
-                with suppress(OSError):  # a file that is none on disk
-                    os.fsync(file.fileno())
+                files.sync_open(file)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
@@ -130,6 +131,8 @@ class RunFolder:
         """Drop what was logged after ``step``, so that a resumed run logs it once."""
         for name in ("history.jsonl", "tests.jsonl"):
             path = self.path / name
+            if path.is_symlink() and not path.exists():
+                path.unlink()  # whoever made the folder would have us make a file elsewhere
             if path.exists():
                 lines = reading.read_text(path).split("\n")
                 files.write_text(path, "".join(f"{line}\n" for line in lines if line and _step_of(line) <= step))
@@ -139,12 +142,16 @@ class RunFolder:
 
         Args:
             state: the run as it stands.
-            path: where it belongs; default None, :attr:`checkpoint`.
+            path: of another than :attr:`checkpoint`, which the run does not go on from, and which is written nowhere
+                else; default None.
 
         Raises:
             InputError: it could not be written where it belongs.
         """
-        path = path or self.checkpoint
+        if path:
+            with files.writing(f"checkpoint {path}"):
+                return checkpoint.save(path, state)
+        path = self.checkpoint
         try:
             checkpoint.save(path, state)
         except OSError as error:
@@ -166,6 +173,7 @@ class RunFolder:
 def _step_of(line: str) -> float:
     """The step of a logged line."""
     try:
-        return float(reading.json_object(line)["step"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return float("inf")  # a line that a crash cut short
+        step = reading.json_object(line)["step"]
+    except (ValueError, KeyError, RecursionError):
+        step = None  # a line that a crash cut short
+    return float(step) if reading.is_number(step) else float("inf")

@@ -199,7 +199,7 @@ def _child(make, name, pipe, other, **how):
             print("null", file=file, flush=True)
         code = 0
     except BaseException:
-        os.write(pipe, (json.dumps([-1, "traceback", traceback.format_exc()]) + "\n").encode())
+        os.write(pipe, (json.dumps([-1, "traceback", traceback.format_exc()]) + "\nnull\n").encode())
     finally:
         os._exit(code)
 
@@ -231,8 +231,9 @@ def registry():
     """All targets: the function that makes each, by its name."""
     import command_targets
     import targets
+    import video_targets
 
-    return targets.TARGETS | command_targets.TARGETS
+    return targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
 
 
 def main(arguments=None):

@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from unittest import mock
 
+import command_targets
 import damage
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from emop3d_np import reading
 from emop3d_np.datasets import identity, strokes
 from emop3d_np.datasets.arrays import open_array
 from emop3d_np.errors import InputError
+from emop3d_np.network import EmoP3D
 from emop3d_np.report import checks, figure
 from emop3d_np.report import runs as report_runs
-from emop3d_np.training import checkpoint
+from emop3d_np.training import checkpoint, runs
 from emop3d_np.video import layouts, prepare, weights
 
 pytestmark = pytest.mark.once
@@ -80,6 +82,15 @@ def test_a_rate_that_no_flag_takes_does_not_resume(tmp_path, value):
         targets.resumed(tmp_path / "x.ckpt")
 
 
+@pytest.mark.parametrize("form", [0, 3, "x" * 5000, None, [2], 2.5])
+def test_a_format_that_is_not_known_is_named_in_a_line(tmp_path, form):
+    with mock.patch.object(checkpoint, "FORMAT", form):
+        checkpoint.save(tmp_path / "x.ckpt", targets.a_state(tmp_path))
+    with pytest.raises(InputError, match=r"has format .*; this version reads formats 1 and 2") as error:
+        checkpoint.load(tmp_path / "x.ckpt")
+    assert len(str(error.value)) < 1000
+
+
 def test_each_array_of_a_checkpoint_has_a_checksum(tmp_path):
     """A bit of any one flips, and the archive's own checksum is put right: the array is named."""
     state = targets.a_state(tmp_path)
@@ -126,7 +137,7 @@ def test_a_text_with_a_byte_0_is_none(tmp_path):
     """NumPy drops it from the end of a name: two people would be one."""
     target = targets.TARGETS["prepared/index.csv"](tmp_path)
     target.path.write_text(target.path.read_text().replace("ben", "ann\0"))
-    with pytest.raises(InputError, match=r"it is no text, byte .* is 0"):
+    with pytest.raises(InputError, match=r"it is no text, byte \d+ is 0"):
         target.read()
 
 
@@ -186,6 +197,8 @@ def test_faces_of_the_form_without_checksum_are_used_again(tmp_path):
 
     (tmp_path / "a").mkdir()
     assert kept(tmp_path, as_before(nothing))["frames"] == 18
+    (tmp_path / "b").mkdir()
+    assert kept(tmp_path / "b", setting("identity", 0, 2)) == "cut out anew"  # that form has none, and here is one
     assert kept(tmp_path / "a", with_checksum(nothing))["runs"] == [[0, 8], [8, 8]]
 
 
@@ -231,6 +244,34 @@ def test_strokes(tmp_path, members, words):
     with pytest.raises(InputError, match=words) as error:
         strokes.read_strokes(tmp_path / "x.zip")
     assert len(str(error.value)) < 1000
+
+
+def test_a_member_that_says_it_is_larger_than_its_archive(tmp_path):
+    """In the directory, of bytes that are packed: Python takes memory for so many before it reads them."""
+    for name in ("archive of strokes", "MedMNIST"):
+        (tmp_path / name).mkdir()
+        target = targets.TARGETS[name](tmp_path / name)
+        content = bytearray(target.path.read_bytes())
+        at = content.index(b"PK\1\2") + 20
+        content[at : at + 4] = b"\xff\xff\xff\xfe"
+        target.path.write_bytes(content)
+        with pytest.raises(InputError, match="has 4,278,190,079 bytes in it, more than its own"):
+            target.read()
+
+
+def test_a_line_whose_step_is_no_number_is_dropped(tmp_path):
+    target = targets.TARGETS["history.jsonl"](tmp_path)
+    lines = [
+        '{"step": 1}',
+        '{"step": "1"}',
+        '{"step": null}',
+        '{"step": NaN}',
+        '{"step": 1' + "0" * 400 + "}",
+        "{",
+        "[1]",
+    ]
+    target.path.write_text("\n".join(lines))
+    assert target.read() == ['{"step": 1}', ""]
 
 
 # --- What is drawn.
@@ -293,3 +334,59 @@ def test_cells_may_hold_what_they_like(tmp_path):
     csv.writer(text, lineterminator="\n").writerows([list("abcdef"), cells])
     (tmp_path / "x.csv").write_text(text.getvalue())
     assert [list(row.values()) for row in reading.read_table(tmp_path / "x.csv")[1]] == [cells]
+
+
+def test_names_with_commas_are_told_apart(tmp_path):
+    made = targets.record.Record(**{**vars(targets.MADE), "class_names": ("a, b", "c")})
+    with pytest.raises(InputError, match="the classes were a, b, c when it was written"):
+        targets.record.require_fit(made, ("a", "b, c"), made.shape, "x")
+    with pytest.raises(
+        InputError, match=r"the classes were a, b, c .* and are a, x{100,}.*\.\.\.: the folder"
+    ) as error:
+        targets.record.require_fit(made, ("a", "x" * 5000), made.shape, "x")
+    assert len(str(error.value)) < 1000
+
+
+def test_numbers_are_those_that_a_float_holds():
+    for value in (0, -1, 1.5, 1e308, 10**308):
+        assert reading.is_number(value)
+        float(value)
+    for value in (10**309, -(10**400), float("nan"), float("inf"), True, "1", None, [1]):
+        assert not reading.is_number(value)
+
+
+@pytest.mark.parametrize("dtype", ["1,,2", "float16", "(", "f4,f4", "x" * 300, None, 3, object()])
+def test_a_dtype_that_is_none(dtype):
+    with pytest.raises(InputError, match="it must be float32 or float64"):
+        EmoP3D(dtype=dtype, backend="reference")
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_folds_are_counted_before_they_are_listed(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)  # where the target's files are made
+    target = command_targets.TARGETS[f"flags of {command}"](tmp_path)
+    target.path.write_text(f"{target.path.read_text()}\n--folds\n100000000000")
+    with pytest.raises(InputError, match="--folds 100000000000 is more than the 2 groups of subjects and videos"):
+        target.read()
+
+
+def test_names_that_never_end(tmp_path):
+    target = targets.TARGETS["prepared/classes.txt"](tmp_path)
+    target.path.unlink()
+    target.path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"classes\.txt: is no file but a pipe, a socket or a device"):
+        target.read()
+
+
+def test_damaged_settings_do_not_bring_another_checkpoint(tmp_path):
+    """The run's own has another name; one of the usual name lies beside it."""
+    run = targets.a_run(tmp_path / "run")
+    (run / "own.ckpt").write_bytes((run / "3dpyranet.ckpt").read_bytes())
+    settings = json.loads((run / "settings.json").read_text())
+    (run / "settings.json").write_text(json.dumps(settings | {"checkpoint_name": "own.ckpt"}))
+    assert runs.best_checkpoint(run) == run / "own.ckpt"
+    (run / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json: is damaged.*; give the checkpoint itself"):
+        runs.best_checkpoint(run)
+    (run / "settings.json").unlink()
+    assert runs.best_checkpoint(run) == run / "3dpyranet.ckpt"

@@ -681,6 +681,74 @@ plant(
     "does not use the incoming gradient",
 )
 
+# --- Found on other operations than those the causes were written for
+
+
+def grouped(x):
+    return norm((2,))[0](x.reshape(3, 2, -1)).reshape(x.shape)
+
+
+plant(
+    "groups of channels",
+    "group norm",
+    grouped,
+    lambda d, x: (norm((2,))[1](mean=0)(d.reshape(3, 2, -1), x.reshape(3, 2, -1))[0].reshape(x.shape),),
+    (normal(3, 4, 5),),
+    "mean over groups of 2 along axis 1 and all axes behind it",
+)
+plant(
+    "not transposed", "running sum", np.cumsum, lambda d, x: (np.cumsum(d),), (normal(6),), "where its transpose is due"
+)
+plant(
+    "product rule",
+    "swish",
+    lambda x: x * sigmoid(x),
+    lambda d, x: (d * sigmoid(x),),
+    (normal(3, 4),),
+    "one part of the product rule alone",
+)
+plant(
+    "mask turned",
+    "clip",
+    lambda x: np.clip(x, -1, 1),
+    lambda d, x: (d * (abs(x) > 1),),
+    (normal(5, 6),),
+    "mask turned round",
+)
+plant("one of two uses", "gram", lambda x: x @ x.T, lambda d, x: (d @ x,), (normal(4, 3),), "one of two uses alone")
+plant(
+    "padding",
+    "plane",
+    lambda x, w: window2(np.pad(x, 1), w),
+    lambda d, x, w: (window2_backward(d, np.pad(x, 1), w)[0][:6, :7], window2_backward(d, np.pad(x, 1), w)[1]),
+    (normal(6, 7), normal(3, 3, seed=1)),
+    "shifted by 1 along axis 0 and by 1 along axis 1: an index, or the padding, is off",
+)
+plant(
+    "window short",
+    "windows",
+    windows,
+    lambda d, x, w: (windows_backward(d, x, w * [1, 1, 0])[0], windows_backward(d, x, w)[1]),
+    WINDOWS,
+    "lacks the window's place 2 along axis 1",
+)
+plant(
+    "another epsilon",
+    "batch norm",
+    norm((0,), 0.01)[0],
+    norm((0,), 0.01)[1](own=0.1),
+    (normal(7, 3),),
+    "takes an epsilon of 0.1",
+)
+plant(
+    "wrong length",
+    "mean",
+    lambda x: x.mean(0),
+    lambda d, x: (np.tile(d / 3, (6, 1)),),
+    (normal(6, 3),),
+    "divided by the length of axis 1 instead",
+)
+
 # --- Wrong in no way that has a name, or right though odd
 
 

@@ -117,6 +117,9 @@ def test_checkpoint_of_a_folder(task):
     assert runs.best_checkpoint(folder) == folder / "mine"
     assert runs.best_checkpoint(folder / "settings.json") == folder / "settings.json"
     (folder / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json: is damaged.*; give the checkpoint itself"):
+        runs.best_checkpoint(folder)
+    (folder / "settings.json").unlink()
     with pytest.raises(InputError, match=r"holds no 3dpyranet\.ckpt; train with --save_checkpoint True"):
         runs.best_checkpoint(folder)
 
@@ -476,9 +479,9 @@ def test_full_disk(task, capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
-def test_history_on_a_full_disk(task):
+def test_history_on_a_full_disk(task, monkeypatch):
     folder = runs.RunFolder.create(task["save_path"], "x.ckpt")
-    (folder.path / "history.jsonl").symlink_to("/dev/full")
+    monkeypatch.setattr(files, "open_to_append", lambda _: open("/dev/full", "a"))  # noqa: SIM115
     with pytest.raises(InputError, match=r"history\.jsonl cannot be written: No space left on device"):
         folder.append("history.jsonl", {"step": 1})
 

@@ -16,6 +16,7 @@ from kernels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from ...errors import InputError
 from .. import effort, numeric
 from .. import tolerances as tol
+from ..effort import Budget
 from ..state import Case, Found
 
 Cause: TypeAlias = Callable[["Evidence"], str]
@@ -50,6 +51,8 @@ class Evidence:
         jacobian: slopes of all outputs at these, of shape (outputs, n).
         d: incoming gradients, of shape (q, outputs).
         given: what backward says for them at the places, of shape (q, n).
+        budget: the time that naming may take.
+        cut: only outputs that move are in ``jacobian`` and ``d``: there are too many to keep all.
     """
 
     case: Case
@@ -59,6 +62,8 @@ class Evidence:
     jacobian: FloatArray
     d: FloatArray
     given: FloatArray
+    budget: Budget
+    cut: bool = False
 
     # --- The right gradient
 
@@ -95,7 +100,7 @@ class Evidence:
         pair, found, at = self.case.point.pair, [], 0
         for j, size in zip(pair.real, pair.sizes, strict=True):
             part = slice(at, at + size)
-            words = f"output {j}" if len(pair.real) > 1 else "the output"
+            words = f"output {pair.form.output_names[j]}" if len(pair.real) > 1 else "the output"
             found.append(Output(j, words, part, pair.shapes[j], self.case.point.at[part].reshape(pair.shapes[j])))
             at += size
         return found
@@ -180,30 +185,34 @@ class Evidence:
         return slope
 
 
-def gather(case: Case, found: Found, i: int) -> Evidence | None:
+def gather(case: Case, found: Found, i: int, budget: Budget) -> Evidence | None:
     """The evidence on input ``i``, as much as time and memory allow; None where there is too little."""
     point, answers = case.point, case.answers
     outputs, size = len(point.at), point.base[i].size
     room = int(effort.JACOBIAN_NUMBERS // max(outputs, 1))
-    seconds = max(case.budget.left(effort.NAMING), 0)
-    calls = int(seconds / max(effort.CALLS_PER_ELEMENT * case.forward_seconds, 1e-9)) if np.isfinite(seconds) else size
-    count = min(size, room, calls)
-    if count < min(size, effort.FEWEST_KNOWN):
-        return None
+    calls = size
+    if budget.seconds is not None:
+        calls = int(budget.left(1) / max(effort.CALLS_PER_ELEMENT * case.forward_seconds, effort.SHORTEST_CALL))
+    cut = room < min(size, effort.FEWEST_KNOWN)
+    count = min(size, effort.FEWEST_KNOWN if cut else room, max(calls, effort.FEWEST_KNOWN))
     order = np.arange(size) if count == size else _sample(case, found, i, count)
     places, columns = [], []
     for flat in order:
-        if case.budget.left(effort.NAMING) < 0:
+        if budget.left(1) < 0:
             break
         column = _column(case, i, int(flat))
         if column is not None:
             places.append(int(flat))
             columns.append(column)
-    if len(places) < min(size, effort.FEWEST_KNOWN):
+    if len(places) < min(size, effort.FEWEST_KNOWN) // 2 + 1:
         return None
     given = np.array([g[i].astype(np.float64).ravel()[places] for g in answers.gradients])
-    jacobian = np.array(columns).T.copy()
-    return Evidence(case, i, found.names, np.array(places), jacobian, answers.incoming, given)
+    moving = np.unique(np.concatenate([touched for touched, _ in columns])) if cut else np.arange(outputs)
+    jacobian = np.zeros((len(moving), len(places)))
+    for k, (touched, slopes) in enumerate(columns):
+        jacobian[np.searchsorted(moving, touched), k] = slopes
+    d = answers.incoming[:, moving] if cut else answers.incoming
+    return Evidence(case, i, found.names, np.array(places), jacobian, d, given, budget, cut)
 
 
 def _sample(case: Case, found: Found, i: int, count: int) -> IntArray:
@@ -216,8 +225,8 @@ def _sample(case: Case, found: Found, i: int, count: int) -> IntArray:
     return np.array(list(dict.fromkeys([*known, *map(int, others)]))[: min(count, effort.SAMPLED)])
 
 
-def _column(case: Case, i: int, flat: int) -> FloatArray | None:
-    """Slopes of all outputs with one element moved, of shape (outputs,); None at a kink, or unmovable."""
+def _column(case: Case, i: int, flat: int) -> tuple[IntArray, FloatArray] | None:
+    """Outputs that one element moves, and their slopes; None at a kink, and where it cannot be moved."""
     point = case.point
     if not np.isfinite(point.base[i].flat[flat]):
         return None
@@ -228,9 +237,7 @@ def _column(case: Case, i: int, flat: int) -> FloatArray | None:
         slopes = numeric.slopes_by_ladder(point, case.precision, [element])
     if slopes.kink.any() or not np.isfinite(slopes.central).all():
         return None
-    column = np.zeros(len(point.at))
-    column[slopes.outputs] = slopes.central
-    return column
+    return slopes.outputs, slopes.central
 
 
 def zero_like(values: FloatArray, exact: float) -> BoolArray:

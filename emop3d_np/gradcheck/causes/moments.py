@@ -103,13 +103,8 @@ def _share_of_term(
     """How much of the variance's term is in what is given, where the incoming gradient of the normalised is known."""
     for d in _incoming_of_normalised(e, wanted):
         free = d - d.mean(axes, keepdims=True)
-        # wanted = s * free - k * centred, group by group: s and k by least squares.
-        a, b, c = ((one * other).sum(axes, keepdims=True) for one, other in
-                   ((free, free), (free, centred), (centred * np.ones_like(free), centred)))  # fmt: skip
-        p, q = ((wanted * each).sum(axes, keepdims=True) for each in (free, centred))
         with np.errstate(all="ignore"):
-            s = (p * c - q * b) / (a * c - b * b)
-            k = (s * b - q) / c
+            s, k = _terms(wanted, free, centred, axes)
             if not e.same(s * free - k * centred, wanted):
                 continue
             theirs = k - _coefficients(given - wanted, centred, axes)
@@ -173,6 +168,51 @@ def epsilon(e: Evidence) -> str:
                 of = f"{found.mean():.3g} (to a mean over {over})"
                 return f"is right without the epsilon of {of} that forward adds"
     return ""
+
+
+def own_variance(e: Evidence) -> str:
+    """A normalisation's backward whose variance is not that of forward: another epsilon, n - 1 for n.
+
+    Both are ``s (u - mean(u)) - k (x - mean(x))`` in every group, for what reaches the normalised values, ``u``;
+    ``s`` is one over the root of the variance and epsilon that each of them takes.
+    """
+    if not e.whole or not e.x.ndim or e.x.ndim > effort.MOST_AXES:
+        return ""
+    for shape, axes, over in _groups(e):
+        given, wanted, x = (values.reshape(-1, *shape) for values in (e.given, e.wanted, e.x))
+        centred = x - x.mean(axes, keepdims=True)
+        if not _small(e, wanted, axes):
+            continue
+        n, variance = _count_of(given, axes), (centred**2).mean(axes, keepdims=True)
+        for d in _incoming_of_normalised(e, wanted):
+            free = d - d.mean(axes, keepdims=True)
+            (s, k), (s_due, k_due) = (_terms(values, free, centred, axes) for values in (given, wanted))
+            if not e.same(s_due * free - k_due * centred, wanted) or not e.fits(s * free - k * centred):
+                continue
+            theirs, due = (1 / each[0].ravel() ** 2 for each in (s, s_due))
+            for times, words in ((1, ""), (n / (n - 1), f", and a variance over n - 1 = {n - 1} for n = {n},")):
+                epsilon, of_forward = theirs - times * variance.ravel(), due - variance.ravel()
+                least = tol.CAUSE_OF_EPSILON * np.abs(theirs - due).max()
+                if np.ptp(epsilon) <= least and np.ptp(of_forward) <= least:
+                    values = f"{np.median(of_forward):.3g}", f"{max(np.median(epsilon), 0):.3g}"
+                    if words:
+                        return f"takes n - 1 = {n - 1} for n = {n} in the variance over {over}"
+                    return (
+                        f"takes an epsilon of {values[1]} beside the variance over {over}, forward one of {values[0]}"
+                    )
+    return ""
+
+
+def _terms(
+    values: FloatArray, free: FloatArray, centred: FloatArray, axes: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """``s`` and ``k`` of ``values = s free - k centred``, group by group, by least squares."""
+    a, b, c = (
+        (one * other).sum(axes, keepdims=True) for one, other in ((free, free), (free, centred), (centred, centred))
+    )
+    p, q = ((values * each).sum(axes, keepdims=True) for each in (free, centred))
+    s = (p * c - q * b) / (a * c - b * b)
+    return s, (s * b - q) / c
 
 
 def softmax_sum(e: Evidence) -> str:

@@ -162,7 +162,9 @@ def border(e: Evidence) -> str:
         else:
             said.append(f"places {', '.join(map(str, missing[: effort.PLACES_SAID]))} of axis {axis}")
     if said and e.fits(np.where(kept, wanted, 0)):
-        return f"is right but for {' and '.join(said)}, where it is 0: a border, an end or a step is left out"
+        few = (~kept[0]).sum() < tol.CAUSE_LEAST
+        why = "an end left out, or a branch that the value takes?" if few else "a border, an end or a step is left out"
+        return f"is right but for {' and '.join(said)}, where it is 0: {why}"
     return ""
 
 
@@ -186,6 +188,10 @@ def _read_otherwise(d: FloatArray, ndim: int) -> Iterator[tuple[str, FloatArray]
             moved = np.roll(d, step, axis + 1)
             moved[at_axis(d.ndim, axis + 1, 0 if step > 0 else -1)] = 0
             yield f"that is shifted by {step} along axis {axis}: an index is off by one", moved
+    for pair in itertools.combinations(range(ndim), 2):
+        for both in itertools.product((1, -1), repeat=2):
+            moved = np.roll(d, both, (pair[0] + 1, pair[1] + 1))
+            yield f"that is shifted by {both} along axes {pair}, around the ends", moved
     if 1 < ndim <= effort.MOST_AXES:
         for axes in itertools.permutations(range(ndim)):
             if axes == tuple(range(ndim)):
@@ -225,7 +231,7 @@ def _right_at(e: Evidence, k: int, other: FloatArray) -> bool:
     """Whether the gradient is right where input ``k`` is ``other``, along random directions."""
     arrays = list(e.case.point.base)
     arrays[e.i], arrays[k] = np.asarray(arrays[e.i], np.float64), other
-    if e.case.budget.left(effort.NAMING) < 0:
+    if e.budget.left(1) < 0:
         return False
     rng = np.random.default_rng(0)
     for _ in range(tol.CAUSE_DIRECTIONS):

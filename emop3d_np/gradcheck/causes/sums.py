@@ -28,17 +28,27 @@ def one_output(e: Evidence) -> str:
 
 
 def one_place(e: Evidence) -> str:
-    """Along an axis of the output one place alone counts, or one is left out."""
+    """Along an axis of the output one place alone counts."""
+    words = _of_places(e, alone=True)
+    return f"comes from {words} alone: a sum over that axis is left out, or = stands for +=" if words else ""
+
+
+def place_left_out(e: Evidence) -> str:
+    """Along an axis of the output one place does not count."""
+    words = _of_places(e, alone=False)
+    return f"lacks what comes from {words}" if words else ""
+
+
+def _of_places(e: Evidence, alone: bool) -> str:
+    """The place along an axis of an output that alone counts, or does not, in words."""
     for output in e.outputs:
         d = e.d_of(output)
-        for left_out, words in ((False, "comes from {} alone: a sum over that axis is left out, or = stands for +="),
-                                (True, "lacks what comes from {}")):  # fmt: skip
-            for axis, place in _places(output):
-                alone = np.zeros_like(d)
-                here = at_axis(d.ndim, axis + 1, place)
-                alone[here] = d[here]
-                if e.fits_for(e.with_output(output, d - alone if left_out else alone)):
-                    return words.format(f"place {place} of axis {axis} of {output.words}")
+        for axis, place in _places(output):
+            part = np.zeros_like(d)
+            here = at_axis(d.ndim, axis + 1, place)
+            part[here] = d[here]
+            if e.fits_for(e.with_output(output, part if alone else d - part)):
+                return f"place {place} of axis {axis} of {output.words}"
     return ""
 
 
@@ -87,6 +97,28 @@ def _kept(output: Output, uses: BoolArray) -> Iterator[tuple[str, BoolArray]]:
                 spread = kept.reshape(by_axes.shape).transpose(np.argsort(order))
                 along = f"axis {axes[0]}" if count == 1 else f"axes {axes}"
                 yield f"{words} along {along}", np.broadcast_to(spread, uses.shape)
+
+
+def window_short(e: Evidence) -> str:
+    """Outputs whose window begins, or ends, at an element do not count for it: the window is one place short."""
+    if e.jacobian.size > effort.MASKED_NUMBERS or not e.whole or not e.x.ndim:
+        return ""
+    for output in e.outputs:
+        slopes = e.jacobian[output.part]
+        used = np.abs(slopes) > tol.CAUSE_ZERO * np.abs(slopes).max(initial=0)
+        rest = e.right(e.with_output(output, 0 * e.d_of(output)))
+        d = e.d_of(output).reshape(len(e.d), -1)
+        out, own = (np.indices(shape).reshape(len(shape), -1) for shape in (output.shape or (1,), e.x.shape))
+        for a, b in itertools.product(range(len(out)), range(len(own))):
+            offsets = own[b] - out[a][:, np.newaxis]
+            met = np.unique(offsets[used])
+            if not tol.CAUSE_LEAST <= len(met) + 1 <= effort.LONGEST_WINDOW:
+                continue
+            for end in (met[0], met[-1]):
+                if e.fits(rest + d @ np.where(offsets == end, 0, slopes)):
+                    place = f"place {end} along axis {b} (of {met[0]} to {met[-1]})"
+                    return f"lacks the window's {place}: one place short, or a border left out"
+    return ""
 
 
 def summed_incoming(e: Evidence) -> str:

@@ -13,7 +13,8 @@ from .evidence import Evidence, Output, zero_like
 
 def all_zeros(e: Evidence) -> str:
     """Nothing arrives."""
-    return "is 0 everywhere: it is not passed on, or not collected" if not e.given.any() else ""
+    somewhere = any(g[e.i].any() for g in e.case.answers.gradients)
+    return "" if somewhere else "is 0 everywhere: it is not passed on, or not collected"
 
 
 def factor(e: Evidence) -> str:
@@ -26,6 +27,8 @@ def factor(e: Evidence) -> str:
         return ""
     if abs(times + 1) < tol.CAUSE_FACTOR:
         return "has the wrong sign everywhere"
+    if np.count_nonzero(e.jacobian) < tol.CAUSE_LEAST - 1:
+        return ""  # between two numbers there is always a factor
     words = f"is {times:.6g} times the right one everywhere"
     return f"{words} ({_where_from(e, times)})" if _where_from(e, times) else words
 
@@ -47,16 +50,12 @@ def _where_from(e: Evidence, times: float) -> str:
             (n, f"{n} is {words}: a sum for a mean, or counted so many times?"),
             (1 / n, f"{n} is {words}: a mean for a sum?"),
         ]
-        known += (
-            []
-            if n <= tol.CAUSE_PLAIN
-            else [
-                (n**0.5, f"the root of {n}, {words}: a division by it left out?"),
-                (n**-0.5, f"one over the root of {n}, {words}: divided by it once too often?"),
-                (n / (n - 1), f"{n} / {n - 1}, and {n} is {words}: n - 1 for n, as in a variance?"),
-                ((n - 1) / n, f"{n - 1} / {n}, and {n} is {words}: n for n - 1, as in a variance?"),
-            ]
-        )
+        if n > tol.CAUSE_PLAIN:
+            known.append((n**0.5, f"the root of {n}, {words}: a division by it left out?"))
+            known.append((n**-0.5, f"one over the root of {n}, {words}: divided by it once too often?"))
+        if n > tol.CAUSE_PLAIN and words.startswith("the number of elements that each"):
+            known.append((n / (n - 1), f"{n} / {n - 1}, and {n} is {words}: n - 1 for n, as in a variance?"))
+            known.append(((n - 1) / n, f"{n - 1} / {n}, and {n} is {words}: n for n - 1, as in a variance?"))
         for times_n, meaning in known:
             if is_factor(times_n):
                 return meaning
@@ -182,16 +181,16 @@ def _at_the_output(e: Evidence) -> str:
 
 
 def _epsilon_of_slopes(e: Evidence, slopes: FloatArray) -> str:
-    """1/(x + epsilon) and 1/sqrt(x + epsilon): the epsilon left out."""
+    """1/(x + epsilon) and 1/sqrt(x + epsilon): an epsilon in forward or in backward alone."""
     with np.errstate(all="ignore"):
         theirs = (e.given / e.d)[0]
         for power, scale in ((1, 1.0), (2, 4.0)):
-            apart = (1 / slopes**power - 1 / theirs**power) / scale
-            epsilon = float(np.median(apart))
-            if epsilon > 0 and e.fits(
-                e.d * np.sign(slopes) / np.abs(1 / slopes**power - scale * epsilon) ** (1 / power)
-            ):
-                return f"is right without an epsilon of {epsilon:.4g}, which forward adds"
+            epsilon = float(np.median(1 / slopes**power - 1 / theirs**power)) / scale
+            root = np.abs(1 / slopes**power - scale * epsilon) ** (1 / power)
+            if epsilon and e.fits(e.d * np.sign(slopes) / root):
+                if epsilon > 0:
+                    return f"is right without an epsilon of {epsilon:.4g}, which forward adds"
+                return f"is right for an epsilon of {-epsilon:.4g}, which forward does not add"
     return ""
 
 
