@@ -12,7 +12,7 @@ VERSIONS ?= .venv-versions
 
 SECONDS ?= 60
 
-.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages lint docs pages pictures mutants faults bench bench-gradients bench-peers test-peers bench-cuda-ptx clean
+.PHONY: demo fuzz faults test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages test-peers lint docs pages pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
