@@ -3,7 +3,7 @@
 *At a kink* of several inputs at once, as a median of equal values or the eigenvectors of the identity, the slopes of
 single elements tell nothing: what is right there is a limit of the gradients beside it, or between such limits
 (Clarke's generalized gradient).  So backward is asked at points around: if its gradients jump from one to the next,
-if what it says on the kink lies among them, and if the whole check finds it right beside the kink, it follows a convention.
+if what it says on the kink lies among them, and if the whole check is right beside the kink, it follows a convention.
 
 *An iteration that stops early* gives outputs that jump by what it left over.  Gradients that are off by little are
 judged again by what differences over such jumps can tell.

@@ -248,7 +248,9 @@ def _compare(case: Case, i: int, flat: int, slopes: Slopes, errors: float) -> _C
     values = slopes.error, slopes.size, np.abs(case.point.at[slopes.outputs])
     error, scale, terms = (slopes.weighed(np.abs(answers.incoming), each) for each in values)
     if len(answers.singles):
-        of_singles = (slopes.of(answers.singles, each) for each in (slopes.low, slopes.high, *values))
+        of_singles = [slopes.of(answers.singles, each) for each in (slopes.low, slopes.high, *values[:2])]
+        # An output of 1e-250 that stands still may have been moved by what is too small for numbers.
+        of_singles.append(np.abs(case.point.at[answers.singles]))
         low, high, error, scale, terms = map(np.append, (low, high, error, scale, terms), of_singles)
     analytic = answers.of_element(i, flat)
     own = precision.rtol * scale + precision.ulps * precision.grade * answers.tops[i]

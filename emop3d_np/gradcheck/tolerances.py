@@ -130,7 +130,7 @@ with something large."""
 TICK_ULPS = 64
 """A function that is straight at one step and bent at the next longer one by no more than so many last places of its
 outputs, or of what is moved, has ticked over by a rounding."""
-TICK_ORDER = 4
+TICK_ORDER = 3
 """Bends of a smooth function grow with the step to a smaller power than this."""
 CURVATURE = 4
 """Error of a difference by curvature, in units of the second difference: of what the changes up and down add up to."""
