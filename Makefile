@@ -12,7 +12,7 @@ VERSIONS ?= .venv-versions
 
 SECONDS ?= 60
 
-.PHONY: demo fuzz test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu lint docs pages pictures mutants bench bench-gradients bench-peers test-peers bench-cuda-ptx clean
+.PHONY: demo fuzz faults test test-compiled test-interpreted test-cuda test-ptx test-oldest test-long test-versions test-gpu test-pages test-peers lint docs pages pictures mutants bench bench-gradients bench-peers bench-cuda-ptx clean
 
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
@@ -61,6 +61,10 @@ docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/inde
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
+test-pages: docs  ## the pages in Chromium: accessibility, widths, search; needs npm and /usr/bin/chromium; not in CI
+	npm install --silent --no-fund --no-audit --prefix build/browser playwright-core@1 axe-core@4
+	node docs/tools/look.mjs
+
 pages: $(VENV)/dev  ## what the pages take from the code: code, values, tables, pictures, what the walks print
 	$(BIN)/python docs/tools/pages.py
 
@@ -75,6 +79,10 @@ bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gav
 
 mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core
 	$(BIN)/python bench/mutants.py --json docs/mutants.json --table docs/mutants.md
+
+faults: $(VENV)/dev  ## every command killed at every write, on a full disk, twice at once, its files damaged; an hour
+	$(BIN)/python tests/faults/fault_campaign.py --damage
+	$(BIN)/python tests/faults/fault_campaign.py --anew --kinds kill,kill-main --twice 50
 
 test-peers: $(PEERS)/ready  ## functions of PyTorch and JAX put to the gradient checker, in the peers' environment
 	$(PEERS)/bin/python -m pytest -q tests/gradcheck/test_frameworks.py

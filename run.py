@@ -79,20 +79,22 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
         raise InputError(f"--patience {settings.patience} needs a validation set: give --val_path, --val_labels_path")
 
     # --- Where the run was, if it is resumed.
+    due = None  # the learning rate of a step that was made, but whose evaluation failed: it comes first
     if resumed:
         resuming.restore(resumed, net, optimizer, tally, patience, data, averaged)
+        due = resumed.progress.get("due")
         run = RunFolder(path.parent, path.name)
         older = "" if resumed.data else "; being of an older version, it does not tell whether the clips are the same"
         print(f"resumed {path} at step {optimizer.step}{older}")
-        if optimizer.step >= last_step or patience.over:
-            print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
-            return 0
     else:
         name = f"fold-{settings.fold:02}" if settings.folds else None
         run = RunFolder.create(settings.save_path, settings.checkpoint_name, name)
     run.require_apart(settings)
     held.enter_context(only_writer(run.path))
-    run.rewind(optimizer.step)
+    if due is None and (optimizer.step >= last_step or patience.over):
+        print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
+        return 0
+    run.rewind(optimizer.step - (due is not None))
     run.write_settings(settings, training.record)
     print(f"the run's folder: {run.path}")
 
@@ -102,9 +104,9 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     building.compile_kernels(net, training, augmentation, partial(tqdm, desc="compiling", unit="kernel", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
-    def save(path: Path | None = None) -> None:
+    def save(path: Path | None = None, due: float | None = None) -> None:
         state = settings, net, optimizer, tally, patience, data, steps_per_epoch, averaged
-        run.save(resuming.snapshot(*state), path)
+        run.save(resuming.snapshot(*state, due=due), path)
 
     training_kept = partial(stopping.training_kept, save, run)
 
@@ -125,50 +127,54 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
         np.errstate(over="ignore", invalid="ignore"),  # require_finite says it better
         tqdm(total=last_step, initial=optimizer.step, desc="training", unit="step", dynamic_ncols=True) as bar,
     ):
-        while optimizer.step < last_step and not interrupt.requested:
-            with training_kept():
-                x, labels = next(batches)
-            rate = optimizer.rate
-            loss, gradients, logits = net.training_pass(x, labels, penalty, gradients=gradients)
-            stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
-            optimizer.update(net.parameters, gradients)
-            if average:
-                average.update(net.parameters, optimizer.step)
-            tally.add(loss, logits, labels)
+        while due is not None or (optimizer.step < last_step and not interrupt.requested):
+            if due is None:
+                with training_kept():
+                    x, labels = next(batches)
+                rate = optimizer.rate
+                loss, gradients, logits = net.training_pass(x, labels, penalty, gradients=gradients)
+                stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
+                optimizer.update(net.parameters, gradients)
+                if average:
+                    average.update(net.parameters, optimizer.step)
+                tally.add(loss, logits, labels)
+                bar.update()
+                bar.set_postfix(loss=f"{tally.loss:.3f}", accuracy=f"{100 * tally.accuracy:.1f}%", **validated)
+            else:
+                rate, due = due, None
             step = optimizer.step
             epoch = step / steps_per_epoch
-            bar.update()
-            bar.set_postfix(loss=f"{tally.loss:.3f}", accuracy=f"{100 * tally.accuracy:.1f}%", **validated)
 
-            if step % evaluate_every == 0 or step == last_step:
-                row = {"step": step, "epoch": epoch, "learning_rate": rate, "seconds": time.perf_counter() - started}
-                row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
-                line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
-                if validation:
-                    for name, words, network in judged:  # last the one that answers
-                        with training_kept():
+            with stopping.evaluation_kept(partial(save, due=rate), run, tally, patience):
+                if step % evaluate_every == 0 or step == last_step:
+                    row = {"step": step, "epoch": epoch, "learning_rate": rate}
+                    row |= {"seconds": time.perf_counter() - started}
+                    row |= {"train_loss": tally.loss, "train_accuracy": tally.accuracy}
+                    line = f"epoch {epoch:6.2f}  training loss {tally.loss:.4f} accuracy {100 * tally.accuracy:5.1f} %"
+                    if validation:
+                        for name, words, network in judged:  # last the one that answers
                             result = evaluate_network(network, validation, settings, settings.evaluate_clips)
-                        row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
-                        line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
-                        validated[words] = f"{100 * result.accuracy:.1f}%"
-                with training_kept():
+                            row |= {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
+                            line += f"  {words} loss {result.loss:.4f} accuracy {100 * result.accuracy:5.1f} %"
+                            validated[words] = f"{100 * result.accuracy:.1f}%"
                     run.append("history.jsonl", row)
-                tally = Tally()
-                tqdm.write(line)
-                if validation and patience.improved(result.loss) and settings.patience:
-                    save(run.best)
-                if patience.over:
-                    tqdm.write(f"no lower validation loss for {patience.waited} evaluations; the best is in {run.best}")
-                    last_step = step
-                    milestones.add(step)
+                    tally.reset()
+                    tqdm.write(line)
+                    if validation and patience.improved(result.loss) and settings.patience:
+                        save(run.best)
+                    if patience.over:
+                        tqdm.write(
+                            f"no lower validation loss for {patience.waited} evaluations; the best is in {run.best}"
+                        )
+                        last_step = step
+                        milestones.add(step)
 
-            if validation and step in milestones:
-                with training_kept():
+                if validation and step in milestones:
                     result = evaluate_network(averaged or net, validation, settings)
                     run.append("tests.jsonl", {"step": step, "epoch": epoch, **result.as_dict()})
-                which = " of the averaged network" if averaged else ""
-                tqdm.write(f"test{which} after {epoch:g} epochs, {result.clips} clips:\n{result}")
-                tqdm.write(f"validation {in_words(result.as_dict())}")
+                    which = " of the averaged network" if averaged else ""
+                    tqdm.write(f"test{which} after {epoch:g} epochs, {result.clips} clips:\n{result}")
+                    tqdm.write(f"validation {in_words(result.as_dict())}")
             if settings.save_checkpoint and (step % evaluate_every == 0 or step == last_step):
                 save()  # last, so that all that is logged of its step stands on disk
         stopped = interrupt.requested and optimizer.step < last_step

@@ -58,7 +58,7 @@ def page(report):
         "none.", "",
         "Everybody at recommended settings (`bench/gradient_checkers.py`): the others in float64 whatever the case "
         "computes in; *torch strict* is PyTorch's gradcheck at rtol 1e-6, atol 1e-9; *jax* is also tried in the case's "
-        f"own numbers. {report['limit']} s of one core a case at most; who takes longer, or says that it cannot tell, "
+        f"own numbers. {report['limit']} s of one core per case at most; who takes longer, or says that it cannot tell, "
         "has not decided.",
         f"{report['date']}, {report['machine']}, {report['cores']} cores; {versions}.", "",
         f"| checker | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|",
@@ -76,7 +76,19 @@ def page(report):
         lines += _listed(
             f"Where the verdict of ours depends on its seed, {seeds['from']} to {seeds['to']}", seeds["differ"]
         )
-    return "\n".join(lines + _of_all_cases(report["results"])) + "\n"
+    return "\n".join([*lines, *_of_all_cases(report["results"]), *REFERENCES]) + "\n"
+
+
+REFERENCES = (
+    "",
+    "## References",
+    "",
+    "- A. Paszke and others, *PyTorch: an imperative style, high-performance deep learning library*, NeurIPS 2019.",
+    "- D. Maclaurin, D. Duvenaud, R. P. Adams, *Autograd: effortless gradients in NumPy*, ICML AutoML workshop, 2015.",
+    "- J. Bradbury and others, *JAX: composable transformations of Python and NumPy programs*, 2018.",
+    "- P. Virtanen and others, *SciPy 1.0: fundamental algorithms for scientific computing*, Nature Methods 17, 2020.",
+)
+"""How the page ends."""
 
 
 def _listed(words, names):

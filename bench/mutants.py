@@ -543,6 +543,8 @@ module with thousands, some are drawn at random.
 {reasons}
 
 ({on}; {cpu_seconds:.0f} s of processor time. Written by `bench/mutants.py`.)
+## References
+- R. A. DeMillo, R. J. Lipton, F. G. Sayward, *Hints on test data selection*, Computer 11(4), 1978: the idea.
 """
 
 

@@ -101,6 +101,11 @@ def speed_page(speed, ablations, beside):
         *growth_section(speed),
         *ablations_section(ablations),
         *peers_section(beside),
+        "## References",
+        "- S. Williams, A. Waterman, D. Patterson, *Roofline: an insightful visual performance model for multicore "
+        "architectures*, Communications of the ACM 52(4), 2009.\n"
+        "- J. D. McCalpin, *Memory bandwidth and machine balance in current high performance computers*, IEEE TCCA "
+        "Newsletter, 1995: the triad.",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -4,9 +4,11 @@
 """
 
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kernels.errors import InputError
@@ -72,13 +74,13 @@ def exit_code(
 
     Returns:
         The code of ``call``, and 0 where the reader of the output has seen enough of it; 2 for an InputError, for too
-        little memory, and for what cannot be read or written; 130 after Ctrl-C.
+        little memory, and for what cannot be read or written; 130 after Ctrl-C, SIGTERM, or a closed terminal.
     """
     _open_streams()
     before = sys.stderr
     sys.stderr = lasting = Lasting(before)
     try:
-        with safe_screen():
+        with safe_screen(), _ended_as_by_ctrl_c():
             code = call() or 0
         sys.stdout.flush()
         return code
@@ -97,6 +99,21 @@ def exit_code(
         _forget_output()
     print(f"{program}: {words}", file=lasting)
     return code
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Within, SIGTERM and a terminal that is closed do what Ctrl-C does: what is half written does not stay."""
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    mine = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # not what nohup has ignored
+    for number in mine:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _open_streams() -> None:

@@ -1,13 +1,14 @@
 """How files are written: whole or not at all, never over an input, and with a plain word where a place cannot be
 written to; who may write where, :mod:`.locks` says."""
 
+import errno
 import json
 import math
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,9 @@ READ_IN_FOLDERS = (
     *("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "data.json", "folds.json", "sweep.json"),
 )
 """Names of the files that commands read in the folder of a run, of folds, of a sweep, or of prepared clips."""
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Flag of ``os.open`` by which a link is refused, where the system has it."""
 
 UNFINISHED = ".unfinished"
 """What stands in the name of a file that is being written, ``.1234-5f0e9a.unfinished.png``."""
@@ -68,17 +72,29 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> Non
 
 
 @contextmanager
-def beside(path: str | Path) -> Iterator[Path]:
+def beside(path: str | Path, prefix: str = "") -> Iterator[Path]:
     """Path of a new file in the folder of ``path``, which takes the place of ``path`` at the end, when it is on disk.
 
     No other process has the same; its ending is that of ``path``.  If anything is raised, it is removed, and what was
     at ``path`` stays.
 
+    Args:
+        path: where the file goes.
+        prefix: of the new file's name; such a file is made at once, and locked until it is in place, so that
+            :func:`_remove_abandoned` tells it from what a killed process left.  Default "", it is not made.
+
     Raises:
         OSError: it cannot be put there.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}{path.suffix}")
+    unfinished = path.with_name(f".{prefix}{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}{path.suffix}")
+    with ExitStack() as stack:
+        if prefix:
+            stack.callback(os.close, _locked(unfinished))
+        yield from _then_in_place(unfinished, path)
+
+
+def _then_in_place(unfinished: Path, path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         put_in_place(unfinished, path)
@@ -99,6 +115,33 @@ def put_in_place(unfinished: str | Path, path: str | Path) -> None:
     # The name is only on disk when the folder is; some systems and file systems cannot say so of a folder.
     with suppress(OSError):
         sync(Path(path).parent)
+
+
+def _locked(path: Path) -> int:
+    """Make a file and lock it, where the system has locks; returns its descriptor."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    with suppress(OSError, ImportError):
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove files of :func:`beside` with this ``prefix`` that nobody has locked: those who wrote them were killed."""
+    with suppress(OSError, ImportError):
+        import fcntl
+
+        for name in os.listdir(folder):
+            if not (name.startswith(f".{prefix}") and UNFINISHED in name):
+                continue
+            with suppress(OSError):  # another process has it
+                handle = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.remove(folder / name)
+                finally:
+                    os.close(handle)
 
 
 def remove_unfinished(folder: str | Path) -> None:
@@ -136,7 +179,9 @@ def outcome(path: str | os.PathLike[str]) -> Iterator[Path]:
     if place.exists() and not place.is_file():
         yield Path(path)
     else:
-        with beside(place) as unfinished:
+        prefix = f"{place.name[:40]}-"
+        _remove_abandoned(place.parent, prefix)
+        with beside(place, prefix) as unfinished:
             yield unfinished
 
 
@@ -192,6 +237,24 @@ def taken_for_flag(arguments: Sequence[str]) -> str:
     """A word to an error, where one of the ``arguments`` is a file whose name begins like a flag; empty otherwise."""
     names = [each for each in arguments if each.startswith("-") and each != "--" and os.path.exists(each)]
     return f"; the file {names[0]} is taken for a flag: write ./{names[0]}" if names else ""
+
+
+def open_to_append(path: str | Path) -> IO[str]:
+    """Open a text file to add to it, or make it; where a link stands instead, as in somebody else's folder, nothing is.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    return open(path, "a", encoding="utf-8", opener=lambda name, how: os.open(name, how | NO_LINK, 0o666))
+
+
+def sync_open(file: IO[Any]) -> None:
+    """Wait until what was written to an open file is on disk, if the file is one on disk."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise
 
 
 def sync(path: str | Path) -> None:

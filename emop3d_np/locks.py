@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
-from .files import remove_unfinished
+from .files import NO_LINK, remove_unfinished
 
 NAME = ".writer"
 """The file that is locked; it says who has the folder."""
@@ -28,10 +28,14 @@ _held: dict[tuple[str, int], int] = {}
 
 
 @contextmanager
-def only_writer(folder: str | Path) -> Iterator[None]:
+def only_writer(folder: str | Path, called: str | Path | None = None) -> Iterator[None]:
     """Be the one process, and the one thread of it, that writes to ``folder``; it is made where it does not exist.
 
     A thread may take a folder again that it has.  What killed writers left unfinished in the folder is removed.
+
+    Args:
+        folder: the folder.
+        called: what it is called in messages; default its path.
 
     Raises:
         InputError: another one has it, which is named; or it cannot be written.
@@ -46,9 +50,9 @@ def only_writer(folder: str | Path) -> Iterator[None]:
         return
     try:
         os.makedirs(folder, exist_ok=True)
-        file = _take(Path(folder))
+        file = _take(Path(folder), called or folder)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        raise InputError(f"{called or folder}: cannot be written: {error.strerror or error}") from None
     _held[key] = 1
     try:
         remove_unfinished(folder)
@@ -61,31 +65,32 @@ def only_writer(folder: str | Path) -> Iterator[None]:
             os.close(file)
 
 
-def _take(folder: Path) -> int | None:
+def _take(folder: Path, called: str | Path) -> int | None:
     """Lock the folder's file; returns its descriptor, or None where the file system has no locks."""
     path, waited_until = folder / NAME, time.monotonic() + PATIENCE
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         try:
             _lock(file)
             # The last writer may have removed the file between our opening and locking it.
             if os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
-                os.ftruncate(file, 0)
-                os.write(file, _who().encode())
+                with suppress(OSError):  # on a full disk, it is a lock all the same
+                    os.ftruncate(file, 0)
+                    os.write(file, _who().encode())
                 return file
         except BlockingIOError:
             if time.monotonic() > waited_until:
                 who = os.read(file, 400).decode(errors="replace").strip() or "another process"
                 os.close(file)
                 raise InputError(
-                    f"{folder}: is being written by {who}; wait until it has ended, or give another folder"
+                    f"{called}: is being written by {who}; wait until it has ended, or give another folder"
                 ) from None
             time.sleep(0.05)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
                 os.close(file)
                 raise
-            print(f"{folder}: its file system has no locks; see to it that nothing else writes there", file=sys.stderr)
+            print(f"{called}: its file system has no locks; see to it that nothing else writes there", file=sys.stderr)
             os.close(file)
             return None
         os.close(file)

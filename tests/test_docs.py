@@ -273,3 +273,15 @@ def test_windows_decide_the_sizes_of_the_walks(walks, monkeypatch, field, stride
         np.testing.assert_allclose(way(x[:1], p["L1WS/weights"], p["L1WS/bias"]), z, rtol=0, atol=1e-12)
     monkeypatch.setattr(layer, "CLIP", (9, 20, 19, 1))
     assert layer.parameters(rng)["bias"].shape[:-1] == p["L1WS/bias"].shape[:-1]
+
+
+@pytest.mark.once
+def test_digits_are_read_on_every_colour(tool):
+    """White on pale cells was not."""
+    colours = tool.figures.matplotlib.colormaps
+    for name in ("Greens", "Oranges", "BrBG", "turbo"):
+        for paper in colours[name](np.linspace(0, 1, 101)):
+            assert tool.figures.contrast(tool.figures.ink(paper), paper) >= 4.5
+    for words in (tool.figures.ORANGE_TEXT, tool.figures.GREY_TEXT, tool.figures.TEAL, tool.figures.INK):
+        assert tool.figures.contrast(words, "white") >= 4.5
+    assert round(tool.figures.contrast("white", "black"), 6) == 21

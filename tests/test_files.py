@@ -190,6 +190,50 @@ def test_one_writer_to_a_folder(tmp_path, holder, monkeypatch):
     holder()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no file that is locked from being removed so")
+def test_what_a_killed_process_left(tmp_path):
+    """The next one that writes the same output removes it; what a living one writes stays, and what others write."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from emop3d_np import files\n"
+    code += "with files.output(sys.argv[1]): print(flush=True), input()"
+    command = [sys.executable, "-c", code]
+    writers = [
+        subprocess.Popen([*command, tmp_path / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for name in ("x.json", "x.json", "y.json")
+    ]
+    for writer in writers:
+        writer.stdout.readline()
+    for killed in writers[1:]:
+        killed.kill()
+        killed.communicate()
+    with files.output(tmp_path / "x.json") as place:
+        place.write_text("mine")
+    names = sorted(path.name.split("-")[0] for path in tmp_path.iterdir())
+    assert names == [".x.json", ".y.json", "x.json"]
+    assert list(tmp_path.glob(f".x.json-{writers[0].pid}-*"))
+    writers[0].communicate(b"\n")
+    assert sorted(path.name.split("-")[0] for path in tmp_path.iterdir()) == [".y.json", "x.json"]
+
+
+@pytest.mark.skipif(not files.NO_LINK, reason="Windows has no such flag")
+def test_a_link_in_a_foreign_folder(tmp_path):
+    """A dangling link where a log or a lock would be makes no file elsewhere."""
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in (locks.NAME, "history.jsonl", "output.txt"):
+        (folder / name).symlink_to(elsewhere)
+    with pytest.raises(InputError, match="cannot be written"), locks.only_writer(folder):
+        pass
+    with pytest.raises(OSError, match=r"output\.txt"):
+        files.open_to_append(folder / "output.txt")
+    run = runs.RunFolder(folder, "x.ckpt")
+    with pytest.raises(InputError, match=r"history\.jsonl cannot be written"):
+        run.append("history.jsonl", {"step": 1})
+    run.rewind(0)
+    run.append("history.jsonl", {"step": 1})
+    assert not elsewhere.exists()
+    assert (folder / "history.jsonl").read_text() == '{"step": 1}\n'
+
+
 def test_threads_are_writers_too(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "PATIENCE", 0)
     found = []

@@ -274,7 +274,7 @@ def in_blocks(d, x, block, whole):
     return (g,)
 
 
-for block, size in ((8, 61), (1024, 5000)):
+for block, size in ((8, 61), (256, 700)):
     both(
         f"sine of {size:,}",
         np.sin,

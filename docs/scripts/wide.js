@@ -1,28 +1,28 @@
-// What is wider than the screen (a formula, a table, a picture, code) says so, and can be moved by keyboard, too.
+// What is wider than its place (a formula, a table, a picture, code) says so, and can be moved by keyboard, too.
 
 const WIDE = ".formula, .scroll, .md-typeset__scrollwrap, .md-typeset pre > code";
+const SAID = { tabindex: "0", role: "group", "aria-label": "wider than the screen: scrolls sideways" };
 
 function look() {
   for (const part of document.querySelectorAll(WIDE)) {
+    const before = part.previousElementSibling;
+    const hint = before && before.classList.contains("wide-hint") ? before : null;
     const cut = part.scrollWidth > part.clientWidth + 2;
-    let hint = part.previousElementSibling;
-    if (!hint || !hint.classList.contains("wide-hint")) hint = null;
-    if (cut) {
-      part.tabIndex = 0;
-      part.setAttribute("role", "group");
-      part.setAttribute("aria-label", "wider than the screen: scrolls sideways");
-      if (!hint && part.tagName !== "CODE") {
-        hint = document.createElement("div");
-        hint.className = "wide-hint";
-        hint.setAttribute("aria-hidden", "true");
-        hint.textContent = "wider than the screen: scroll sideways \u2192";
-        part.before(hint);
-      }
-    } else if (hint) {
+    for (const [name, value] of Object.entries(SAID)) {
+      if (cut) part.setAttribute(name, value);
+      else part.removeAttribute(name);
+    }
+    if (cut && !hint && part.tagName !== "CODE") {
+      const words = document.createElement("div");
+      words.className = "wide-hint";
+      words.setAttribute("aria-hidden", "true");
+      words.textContent = "wider than the screen: scroll sideways \u2192";
+      part.before(words);
+    } else if (!cut && hint) {
       hint.remove();
     }
   }
 }
 
-addEventListener("load", () => setTimeout(look, 100));
+addEventListener("load", () => document.fonts.ready.then(look));
 addEventListener("resize", look);

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "walks"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import faces_baselines
+import layer
 import train
 from machine import description, sentence
 
@@ -32,23 +33,26 @@ def factors(rate=1.0, decay=1.0, where=()):
 
 BIASES = ("L1WS/bias", "L3P/bias", "L5WS/bias", "FC_OUT/bias")
 VARIANTS = {
-    "as it is": (1.0, factors()),
-    "biases do not decay": (1.0, factors(decay=0.0, where=BIASES)),
-    f"L1WS starts {RATIO:g} times as large": (RATIO, factors()),
-    f"the same, its rate times {RATIO**2:g}, its decay divided by {RATIO**2:g}": (
+    "as it is": (1.0, 1.0, factors()),
+    "biases do not decay": (1.0, 1.0, factors(decay=0.0, where=BIASES)),
+    f"weights of L1WS start {RATIO:g} times as large": (RATIO, 1.0, factors()),
+    f"weights and biases of L1WS start {RATIO:g} times as large": (RATIO, RATIO, factors()),
+    f"the same, their rate times {RATIO**2:g}, their decay divided by {RATIO**2:g}": (
+        RATIO,
         RATIO,
         factors(RATIO**2, RATIO**-2, FIRST),
     ),
 }
-"""By name: how much larger L1WS starts, and the factors of rate and decay of every parameter."""
+"""By name: how much larger weights and biases of L1WS start, and the factors of rate and decay of every parameter."""
 
 
-def trained(seed, larger, of, clips, labels, unseen, answers):
+def trained(seed, variant, clips, labels, unseen, answers):
     """The share of right answers on the people never seen."""
     rng = np.random.default_rng(seed)
     p = train.initial_parameters(rng)
-    for name in FIRST:
-        p[name] *= larger
+    *larger, of = variant
+    for name, factor in zip(FIRST, larger, strict=True):
+        p[name] *= factor
     velocity = {name: np.zeros_like(w) for name, w in p.items()}
     for _ in range(train.EPOCHS):
         for batch in rng.permutation(len(clips)).reshape(-1, train.BATCH):
@@ -61,10 +65,10 @@ def trained(seed, larger, of, clips, labels, unseen, answers):
     return np.mean(train.forward(unseen, p)[0].argmax(axis=1) == answers)
 
 
-def best_ridge():
+def best_ridge(shape):
     """The strongest ridge classifier of ``bench/faces_baselines.py`` on the same clips, and what it looks at."""
-    clips, labels, people = drawn_faces(240, 0, 40, shape=train.CLIP, degree="easy")
-    unseen, answers, _ = drawn_faces(120, 40, 20, shape=train.CLIP, degree="easy")
+    clips, labels, people = drawn_faces(240, 0, 40, shape=shape, degree="easy")
+    unseen, answers, _ = drawn_faces(120, 40, 20, shape=shape, degree="easy")
     found = {}
     for blocks in faces_baselines.BLOCKS:
         for standardised in (False, True):
@@ -91,13 +95,14 @@ def main():
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     clips, labels, unseen, answers = train.clips_and_labels()
     gradient_by_size(clips[:20], labels[:20])
-    for name, (larger, of) in VARIANTS.items():
-        shares = [100 * trained(seed, larger, of, clips, labels, unseen, answers) for seed in range(seeds)]
+    for name, variant in VARIANTS.items():
+        shares = [100 * trained(seed, variant, clips, labels, unseen, answers) for seed in range(seeds)]
         print(
             f"{name}: mean {np.mean(shares):.1f} %, seeds {', '.join(f'{share:.1f}' for share in shares)}", flush=True
         )
-    share, view = best_ridge()
-    print(f"ridge classifier, {view}: {100 * share:.1f} %")
+    for shape in (train.CLIP, layer.CLIP):
+        share, view = best_ridge(shape)
+        print(f"ridge classifier on clips of {shape}, {view}: {100 * share:.1f} %")
     print(f"({sentence(description('numpy', 'numba'))})")
 
 

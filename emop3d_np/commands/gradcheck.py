@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..gradcheck.report import Report
 
 EXAMPLE = "gradcheck function my_layer.py"
-ACTIONS = "network | function FILE.py | export VECTORS.npz | compare VECTORS.npz THEIRS.npz"
+ACTIONS = "network | example MY_LAYER.py | function FILE.py | export VECTORS.npz | compare VECTORS.npz THEIRS.npz"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Do what the command line asks for; returns the exit code: 0 right, 1 a gradient is wrong."""
     action, *files = given.what or ["network"]
-    wanted = {"network": 0, "function": 1, "export": 1, "compare": 2}
+    wanted = {"network": 0, "example": 1, "function": 1, "export": 1, "compare": 2}
     if action not in wanted or len(files) != wanted[action]:
         raise InputError(f"gradcheck {' '.join([action, *files])}: it must be one of: {ACTIONS}")
     from ..files import require_apart
 
     require_apart({"--json": given.json, "--picture": given.picture}, files if action == "function" else [])
+    if action == "example":
+        return _example(*files)
     if action == "export":
         return _export(given, *files)
     if action == "compare":
@@ -115,6 +117,19 @@ def _function(given: argparse.Namespace, path: str) -> dict[str, "Report"]:
     )  # fmt: skip
     print(report)
     return {Path(path).stem: report}
+
+
+def _example(path: str) -> int:
+    """Write a layer with two mistakes, to begin with."""
+    from ..files import output
+
+    if Path(path).exists():
+        raise InputError(f"{path} is there already; give a file that is not")
+    layer = Path(__file__).parents[1] / "gradcheck" / "my_layer.py"
+    with output(path) as file:
+        file.write_text(layer.read_text())
+    print(f"written: {path}; check it: emop3d gradcheck function {path}")
+    return 0
 
 
 def _export(given: argparse.Namespace, path: str) -> int:

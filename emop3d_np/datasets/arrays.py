@@ -1,7 +1,8 @@
 """Clips and labels from .npy files, memory-mapped, with every mistake in them named."""
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,9 @@ def load_npy(
     Raises:
         InputError: a file is missing, not an .npy, damaged, holds Python objects, or does not fit.
     """
-    clips = open_npy(clips_path, flags[0])
     where = f"{flags[0]} {clips_path}"
+    watch = _watch(clips_path, where)
+    clips = open_npy(clips_path, flags[0])
     if clips.shape[1:] != tuple(shape):
         raise InputError(
             f"{where}: clips have (d, h, w, c) = {clips.shape[1:]}, the flags say {tuple(shape)}: "
@@ -50,7 +52,34 @@ def load_npy(
         clips,
         _labels(labels_path, flags[1], len(clips), num_classes),
         numbered(num_classes),
+        watch=watch,
     )
+
+
+def _watch(path: str | Path, where: str) -> Callable[[], None]:
+    """What refuses to go on when a file that is mapped into memory has been written to since.
+
+    Its clips would be mixed with others, and where it has become shorter, reading it ends the process.  A file that has
+    been replaced by another, or removed, is no matter: the mapped one stays as it was.
+    """
+
+    def state() -> tuple[int, int, int, int] | None:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    before = state()
+
+    def watch() -> None:
+        now = state()
+        if before and now and now[:2] == before[:2] and now != before:
+            raise InputError(
+                f"{where}: has been written to since it was opened; put new clips into another file, and rename that"
+            )
+
+    return watch
 
 
 def open_npy(path: str | Path, flag: str = "clips") -> AnyArray:

@@ -32,6 +32,8 @@ class ClipSet:
             m = n and every row is taken in order.
         shrink: batches are of means of ``shrink x shrink`` pixels, as of :func:`shrink`; default 1, of the pixels.
         record: how the clips came to be; default None, which is not known.
+        watch: called before and after rows of ``clips`` are read; it raises InputError where their file has been
+            written to since it was opened; default None.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ClipSet:
     rows: IntArray | None = None
     shrink: int = 1
     record: Record | None = None
+    watch: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -97,7 +100,7 @@ class ClipSet:
             of array, and their labels, an ndarray (b,).  The next batch is written over ``x``.
 
         Raises:
-            InputError: a value is NaN or infinite; the clip is named.
+            InputError: a value is NaN or infinite; the clip is named.  Or the file of the clips has been written to.
         """
         # The thread copies, and calls what stays in one thread.  Kernels on all cores stay in the caller's thread: not
         # all threading layers of Numba allow two threads to call those at the same time.
@@ -163,8 +166,12 @@ class ClipSet:
             raw = empty(shape, self.clips.dtype.newbyteorder("="))
         if self.shrink > 1 and small is None:
             small = empty(shrunk_shape(shape, self.shrink), np.result_type(raw.dtype, np.float32))
+        if self.watch:
+            self.watch()
         for row, clip in zip(rows, raw, strict=True):
             clip[...] = self.clips[row]
+        if self.watch:
+            self.watch()
         if change:
             change(raw)
         small = shrink(raw, self.shrink, small)

@@ -15,11 +15,11 @@ These choices were made on drawers 3 to 20; drawers 1 and 2 took no part.
 """
 
 import csv
-import os
 import re
 import shutil
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from kernels.cpu.jit import parallel, serial
 from .. import memory
 from ..errors import InputError
 from ..files import put_in_place, sync
+from ..locks import only_writer
 from ..reading import file_size, listed, read_bytes, reading, require_inflation, short
 from . import record
 from .classes import require_names
@@ -174,20 +175,39 @@ def prepare_strokes(
             "val": [drawing for drawing in drawings if drawing.drawer in held_out],
         }
     classes = list(require_names(sorted({drawing.alphabet for drawing in drawings}), str(source)))
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
     try:
-        with tqdm(total=len(drawings), desc="drawing", unit="clip", disable=not progress) as bar:
+        with (
+            _one_writer_beside(out) as unfinished,
+            tqdm(total=len(drawings), desc="drawing", unit="clip", disable=not progress) as bar,
+        ):
             for folder, chosen in folders.items():
                 (unfinished / folder).mkdir(parents=True)
                 _write_folder(unfinished / folder, chosen, classes, shape, bar)
-        for written in unfinished.rglob("*.*"):
-            sync(written)
-        put_in_place(unfinished, out)
+            for written in unfinished.rglob("*.*"):
+                sync(written)
+            put_in_place(unfinished, out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return classes, {str(out / folder): len(chosen) for folder, chosen in folders.items()}
+
+
+@contextmanager
+def _one_writer_beside(out: Path) -> Iterator[Path]:
+    """Path of a folder to be made, and then put in the place of ``out``, by one process at a time.
+
+    It is in a folder beside, which is removed in the end; what a killed process left there, in the beginning.
+    """
+    place = out.with_name(f".{out.name}.unfinished")
+    try:
+        with only_writer(place, out):
+            shutil.rmtree(place / "whole", ignore_errors=True)
+            try:
+                yield place / "whole"
+            finally:
+                shutil.rmtree(place / "whole", ignore_errors=True)
+    finally:
+        with suppress(OSError):  # another process has it by now
+            place.rmdir()
 
 
 def _write_folder(folder: Path, drawings: list[Drawing], classes: list[str], shape: Sequence[int], bar: tqdm) -> None:

@@ -194,10 +194,10 @@ def _verdict(row: InputRow, findings: Sequence[Finding], broken: Sequence[str]) 
     shares = _shares([], [row])
     if broken or max(shares) > 1:
         return "a rule is broken" if broken else "wrong"
-    if not row.elements and not row.directions:
-        return "not judged"
     if row.undecided:
         return f"{row.undecided} not decided"
+    if not row.elements and not row.directions:
+        return "not judged"
     return f"{100 * max(shares):.2g} % of what is allowed"
 
 

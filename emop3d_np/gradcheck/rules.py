@@ -10,7 +10,7 @@ import numpy as np
 from kernels.arrays import AnyArray, FloatArray
 
 from ..errors import InputError
-from . import effort
+from . import effort, shapes
 from . import tolerances as tol
 from .effort import Budget
 from .finding import Finding
@@ -105,6 +105,7 @@ def _test_form(pair: Pair, i: int, gradient: AnyArray | None, found: Found) -> N
             words = f"input {name} has dtype {array.dtype}, so its gradient must be None (or zeros)"
     elif gradient.shape != array.shape:
         words = f"gradient of input {name} has shape {gradient.shape}, the input {array.shape}"
+        words += shapes.hint(gradient.shape, array.shape)
     elif not np.isfinite(gradient).all():
         index = index_of(int(np.flatnonzero(~np.isfinite(gradient))[0]), gradient.shape)
         found.findings.append(Finding(name, index, float(gradient[index]), how="a gradient must be finite"))

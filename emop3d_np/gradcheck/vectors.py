@@ -32,10 +32,14 @@ from ..errors import InputError
 from ..files import output
 from ..network import EmoP3D, strict_pyramid
 from ..reading import MOST_OF_DEFLATE, json_object, listed, read_npz, reading
+from . import shapes
 from . import tolerances as tol
-from .mistakes import MISTAKES, changed
+from .mistakes import changed
+from .port_mistakes import mistakes
 
 FORMAT = 1
+GENERAL = "missing factor"
+"""How words begin that a mistake made on purpose may make more precise."""
 DOUBLE = np.dtype(np.float64)
 
 
@@ -44,8 +48,7 @@ def export(
 ) -> dict[str, AnyArray]:
     """Write the vectors of a network with the given EmoP3D ``settings`` to ``path``.
 
-    The first clip has a black patch and the last one repeats a frame, where the first layer's bias is constant: so
-    maxima tie, and the rule for ties shows.
+    No maxima tie: a port that is right, and rounds otherwise, may choose another of two nearly equal values.
 
     Raises:
         InputError: the settings do not fit, or ``path`` cannot be written.
@@ -53,12 +56,6 @@ def export(
     net = EmoP3D(dtype="float64", backend="reference", seed=seed, **settings)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((batch_size, *net.input_shape))
-    _, _, rows, columns, _ = x.shape
-    x[0, :, : 2 * rows // 3, : 2 * columns // 3] = 0
-    x[-1, 1:] = x[-1, :1]
-    bias = net.parameters["L1WS/bias"]
-    bias[1:] = bias[0]
-    bias[:, : bias.shape[1] // 2, : bias.shape[2] // 2] = bias[0, 0, 0]
     labels = rng.integers(0, net.num_classes, batch_size)
     weighted_sum: Any
     pool: Any
@@ -112,7 +109,8 @@ def compare(path: str | os.PathLike[str], theirs_path: str | os.PathLike[str]) -
     off = np.abs(theirs[first] - ours[first])
     index = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
     suspicion = _patterns(first, ours[first], theirs[first], ours, settings)
-    suspicion = suspicion or _simulated(ours, theirs, settings, order) or _places(ours[first], theirs[first])
+    if not suspicion or suspicion.startswith(GENERAL) or first == "loss":
+        suspicion = _simulated(ours, theirs, settings, order) or suspicion or _places(ours[first], theirs[first])
     return Comparison(
         False, first, tuple(int(i) for i in index), float(ours[first][index]), float(theirs[first][index]),
         suspicion, differing, [name for name in order if name in theirs],
@@ -180,11 +178,7 @@ def _require_form(path, name, ours, theirs):
     if theirs.dtype.kind not in "fiu":
         raise InputError(f"{path}: {name} has dtype {theirs.dtype}; it must be real numbers")
     if theirs.shape != ours.shape:
-        hint = ""
-        if sorted(theirs.shape) == sorted(ours.shape):
-            hint = "; the same lengths in another order: transpose its axes"
-        elif theirs.size == ours.size:
-            hint = "; the same number of values: reshape it"
+        hint = shapes.hint(theirs.shape, ours.shape)
         raise InputError(f"{path}: {name} has shape {theirs.shape}, it must be {ours.shape}{hint}")
 
 
@@ -260,36 +254,55 @@ def _factor_words(factor, batch):
         return f"mean for sum: ours divided by {batch}, the batch's size"
     if abs(factor + 1) < tol.PORT_FACTOR:
         return "the sign is wrong"
-    return f"missing factor: {factor:.9g} times ours everywhere"
+    return f"{GENERAL}: {factor:.9g} times ours everywhere"
 
 
 def _simulated(ours, theirs, settings, order):
-    """Make typical mistakes on purpose, and see which of them gives what the port gives."""
-    x, labels, decay = ours["input"], ours["labels"], settings.pop("weight_decay", 0.0)
-    parameters = {name.removeprefix("parameters/"): v for name, v in ours.items() if name.startswith("parameters/")}
-    known = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    best = ("", 0.0)
+    """Make typical mistakes on purpose, and see which of them gives what the port gives: everything, to rounding."""
     given = [name for name in order if name in theirs]
-    for words, functions in MISTAKES.items():
-        net = EmoP3D(dtype="float64", backend="reference", **known)
-        net.layers = strict_pyramid(
-            changed(**functions), net.input_shape, known["feature_maps"], net.num_classes,
-            known["receptive_field"], known["strides"], known["pool"], known["pooling"],
-        )  # fmt: skip
-        net.kernels = changed(**functions)
-        net.load_parameters(parameters)
-        with np.errstate(all="ignore"):
-            results = _results(net, x, labels, decay)
-        if all(_agree(ours[name], results[name]) for name in given):
-            continue  # it does not show at these sizes
-        matching = np.mean([_agree(results[name], theirs[name], theirs[name].dtype) for name in given])
-        if matching == 1:
+    agree = [name for name in given if _agree(ours[name], theirs[name], theirs[name].dtype)]
+    for words, mistake in mistakes(ours, settings):
+        compared = [name for name in given if name not in mistake.free]
+        results = _with_mistake(ours, settings, mistake, theirs["loss"])
+        if results is None or not all(_agree(results[name], theirs[name], theirs[name].dtype) for name in compared):
+            continue
+        if not all(_agree(ours[name], results[name], theirs[name].dtype) for name in compared):
+            return words  # else it does not show at these sizes
+        if len(agree) < len(given) and set(given) - set(agree) <= set(mistake.free):
             return words
-        # A mistake of one layer only, where there are several of its kind: the arrays it reaches first must match.
-        differing = [name for name in given if not _agree(ours[name], theirs[name], theirs[name].dtype)]
-        if _agree(results[differing[0]], theirs[differing[0]], theirs[differing[0]].dtype) and matching > best[1]:
-            best = (words, matching)
-    return best[0]
+    return ""
+
+
+def _with_mistake(ours, settings, mistake, loss_of_theirs):
+    """What a port with a mistake gives; None where its loss is another one than theirs, or it cannot be made."""
+    described = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    decay = described.pop("weight_decay", 0.0)
+    known = described | dict(mistake.settings)
+    net = EmoP3D(dtype="float64", backend="reference", **known)
+    kernels = changed(**mistake.functions)
+    layers = strict_pyramid(
+        kernels, net.input_shape, known["feature_maps"], net.num_classes,
+        known["receptive_field"], known["strides"], known["pool"], known["pooling"],
+    )  # fmt: skip
+    if mistake.layers:
+        net.layers = [one if one.name in mistake.layers else own for one, own in zip(layers, net.layers, strict=True)]
+    else:
+        net.layers, net.kernels = layers, kernels
+    parameters = {name.removeprefix("parameters/"): v for name, v in ours.items() if name.startswith("parameters/")}
+    given = {"x": ours["input"], "labels": ours["labels"], "parameters": parameters, "decay": decay}
+    mistake.change(given)
+    net.load_parameters(given["parameters"])
+    with np.errstate(all="ignore"):
+        try:
+            # Most mistakes show in the loss: then there is no need to go backward.
+            loss = np.array(net.loss(net.forward(given["x"]), given["labels"], given["decay"]))
+            if not mistake.of_loss and not _agree(loss, loss_of_theirs, loss_of_theirs.dtype):
+                return None
+            results = _results(net, given["x"], given["labels"], given["decay"])
+        except InputError:  # values that are not finite, windows that do not fit
+            return None
+    mistake.undo(results, given)
+    return results
 
 
 def _places(ours, theirs):

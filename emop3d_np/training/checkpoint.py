@@ -19,7 +19,7 @@ from .. import files
 from ..datasets.identity import require_form
 from ..datasets.record import Record, from_dict
 from ..errors import InputError
-from ..reading import is_number, is_whole, json_object, read_npz, reading, require
+from ..reading import is_number, is_whole, json_object, read_npz, reading, require, short
 from . import flags
 
 FORMAT = 2
@@ -36,7 +36,8 @@ class Checkpoint:
         parameters: the network's arrays, by name.
         slots: the optimiser's arrays: slot name to a dict of arrays, by parameter name.
         progress: plain values: the sums since the last evaluation, the patience, the training set's size, and the
-            random state, which is seed, epoch and batch, since every epoch's order is drawn from seed and epoch alone.
+            random state, which is seed, epoch and batch, since every epoch's order is drawn from seed and epoch alone;
+            ``due``, the learning rate of the step, where its evaluation failed and is still to be made.
         average: the arrays of the averaged network, by name; none without ``--average``.
         data: what is known of the clips that it was trained on, as of :func:`emop3d_np.datasets.identity.describe`;
             nothing in a checkpoint of an older version.
@@ -102,7 +103,8 @@ def load(path: str | Path) -> Checkpoint:
         header_array = arrays.pop("header")
         header = json_object(header_array.item())
         if header["format"] not in (1, FORMAT):
-            raise InputError(f"{where} has format {header['format']!r}; this version reads formats 1 and {FORMAT}")
+            found = short(repr(header["format"]))
+            raise InputError(f"{where} has format {found}; this version reads formats 1 and {FORMAT}")
         if header["format"] == FORMAT:
             if arrays.pop("header_checksum").item() != _checksum(header_array):
                 raise ValueError("its header does not agree with its checksum")
@@ -165,6 +167,7 @@ def _require_progress(state: Checkpoint, where: str) -> None:
         fits = isinstance(patience, dict) and set(patience) == {"lowest", "waited"} and is_whole(patience["waited"])
         fits = fits and (patience["lowest"] in (None, float("inf")) or is_number(patience["lowest"]))
         require(fits, where, "the patience", patience)
+    require("due" not in progress or is_number(progress["due"]), where, "due", progress.get("due"))
     count, state_of_order = progress.get("training_clips"), progress.get("random_state")
     require(count is None or is_whole(count, 1), where, "training_clips", count)
     batch_size, seed = (state.settings.get(name) for name in ("batch_size", "seed"))

@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -95,6 +95,13 @@ class CrossValidation:
         """Numbers, from 1, of the folds that are not finished."""
         return [fold for fold, path in enumerate(self.paths, 1) if not (path / "answers.csv").exists()]
 
+    def tidy(self) -> None:
+        """Remove what a kill left in folds that were finished just before."""
+        for fold, path in enumerate(self.paths, 1):
+            if fold not in self.waiting:
+                with suppress(InputError), only_writer(path):  # which removes it
+                    pass
+
     def _check_data(self) -> None:
         """Raises InputError if the folds that are there are of other clips, labels or groups."""
         path = self.folder / DATA
@@ -175,6 +182,8 @@ def train_side_by_side(cross_validations: Mapping[str, CrossValidation], jobs: i
         for fold in folds.waiting
     ]
     finished = sum(len(folds.paths) for folds in cross_validations.values()) - len(tasks)
+    for folds in cross_validations.values():
+        folds.tidy()
     print(f"folds to train: {len(tasks)}; finished already: {finished}")
     if not tasks:
         return {}
@@ -214,6 +223,7 @@ def _cross_validate(train: Train, folds: CrossValidation) -> int:
     if settings.fold_jobs > 1:
         require_all(train_side_by_side({"": folds}, settings.fold_jobs))
     else:
+        folds.tidy()
         for fold, path in enumerate(folds.paths, 1):
             if settings.fold not in (None, fold):
                 continue

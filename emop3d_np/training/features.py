@@ -16,6 +16,7 @@ from kernels.arrays import AnyArray, FloatArray
 
 from .. import datasets, files, memory
 from ..errors import InputError
+from ..locks import only_writer
 from . import baseline
 from .answers import EVALUATED_TOGETHER, logits_in_parts
 from .ensemble import Member
@@ -46,7 +47,7 @@ def write_features(
 
     Raises:
         InputError: there is no such checkpoint, the clips do not fit its network, ``out`` holds clips or
-            labels, or a file cannot be written.
+            labels, another process writes there, or a file cannot be written.
     """
     folder = Path(out)
     own = {Path(given).resolve() for given in (clips, labels) if given}
@@ -54,9 +55,16 @@ def write_features(
         raise InputError(f"{folder}: holds clips or labels, which features would be written over; give another folder")
     member = Member.load(run)
     chosen = _open(member, clips, labels, part)
-    with files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        return chosen, _write(folder, member, chosen)
+
+
+def _write(folder: Path, member: Member, chosen: datasets.ClipSet) -> list[Path]:
+    """Write all files; those of before go first, so that a kill never leaves features beside another set's labels."""
     features, labelled, grouped, names = (folder / name for name in FILES)
+    with files.writing(folder):
+        for old in (labelled, grouped, names):
+            old.unlink(missing_ok=True)
     shape = len(chosen), member.net.feature_count
     _write_npy(features, shape, member.net.dtype, _features(member, chosen))
     _write_npy(labelled, chosen.labels.shape, np.int64, iter([chosen.labels]))
@@ -66,9 +74,7 @@ def write_features(
         groups = datasets.linked_groups(chosen.index["subject"], chosen.index["source"])
         _write_npy(grouped, groups.shape, np.int64, iter([groups]))
         written.insert(2, grouped)
-    else:
-        grouped.unlink(missing_ok=True)  # of another set
-    return chosen, written
+    return written
 
 
 def classify(

@@ -128,6 +128,10 @@ class Tally:
         self.loss_sum += loss * len(labels)
         self.correct += int((logits.argmax(axis=1) == labels).sum())
 
+    def reset(self) -> None:
+        """Begin anew, with no clip counted."""
+        self.clips, self.loss_sum, self.correct = 0, 0.0, 0
+
     @property
     def loss(self) -> float:
         """Mean loss of the clips."""

@@ -44,8 +44,14 @@ def snapshot(
     data: dict[str, Any],
     steps_per_epoch: int,
     averaged: EmoP3D | None,
+    *,
+    due: float | None = None,
 ) -> Checkpoint:
-    """The run as it stands, to be saved; ``data`` is of its clips, as of ``datasets.identity.describe``."""
+    """The run as it stands, to be saved.
+
+    ``data`` is of its clips, as of ``datasets.identity.describe``.  ``due`` is the learning rate of the last step where
+    the evaluation of that step is still to be made; default None, where it is not.
+    """
     epoch, batch = divmod(optimizer.step, steps_per_epoch)
     progress = {
         "tally": vars(tally),
@@ -53,6 +59,7 @@ def snapshot(
         "training_clips": data["training"]["count"],
         "random_state": {"seed": settings.seed, "epoch": epoch, "batch": batch},
     }
+    progress |= {} if due is None else {"due": due}
     average = averaged.parameters if averaged else {}
     return Checkpoint(optimizer.step, vars(settings), net.parameters, optimizer.slots, progress, average, data)
 

@@ -120,11 +120,10 @@ class RunFolder:
         """
         path = self.path / file_name
         try:
-            with open(path, "a") as file:
+            with files.open_to_append(path) as file:
                 file.write(files.as_json(row) + "\n")
                 file.flush()
-                with suppress(OSError):  # a file that is none on disk
-                    os.fsync(file.fileno())
+                files.sync_open(file)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
@@ -132,6 +131,8 @@ class RunFolder:
         """Drop what was logged after ``step``, so that a resumed run logs it once."""
         for name in ("history.jsonl", "tests.jsonl"):
             path = self.path / name
+            if path.is_symlink() and not path.exists():
+                path.unlink()  # whoever made the folder would have us make a file elsewhere
             if path.exists():
                 lines = reading.read_text(path).split("\n")
                 files.write_text(path, "".join(f"{line}\n" for line in lines if line and _step_of(line) <= step))
@@ -141,12 +142,16 @@ class RunFolder:
 
         Args:
             state: the run as it stands.
-            path: where it belongs; default None, :attr:`checkpoint`.
+            path: of another than :attr:`checkpoint`, which the run does not go on from, and which is written nowhere
+                else; default None.
 
         Raises:
             InputError: it could not be written where it belongs.
         """
-        path = path or self.checkpoint
+        if path:
+            with files.writing(f"checkpoint {path}"):
+                return checkpoint.save(path, state)
+        path = self.checkpoint
         try:
             checkpoint.save(path, state)
         except OSError as error:

@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .. import files
 from ..children import WITH_STDIN
 from ..errors import InputError
 from . import flags
@@ -123,7 +124,7 @@ def _start(task: Task, threads: int) -> "subprocess.Popen[bytes]":
     environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1", WITH_STDIN: "1"}
     try:
         task.path.mkdir(parents=True, exist_ok=True)
-        with open(log, "a", encoding="utf-8") as output:
+        with files.open_to_append(log) as output:
             print(f"$ python {shlex.join(command)}", file=output, flush=True)
             return subprocess.Popen(
                 [sys.executable, str(RUN), *command[1:]],

@@ -14,6 +14,7 @@ from kernels.arrays import FloatArray
 from .. import by_name
 from ..errors import InputError, Lasting
 from ..network import EmoP3D
+from .metrics import Tally
 from .runs import RunFolder
 
 LOOKED_AT_TOGETHER = 4
@@ -92,6 +93,24 @@ def training_kept(save: Callable[[], None], run: RunFolder) -> Iterator[None]:
             where = str(second)
         what = "not enough memory; lower --batch_size" if isinstance(error, MemoryError) else error
         raise InputError(f"{what}; {where}") from None
+
+
+@contextmanager
+def evaluation_kept(save: Callable[[], None], run: RunFolder, tally: Tally, patience: "Patience") -> Iterator[None]:
+    """Around the evaluation of a step, as :func:`training_kept`.
+
+    Where it fails, ``tally`` and ``patience`` are saved as they were before, so that whoever goes on evaluates the step
+    once more, and nothing of it is missing or counted twice.
+    """
+    before = [(each, vars(each).copy()) for each in (tally, patience)]
+
+    def save_as_before() -> None:
+        for each, values in before:
+            vars(each).update(values)
+        save()
+
+    with training_kept(save_as_before, run):
+        yield
 
 
 class Patience:

@@ -47,6 +47,7 @@ from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
 from .prepare_messages import (
     DECODER_BROKE_DOWN,
+    NO_GUARD,
     STOPPED,
     Row,
     cannot_be_written,
@@ -120,8 +121,10 @@ def prepare(
 
     Raises:
         InputError: a setting or the source does not fit, an extra is missing, no recording gave a clip, another
-            process prepares into ``out``, or it cannot be written.
+            process prepares into ``out``, it cannot be written, or the script that calls this has no main guard.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # it only imports the script, to begin with
+        raise InputError(NO_GUARD)
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
@@ -179,9 +182,9 @@ def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recordi
         batch = [suspects.pop()] if alone else jobs
         # Processes are spawned, since a forked copy of a process that has run threads may hang.
         context = multiprocessing.get_context("spawn")
-        stop = context.Event()
+        stop, begun = context.Event(), context.Event()
         count = min(processes, len(batch))
-        pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(stop,))
+        pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(stop, begun))
         running: dict[Future[Row], Job] = {}
         try:
             while batch or running:
@@ -193,6 +196,8 @@ def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recordi
                     result = future.result()
                     yield running.pop(future)[1], result
         except BrokenProcessPool:
+            if not begun.is_set():
+                raise InputError(NO_GUARD) from None
             if alone:
                 ((_, recording, *_),) = running.values()
                 yield recording, {"why": DECODER_BROKE_DOWN}
@@ -203,10 +208,14 @@ def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recordi
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(stop: Event) -> None:
-    """What each process does first: it leaves Ctrl-C to its parent, which sets ``stop``, and sees to end with it."""
+def _begin(stop: Event, begun: Event) -> None:
+    """What each process does first: it says that it has ``begun``, and sees to end with its parent.
+
+    It leaves Ctrl-C to that one, which sets ``stop``.
+    """
     global _stop  # noqa: PLW0603
     _stop = stop
+    begun.set()
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -13,6 +13,12 @@ Row: TypeAlias = dict[str, Any]
 DECODER_BROKE_DOWN = "the decoder broke down on it"
 """Why a recording gave no clip: the process that read it died."""
 
+NO_GUARD = (
+    "the processes that find faces could not start: each imports the script that calls prepare(), which must be a file "
+    "and call it only below the line: if __name__ == '__main__':"
+)
+"""Why no process came to life."""
+
 STOPPED = "stopped"
 """The same: the user wanted no more."""
 

@@ -82,6 +82,15 @@ def test_a_rate_that_no_flag_takes_does_not_resume(tmp_path, value):
         targets.resumed(tmp_path / "x.ckpt")
 
 
+@pytest.mark.parametrize("form", [0, 3, "x" * 5000, None, [2], 2.5])
+def test_a_format_that_is_not_known_is_named_in_a_line(tmp_path, form):
+    with mock.patch.object(checkpoint, "FORMAT", form):
+        checkpoint.save(tmp_path / "x.ckpt", targets.a_state(tmp_path))
+    with pytest.raises(InputError, match=r"has format .*; this version reads formats 1 and 2") as error:
+        checkpoint.load(tmp_path / "x.ckpt")
+    assert len(str(error.value)) < 1000
+
+
 def test_each_array_of_a_checkpoint_has_a_checksum(tmp_path):
     """A bit of any one flips, and the archive's own checksum is put right: the array is named."""
     state = targets.a_state(tmp_path)

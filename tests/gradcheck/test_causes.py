@@ -8,6 +8,7 @@ import pytest
 from planted_causes import PLANTED, UNNAMED
 
 from emop3d_np import gradcheck
+from emop3d_np.__main__ import main
 from emop3d_np.gradcheck import picture
 
 pytestmark = pytest.mark.once
@@ -81,3 +82,28 @@ def test_how_wrong_a_value_is(analytic, numeric, words):
     assert found.verdict == words
     assert str(found).startswith(f"w[2]: analytic {analytic:.9g}, numeric {numeric:.9g}: {words}")
     assert gradcheck.Finding("w", (2,), 1, 1, error=2e-10, allowed=1e-9).verdict == "20 % of what is allowed"
+
+
+def test_the_example_ships_and_its_mistakes_are_named(tmp_path, capsys):
+    path = tmp_path / "my_layer.py"
+    assert main(["gradcheck", "example", str(path)]) == 0
+    assert main(["gradcheck", "function", str(path), "--seconds", "60"]) == 1
+    said = capsys.readouterr().out
+    assert "likely: the gradient of x lacks the way through the mean over axis 1" in said
+    assert "likely: the gradient of gain is 0.25 times the right one everywhere" in said
+    assert main(["gradcheck", "example", str(path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d, "(4, 3), the input (3,); where it is broadcast, its gradient is the sum over axis 0"),
+        (lambda d: d.sum(0)[:, np.newaxis], "(3, 1), the input (3,); the same number of values: reshape it"),
+        (lambda d: d.sum(1), "(4,), the input (3,)"),
+    ],
+)
+def test_a_wrong_shape_says_what_to_do(change, words):
+    x, bias = np.ones((4, 3)), np.ones(3)
+    report = gradcheck.check(lambda x, b: x + b, lambda d, x, b: (d, change(d)), (x, bias))
+    assert report.problems == [f"gradient of input b has shape {words}"]

@@ -107,7 +107,7 @@ def test_mistakes_are_named(run, tmp_path, capsys, monkeypatch):
     failing("data: holds clips or labels, which features would be written over", run, data, data)
     np.save(tmp_path / "plain" / "labels.npy", np.load(y))
     failing("plain: holds clips", run, x, tmp_path / "plain", "--labels", tmp_path / "plain" / "labels.npy")
-    failing("out cannot be written: File exists", run, data, _file(tmp_path / "out"))
+    failing("out: cannot be written: File exists", run, data, _file(tmp_path / "out"))
     failing("--classify, the clips they belong to, is missing", run, data, tmp_path / "o", "--classify_labels", y)
     failing("needs a second one with their labels", run, x, tmp_path / "o")
     failing("holds no 3dpyranet.ckpt", tmp_path, data, tmp_path / "o")

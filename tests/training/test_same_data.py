@@ -13,7 +13,7 @@ import run
 from emop3d_np import datasets
 from emop3d_np.datasets import identity
 from emop3d_np.errors import InputError
-from emop3d_np.training import checkpoint
+from emop3d_np.training import checkpoint, stopping
 
 pytestmark = pytest.mark.once
 
@@ -116,6 +116,36 @@ def test_an_older_checkpoint_goes_on_and_says_so(begun, tmp_path, capsys):
     assert run.main(["--resume", str(tmp_path / "x.ckpt"), "--max_steps", "2"]) == 0
     assert "being of an older version, it does not tell whether the clips are the same" in capsys.readouterr().out
     assert checkpoint.load(tmp_path / "x.ckpt").data["training"]["count"] == 12
+
+
+@pytest.mark.parametrize("what", ["shorter", "other values", "replaced", "removed"])
+def test_clips_that_are_written_to_during_a_training(tmp_path, monkeypatch, capsys, what):
+    """The run ends with a line and its checkpoint; a file that was replaced stays as it was until the end."""
+    folder = prepared(tmp_path / "clips")
+    path = folder / "Training.npy"
+
+    def change():
+        if what == "shorter":
+            path.write_bytes(path.read_bytes()[:200])
+        elif what == "other values":
+            np.save(path, np.zeros((12, *SHAPE), np.uint8))
+        elif what == "replaced":
+            np.save(tmp_path / "new.npy", np.zeros((3, *SHAPE), np.uint8))
+            os.replace(tmp_path / "new.npy", path)
+        else:
+            path.unlink()
+
+    original = stopping.require_finite
+    monkeypatch.setattr(stopping, "require_finite", lambda *given: (original(*given), given[4] == 2 and change()))
+    code = run.main(flags(folder, tmp_path / "runs", max_steps=4))
+    (made,) = (tmp_path / "runs").iterdir()
+    step = checkpoint.load(made / "3dpyranet.ckpt").step
+    if what in ("replaced", "removed"):
+        assert (code, step) == (0, 12)
+    else:
+        assert code == 2
+        assert 2 <= step < 12
+        assert "has been written to since it was opened; put new clips into another file" in last_error(capsys)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)

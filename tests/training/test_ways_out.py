@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import run
-from emop3d_np import children, locks
+from emop3d_np import children, files, locks
 from emop3d_np.errors import InputError, Lasting, exit_code
 from emop3d_np.training import checkpoint, flags, runs, side_by_side, stopping
 
@@ -103,8 +103,11 @@ def test_a_line_that_cannot_be_written(clips, whole, tmp_path, monkeypatch, caps
     error = capsys.readouterr().err.splitlines()[-1]
     assert f"{name} cannot be written: No space left on device; to go on from the last checkpoint: python" in error
     assert checkpoint.load(folder / "3dpyranet.ckpt").step == step
+    assert checkpoint.load(folder / "3dpyranet.ckpt").progress["due"] == 0.00015
     assert run.main(["--resume", str(folder)]) == 0
     assert state(folder / "3dpyranet.ckpt") == state(whole / "3dpyranet.ckpt")
+    for name in ("history.jsonl", "tests.jsonl"):
+        assert logged(folder, name) == logged(whole, name)
 
 
 def test_a_folder_that_is_gone(clips, whole, tmp_path, monkeypatch, capsys):
@@ -232,6 +235,24 @@ def test_a_lasting_stream():
         print("line", file=lasting, flush=True)
     assert called == [1]
     assert isinstance(lasting.failed, ValueError)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", None)])
+def test_signals_end_every_command_as_ctrl_c_does(number, capsys, tmp_path):
+    def work():
+        with files.output(tmp_path / "x"):
+            signal.raise_signal(number)
+
+    assert exit_code("program", work) == 130
+    assert capsys.readouterr().err == "program: stopped\n"
+    assert not os.listdir(tmp_path)
+    assert signal.getsignal(number) is signal.SIG_DFL
+    before = signal.signal(number, signal.SIG_IGN)  # as under nohup
+    try:
+        assert exit_code("program", lambda: signal.raise_signal(number)) == 0
+    finally:
+        signal.signal(number, before)
 
 
 def test_one_writer_to_a_run(clips, whole, monkeypatch, capsys):

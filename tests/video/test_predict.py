@@ -1,6 +1,7 @@
 """``predict``: the timeline of a video says of each clip what the network says of it, in every form of output."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -156,7 +157,8 @@ def test_cameras(tmp_path, trained, monkeypatch, capsys):
         module.open_source("camera:1")
 
 
-def test_ctrl_c_at_a_camera_leaves_a_video(tmp_path, trained, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_video_is_written(tmp_path, trained, monkeypatch, capsys, number):
     """A camera shows nothing twice: what was seen is in the file, and plays."""
     pytest.importorskip("PIL")
     path = write(tmp_path / "x.mp4", moving_face(40), "libx264")
@@ -166,7 +168,7 @@ def test_ctrl_c_at_a_camera_leaves_a_video(tmp_path, trained, monkeypatch, capsy
     def pressed(predictor, clips):
         seen.append(clips)
         if len(seen) == 12:  # the camera has begun its film anew
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
         return original(predictor, clips)
 
     monkeypatch.setattr(module.Predictor, "probabilities", pressed)

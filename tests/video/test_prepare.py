@@ -265,6 +265,28 @@ def test_goes_on_where_it_was(tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_a_script_without_a_main_guard(tmp_path):
+    """The process that would find faces runs the script, too, and both say what to do."""
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(4), "libx264")
+    script = tmp_path / "script.py"
+    script.write_text("from emop3d_np.video.prepare import prepare\nprepare('in', 'out', processes=1)\n")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1
+    assert "the processes that find faces could not start: each imports the script that calls prepare()" in last
+    assert "below the line: if __name__ == '__main__':" in last
+    assert done.stderr.count("call it only below the line") == 2
+
+
 def cut_out(tmp_path, faces):
     """Cut out the faces of the one recording below ``tmp_path``; returns the job and its result."""
     listing = list_recordings(tmp_path / "in")
