@@ -87,7 +87,8 @@ def _judge(case: Case, found: Found, way: _Way) -> None:
     noise = tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * case.precision.noise).sum()))
     if _right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise):
         return
-    if case.budget.room(effort.LADDER_CALLS, 1.0, "all steps along directions"):
+    share = effort.AT_LEAST if case.budget.quick and found.rows[way.i].directions <= 1 else 1.0
+    if case.budget.room(effort.LADDER_CALLS, share, "all steps along directions"):
         _judge_by_ladder(case, found, way, noise)
     else:
         found.rows[way.i].directions -= 1
@@ -116,7 +117,9 @@ def _right_by_one_step(case: Case, found: Found, way: _Way, noise: float) -> boo
     if exact and off <= allowed + bound:
         found.record_direction(way.i, off, allowed + bound)
         return True
-    if off > allowed + bound and not case.budget.room(effort.LADDER_CALLS, 1.0):
+    # What bends within the step, as at a kink, is not told from what is wrong without smaller steps.
+    bent = tol.CURVATURE * abs(up + down) / step
+    if off > allowed + bound + bent and not (case.budget.quick or case.budget.room(effort.LADDER_CALLS, 1.0)):
         place = int(np.abs(way.g * way.v).argmax())
         numeric = way.slope + (up - down) / (2 * step)
         _report(found, way, place, (numeric, off, allowed + bound), "by one step alone")

@@ -30,7 +30,7 @@ FEWEST_CLOSE_LOOKS, MOST_WRONG = 8, 40
 FIRST_CALLS, ROUNDING, RULES = 0.1, 0.2, 0.4
 """Calls to see whether forward repeats itself, to measure how it rounds, and for the rules, each only where it ends
 before this share: a forward pass of seconds is put to the first directions instead."""
-AT_LEAST, QUICK = 4.0, 0.1
+AT_LEAST, QUICK = 4.0, 0.02
 """One direction of each input is judged up to so many budgets, if one call of forward takes less than this share."""
 LADDER_CALLS = 30
 """Calls of forward for one look by all steps."""
