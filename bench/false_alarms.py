@@ -1,4 +1,4 @@
-"""False alarms on random inputs: 22 usual functions at 6 scales with many seeds, each with its right gradient and wrong twins.
+"""False alarms on random inputs: 22 usual functions at 6 scales, each with its right gradient and wrong twins.
 
     python bench/false_alarms.py [float64] [float32] [--seeds 15] [--twins]
 
@@ -176,7 +176,8 @@ def elu(x):
 FUNCTIONS = {
     "relu": of_elements(lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(x.dtype)),
     "leaky relu": of_elements(
-        lambda x: np.where(x > 0, x, x.dtype.type(0.01) * x), lambda x: np.where(x > 0, x.dtype.type(1), x.dtype.type(0.01))
+        lambda x: np.where(x > 0, x, x.dtype.type(0.01) * x),
+        lambda x: np.where(x > 0, x.dtype.type(1), x.dtype.type(0.01)),
     ),
     "elu": of_elements(elu, lambda x: np.where(x > 0, x.dtype.type(1), np.exp(np.minimum(x, 0)))),
     "selu": of_elements(
@@ -272,7 +273,7 @@ def count(dtype, seeds, with_twins, say=print):
                 right["all"] += 1
                 right["passed"] += report.passed
                 if not report.passed:
-                    say(f"{dtype} {name} at {scale:g}, seed {seed}: {str(report.worst)} {report.problems}")
+                    say(f"{dtype} {name} at {scale:g}, seed {seed}: {report.worst!s} {report.problems}")
                 for words, change in TWINS.items() if with_twins else ():
                     report = trial(name, scale, seed, dtype, change)
                     if report is not None:

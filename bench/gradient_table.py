@@ -58,8 +58,8 @@ def page(report):
         "none.", "",
         "Everybody at recommended settings (`bench/gradient_checkers.py`): the others in float64 whatever the case "
         "computes in; *torch strict* is PyTorch's gradcheck at rtol 1e-6, atol 1e-9; *jax* is also tried in the case's "
-        f"own numbers. {report['limit']} s of one core per case at most; who takes longer, or says that it cannot tell, "
-        "has not decided.",
+        f"own numbers. {report['limit']} s of one core per case at most; who takes longer, or says that it cannot "
+        "tell, has not decided.",
         f"{report['date']}, {report['machine']}, {report['cores']} cores; {versions}.", "",
         f"| checker | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|",
     ]  # fmt: skip

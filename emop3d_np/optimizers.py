@@ -243,7 +243,14 @@ class Optimizer:
             for name, values in loaded[slot].items():
                 if saved[name].dtype.kind not in "fiu":
                     raise InputError(f"the saved optimiser's {slot} of {name} is {saved[name].dtype}, no real numbers")
-                values[...] = saved[name]
+                with np.errstate(over="ignore"):
+                    held = saved[name].astype(values.dtype)
+                # An infinity that was saved as one may be a square's that overflowed, and trains on as before.
+                wrong = np.isnan(held) | (np.isinf(held) & np.isfinite(saved[name]))
+                if wrong.any():
+                    found = saved[name][wrong][0]
+                    raise InputError(f"the saved optimiser's {slot} of {name} holds {found}, no {values.dtype} number")
+                values[...] = held
         self.slots, self.step = loaded, int(step)
 
     def _update_one(self, w: FloatArray, g: FloatArray, *slots_and_spare: FloatArray) -> None:

@@ -28,7 +28,7 @@ def lstm(x, h, c, w, u, b):
     return o * np.tanh(new), new
 
 
-def lstm_backward(d, x, h, c, w, u, b, forget="old", joined=True):
+def lstm_backward(d, x, h, c, w, u, b, *, forget="old", joined=True):
     dh, dc = d
     i, f, g, o = gates(x, h, w, u, b)
     new = f * c + i * g

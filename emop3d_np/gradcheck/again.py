@@ -1,12 +1,12 @@
 """A second look at what was found wrong: is it the convention at a kink, or a forward pass that is not exact?
 
 *At a kink* of several inputs at once, as a median of equal values or the eigenvectors of the identity, the slopes of
-single elements tell nothing: what is right there is a limit of the gradients beside it, or between such limits (Clarke's
-generalized gradient).  So backward is asked at points around: if its gradients jump from one to the other, if what it
-says on the kink lies among them, and if the whole check finds it right beside the kink, it follows a convention.
+single elements tell nothing: what is right there is a limit of the gradients beside it, or between such limits
+(Clarke's generalized gradient).  So backward is asked at points around: if its gradients jump from one to the next,
+if what it says on the kink lies among them, and if the whole check is right beside the kink, it follows a convention.
 
-*An iteration that stops early* gives outputs that jump by what it left over.  Gradients that are off by little are judged
-again by what differences over such jumps can tell.
+*An iteration that stops early* gives outputs that jump by what it left over.  Gradients that are off by little are
+judged again by what differences over such jumps can tell.
 """
 
 import copy
@@ -123,7 +123,7 @@ def _slack(around: FloatArray) -> float:
 
 
 def _parts(here: FloatArray, values: FloatArray) -> list[Callable[[FloatArray], FloatArray]]:
-    """What of a gradient must lie among the limits: all elements, their sums, those along each axis, and along ``x``."""
+    """What of a gradient must lie among the limits: all elements, their sums, along each axis, and along ``x``."""
     axes = tuple(range(1, here.ndim + 1))
     finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
     parts: list[Callable[[FloatArray], FloatArray]] = [
@@ -158,7 +158,7 @@ def _if_forward_jumps(report: Report, case: Case, pair: Pair, budget: Budget, ju
         return report
     other.report.notes.insert(
         0,
-        f"forward jumps by {height:.1g}, as does an iteration that stops early; slopes are no more exact than that allows",
+        f"forward jumps by {height:.1g}, as does an iteration that stops early; slopes are no more exact than that",
     )
     return other.report
 

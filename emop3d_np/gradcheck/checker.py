@@ -25,6 +25,7 @@ import numpy as np
 from ..errors import InputError
 from . import again, causes, coarse, effort, first_calls, numeric, rules
 from .directions import judge_directions
+from .domain import beyond
 from .effort import Budget
 from .elements import judge_elements, judge_nearest
 from .forms import Form
@@ -59,6 +60,8 @@ def check(
         inputs: tuple of arrays, or a dict of them, which are then given by name.  An input may be a nested dict, list
             or tuple of arrays.  Integers (labels, indices, axes), strings and the like are handed through; complex
             numbers are judged by real and imaginary part, and their gradient is dL/da + i dL/db, as PyTorch has it.
+            Verdicts hold for 0 and for sizes from 1e-100 to 1e100 (float32: 1e-12 to 1e12) with finite outputs; where
+            one beyond that is not right, the report says so.
         names: what to call the inputs in the report; default the names of forward's arguments, or their positions
             where it takes any number of them.
         not_differentiable: names or positions of floating inputs whose gradient is not checked, such as a mask; for any
@@ -102,7 +105,12 @@ def judge(
     pair, budget = Pair(form), Budget(seconds)
     options = seed, (rtol, atol), complex_step is not False, progress or (lambda items: items)
     judge_once = partial(_judged, *options)
-    return again.given_a_second_chance(judge_once(pair, budget), pair, budget, judge_once)
+    with np.errstate(all="ignore"):  # far from the usual sizes, differences of outputs overflow
+        report = again.given_a_second_chance(judge_once(pair, budget), pair, budget, judge_once)
+    words = "" if report else beyond(pair.inputs, form.names)
+    if words:
+        report.notes.insert(0, words)
+    return report
 
 
 # Many arguments: what is asked for once and for all, and then what is tried.

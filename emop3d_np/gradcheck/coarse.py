@@ -1,7 +1,7 @@
 """Gradients in coarser numbers than float64: the formula is judged in float64, and its rounding apart.
 
-In float32 a gradient that is a millionth of the largest one drowns in what the largest may be off by.  Where forward and
-backward take float64 as well, the same formula is put to the whole check there; what is left to judge in float32 is
+In float32 a gradient that is a millionth of the largest one drowns in what the largest may be off by.  Where forward
+and backward take float64 as well, the same formula is put to the whole check there; what is left to judge in float32 is
 whether that gives the same gradients but for rounding.
 """
 

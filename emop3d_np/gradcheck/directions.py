@@ -33,7 +33,9 @@ def judge_directions(case: Case, found: Found) -> None:
                 # Of an input that is known to be wrong, another culprit is not worth the budget.
                 if found.rows[i].worst_direction > 1 and case.budget.left(effort.DIRECTIONS) < 0:
                     break
-                if not case.budget.room(1, 1.0, f"all directions of {found.names[i]}"):
+                # A machine that is slow for a moment is no reason to see nothing of an input.
+                share = effort.AT_LEAST if case.budget.quick and not found.rows[i].directions else 1.0
+                if not case.budget.room(1, share, f"all directions of {found.names[i]}"):
                     break
                 _judge(case, found, way)
 
@@ -72,7 +74,7 @@ def _ways(case: Case, i: int, q: int) -> list[_Way]:
         ways.append(_Way(i, alike, d, g, "all elements alike"))
         if g.any():
             along = g * (point.sizes[i] / np.abs(g).max())
-            # A huge gradient is that of a tiny value, as of a root: a step of the others' size would leave it far behind.
+            # A huge gradient is that of a tiny value, as of a root: a step of the others' size leaves it far behind.
             values = np.abs(point.base[i]).astype(np.float64)
             along = np.where(values > 0, np.clip(along, -values, values), along)
             ways.append(_Way(i, along, d, g, "its own gradient"))
@@ -83,9 +85,12 @@ def _judge(case: Case, found: Found, way: _Way) -> None:
     """Judge one direction: by the complex step, by one step, or, where these do not show that it is right, by all."""
     found.rows[way.i].directions += 1
     noise = tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * case.precision.noise).sum()))
-    if not (_right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise)):
-        if case.budget.room(effort.LADDER_CALLS, 1.0, "all steps along directions"):
-            _judge_by_ladder(case, found, way, noise)
+    if _right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise):
+        return
+    if case.budget.room(effort.LADDER_CALLS, 1.0, "all steps along directions"):
+        _judge_by_ladder(case, found, way, noise)
+    else:
+        found.rows[way.i].directions -= 1
 
 
 def _right_by_complex_step(case: Case, found: Found, way: _Way) -> bool:
@@ -113,7 +118,9 @@ def _right_by_one_step(case: Case, found: Found, way: _Way, noise: float) -> boo
         return True
     if off > allowed + bound and not case.budget.room(effort.LADDER_CALLS, 1.0):
         place = int(np.abs(way.g * way.v).argmax())
-        _report(found, way, place, (way.slope + (up - down) / (2 * step), off, allowed + bound), "by one step alone")
+        numeric = way.slope + (up - down) / (2 * step)
+        _report(found, way, place, (numeric, off, allowed + bound), "by one step alone")
+        return True  # that is all there is time for
     return False
 
 

@@ -28,8 +28,10 @@ CLOSE_LOOKS = 0.9
 FEWEST_CLOSE_LOOKS, MOST_WRONG = 8, 40
 """... but for so many of them, and also when this many elements proved wrong."""
 FIRST_CALLS, ROUNDING, RULES = 0.1, 0.2, 0.4
-"""Calls to see whether forward repeats itself, to measure how it rounds, and for the rules, each only where it ends before
-this share: a forward pass of seconds is put to the first directions instead."""
+"""Calls to see whether forward repeats itself, to measure how it rounds, and for the rules, each only where it ends
+before this share: a forward pass of seconds is put to the first directions instead."""
+AT_LEAST, QUICK = 4.0, 0.1
+"""One direction of each input is judged up to so many budgets, if one call of forward takes less than this share."""
 LADDER_CALLS = 30
 """Calls of forward for one look by all steps."""
 TIES, TIE_GRADIENTS = 1.0, 1.0
@@ -103,6 +105,11 @@ class Budget:
         if not has and what and what not in self.skipped:
             self.skipped.append(what)
         return has
+
+    @property
+    def quick(self) -> bool:
+        """Whether a call of forward is but a small part of the budget."""
+        return self.seconds is None or self.call < QUICK * self.seconds
 
     def allows(self, cost: float, share: float) -> bool:
         """Whether something that takes ``cost`` seconds fits into ``share`` of the whole budget."""

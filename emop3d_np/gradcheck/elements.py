@@ -75,19 +75,25 @@ def judge(case: Case, found: Found, i: int, flat: int) -> bool:
 def _by_all_steps(case: Case, i: int, flat: int) -> tuple[Slopes, "_Compared"]:
     """Slopes by the ladder, with longer steps where rounding hides them; and the gradients beside them."""
     element = case.point.element(i, flat)
-    slopes, compared = None, None
+
+    def look(longer: int) -> tuple[Slopes, _Compared]:
+        slopes = numeric.slopes_by_ladder(case.point, case.precision, [element], longer)
+        return slopes, _compare(case, i, flat, slopes, tol.NUMERIC_ERRORS)
+
+    slopes, compared = look(0)
     # No longer than to a fraction of 1: beyond that lie other values, at which forward need not even end.
-    longest = max(0, int(-np.log2(element[2]) // tol.STEP_POWER))
-    for longer in range(0, longest + tol.GROWN_STEPS, tol.GROWN_STEPS):
-        more = numeric.slopes_by_ladder(case.point, case.precision, [element], min(longer, longest))
-        beside = _compare(case, i, flat, more, tol.NUMERIC_ERRORS)
-        if compared is not None and len(slopes.outputs) and not beside.error.sum() < compared.error.sum():
+    longest, longer = max(0, int(-np.log2(element[2]) // tol.STEP_POWER)), 0
+    while longer < longest and compared.possible:
+        if len(slopes.outputs):
+            if compared.exact or not slopes.hidden.any():
+                break
+        elif not (compared.analytic.any() or element[2] < tol.TINY):
+            break
+        longer = min(longer + tol.GROWN_STEPS, longest)
+        more, beside = look(longer)
+        if len(slopes.outputs) and not beside.error.sum() < compared.error.sum():
             break
         slopes, compared = more, beside
-        if not compared.possible or (len(slopes.outputs) and (compared.exact or not slopes.hidden.any())):
-            break
-        if not len(slopes.outputs) and not (compared.analytic.any() or element[2] < tol.TINY):
-            break
     return slopes, compared
 
 
@@ -242,7 +248,9 @@ def _compare(case: Case, i: int, flat: int, slopes: Slopes, errors: float) -> _C
     values = slopes.error, slopes.size, np.abs(case.point.at[slopes.outputs])
     error, scale, terms = (slopes.weighed(np.abs(answers.incoming), each) for each in values)
     if len(answers.singles):
-        of_singles = (slopes.of(answers.singles, each) for each in (slopes.low, slopes.high, *values))
+        of_singles = [slopes.of(answers.singles, each) for each in (slopes.low, slopes.high, *values[:2])]
+        # An output of 1e-250 that stands still may have been moved by what is too small for numbers.
+        of_singles.append(np.abs(case.point.at[answers.singles]))
         low, high, error, scale, terms = map(np.append, (low, high, error, scale, terms), of_singles)
     analytic = answers.of_element(i, flat)
     own = precision.rtol * scale + precision.ulps * precision.grade * answers.tops[i]

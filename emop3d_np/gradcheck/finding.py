@@ -65,10 +65,10 @@ class Finding:
             return "wrong"
         if not abs(self.numeric) > 0:
             return f"wrong: {self.analytic:.3g} where it should be 0"
-        share = self.error / abs(self.numeric)
+        share, value = self.error / abs(self.numeric), "slope along it" if self.along else "value"
         if share > MANY_TIMES:
-            return f"wrong by {share:.3g} times the value"
-        return f"wrong by {100 * share:.3g} % of the value"
+            return f"wrong by {share:.3g} times the {value}"
+        return f"wrong by {100 * share:.3g} % of the {value}"
 
     @property
     def along(self) -> bool:

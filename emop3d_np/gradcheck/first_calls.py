@@ -92,7 +92,7 @@ def choose_point(
 
 
 def _fixed_noise(point: Point, rng: np.random.Generator) -> float:
-    """What part of the outputs a fine move changes at random, where that is not the rounding of single precision; else 0.
+    """What part of the outputs a fine move changes at random, unless that is the rounding of single precision: 0.
 
     Single precision gives its own numbers, or stands still for a fine move.
     """
@@ -132,7 +132,7 @@ def measure_precision(
         rtol = tol.FLOAT64_RTOL if grade <= tol.DOUBLE else coarse
     steps = ladders.ladder(max(eps, grade**tol.TIE_POWER if grade > tol.DOUBLE else 0))
     start = float(steps[np.abs(np.log(steps / eps**tol.START_POWER)).argmin()])
-    noise = eps * np.abs(point.at) + unrepeatable
+    noise: FloatArray = eps * np.abs(point.at) + unrepeatable
     if budget.room(4 * tol.NOISE_POINTS + 2, effort.ROUNDING, "how forward rounds"):
         noise = _rounding_of_outputs(point, eps, rng) + unrepeatable
     moved = [point.base[i] for i in point.pair.moved]

@@ -77,4 +77,5 @@ def slopes_by_one_step(
         if (np.abs(imaginary - central) <= error + tol.SAME_SLOPE * np.abs(central)).all():
             central, error = imaginary, tol.COMPLEX_ERROR * np.abs(imaginary)
     smooth = np.zeros(len(central), bool)
-    return Slopes(central, left, right, error, error, smooth, step, outputs).over(element[2]), sure
+    slopes = Slopes(central, left, right, error, error, smooth, step, outputs, smooth, smooth, smooth, noise)
+    return slopes.over(element[2]), sure

@@ -119,7 +119,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 right, 1 wrong or not decided, 2 not to be checked: functions change what they get, or are not repeatable."""
+        """0 right, 1 wrong or not decided, 2 not to be checked: functions change what they get, or do not repeat."""
         return 0 if self.passed else 2 if self.broke_rules else 1
 
     @property
@@ -171,7 +171,8 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Everything but the ratios of single elements, for JSON; numbers that are not finite become text."""
         what = {
-            "passed": self.passed, "verdict": self.verdict, "undecided": self.undecided, "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
+            "passed": self.passed, "verdict": self.verdict, "undecided": self.undecided,
+            "exit_code": self.exit_code, "share_of_allowed": self.share, "method": self.method,
             "seconds": self.seconds, "budget": self.budget, "problems": self.problems, "notes": self.notes,
             "likely": self.causes,
             "worst": asdict(self.worst) | {"verdict": self.worst.verdict} if self.worst else None,

@@ -51,7 +51,7 @@ def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, f
         _test_independence(pair, incoming[0], first, judged, found)
     spread = {i: np.broadcast_to(0.0, first[i].shape) for i in judged}
     if room(tol.INPUT_NUDGES, "what rounding of the inputs changes"):
-        spread = input_rounding(pair, precision.grade, incoming[0], first, judged)
+        spread = input_rounding(pair, precision.grade, incoming[0], first, judged, precision.floor)
     answers = Answers(incoming=incoming, gradients=gradients, judged=judged, spread=spread)
     if len(gradients) > 1 and room(4, "whether backward is linear"):
         _test_linearity(pair, answers, precision, found)
@@ -150,9 +150,12 @@ def _test_independence(pair: Pair, d: FloatArray, first: Gradients, judged: list
 
 
 def input_rounding(
-    pair: Pair, grade: float, d: FloatArray, first: Gradients, judged: list[int]
+    pair: Pair, grade: float, d: FloatArray, first: Gradients, judged: list[int], floor: float = 0.0
 ) -> dict[int, FloatArray]:
-    """What one last place of the inputs changes in the gradient, for each input; values that tie are moved alike."""
+    """What one last place of the inputs changes in the gradient, for each input; values that tie are moved alike.
+
+    A gradient may be rounding alone, as that of a bias before a normalisation is; ``floor`` is the size of its terms.
+    """
     changes = []
     for salt in range(tol.INPUT_NUDGES):
         try:
@@ -162,7 +165,7 @@ def input_rounding(
     spread = {}
     for i in judged:
         moved = np.array([np.abs(c[i].astype(np.float64) - first[i]) for c in changes])
-        limit = tol.SPREAD_LIMIT * grade**0.5 * np.abs(first[i]).max()
+        limit = tol.SPREAD_LIMIT * grade**0.5 * max(float(np.abs(first[i]).max()), floor)
         usual = np.nan_to_num(np.median(moved, axis=0), nan=0.0)
         spread[i] = np.minimum(np.maximum(usual, usual.mean()), limit)
     return spread

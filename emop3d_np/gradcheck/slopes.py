@@ -45,10 +45,10 @@ class Slopes:
     kink: BoolArray
     best_step: float
     outputs: IntArray
-    infinite: BoolArray | None = None
-    vague: BoolArray | None = None
-    hidden: BoolArray | None = None
-    noise: FloatArray | None = None
+    infinite: BoolArray
+    vague: BoolArray
+    hidden: BoolArray
+    noise: FloatArray
 
     @property
     def low(self) -> FloatArray:

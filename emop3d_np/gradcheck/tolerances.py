@@ -26,9 +26,9 @@ COARSE_GRADIENT_ULPS = 4
 """In half precision 64 last places would be a sixteenth of the value; there the root of one over the last place,
 divided by this, takes their place: 8."""
 OUTPUT_ULPS = 4
-"""Last places of the outputs that an element moves, taken for rounding of its gradient: where a function levels off, its
-gradient is a difference of terms such as 1 - y^2, each as large as the output.  A unit of the input counts as the length
-over which it levels off, ..."""
+"""Last places of the outputs that an element moves, taken for rounding of its gradient: where a function levels off,
+its gradient is a difference of terms such as 1 - y^2, each as large as the output.  A unit of the input counts as the
+length over which it levels off, ..."""
 LONGEST = 1e4
 """... or the input over this, if that is longer."""
 NUMERIC_ERRORS = 3
@@ -40,8 +40,8 @@ GLANCE_SHARE = 1e-5
 wrong gradient might hide in it."""
 
 UNEVEN_FACTOR, FINE_GRADIENT = 1.1, 2.0**-30
-"""Multiplied by this, which is no power of two, an incoming gradient has the gradient of float64 within this part of the
-largest; where it has not, backward computes in coarser numbers."""
+"""Multiplied by this, which is no power of two, an incoming gradient has the gradient of float64 within this part of
+the largest; where it has not, backward computes in coarser numbers."""
 
 # --- The rounding of the inputs: what one last place of them changes in the gradient is measured by nudging them.
 
@@ -89,8 +89,8 @@ MOVE_NOISE = 8
 MOVE_FACTOR = 64
 """Answers to the two moves whose ratio is off by more than this factor are not those of one arithmetic."""
 NOISE_POWER = 0.57
-"""Inputs are moved in equal steps of the last place to this power, 2^-30 in float64, to measure how forward rounds: their
-third differences hold no slope nor curvature any more, only rounding."""
+"""Inputs are moved in equal steps of the last place to this power, 2^-30 in float64, to measure how forward rounds:
+their third differences hold no slope nor curvature any more, only rounding."""
 COARSER_STEPS = 2.0**10
 """The same with steps so many times as long: a factor such as 1 - exp(-x^2) stands still for short ones."""
 NOISE_POINTS = 7
@@ -130,7 +130,7 @@ with something large."""
 TICK_ULPS = 64
 """A function that is straight at one step and bent at the next longer one by no more than so many last places of its
 outputs, or of what is moved, has ticked over by a rounding."""
-TICK_ORDER = 4
+TICK_ORDER = 3
 """Bends of a smooth function grow with the step to a smaller power than this."""
 CURVATURE = 4
 """Error of a difference by curvature, in units of the second difference: of what the changes up and down add up to."""
@@ -158,11 +158,11 @@ SLOPE_ERRORS = 8
 """Added to SAME_SLOPE where the slopes come with bounds: so many of these.  Elements whose slopes differ by more from
 that of both together are tied."""
 GROWN_STEPS = 4
-"""Where rounding hides a slope even at the longest step, so many longer ones are tried at a time, up to a fraction of 1."""
+"""Where rounding hides a slope even at the longest step, so many longer ones are tried at a time, up to a part of 1."""
 TINY = 2.0**-20
-"""Where an output stands still though values smaller than this are moved by themselves, longer steps are tried, too."""
+"""Where an output stands still though values smaller than this are moved, longer steps are tried, too."""
 DIVERGING = 1.03, 7.5
-"""A slope that grows by factors between these from step to step, at the finest ones, is not finite; a jump's grows by 8."""
+"""A slope that grows by such factors from step to step, at the finest ones, is not finite; a jump's grows by 8."""
 UNDECIDED_SHARE, UNDECIDED_NOISE = 0.1, 16
 """A slope is not decided if its error is beyond this share of it, and beyond so many roundings over the step."""
 DIRECTION_SHARE = 1e-7
@@ -194,8 +194,8 @@ BESIDE = 1e-3
 AROUND_POWER, SAMPLES_BESIDE = 0.57, 16
 """Gradients around a point are taken at so many others, moved by the last place to this power."""
 AROUND_SLACK, AROUND_WIDTH = 1e-6, 1.5
-"""On a kink a gradient may be off the middle of those around it by so many times half of what they span, of which few samples
-see a part only, and by this share of the largest.  Gradients that span less do not jump."""
+"""On a kink a gradient may be off the middle of those around it by so many times half of what they span, of which few
+samples see a part only, and by this share of the largest.  Gradients that span less do not jump."""
 
 # --- What is likely wrong, in words: a mistake is named where it gives what backward gives
 

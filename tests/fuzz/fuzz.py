@@ -79,7 +79,7 @@ def _alarm(*_):
     raise Hang
 
 
-def judged(target):
+def judged(target, longest=None):
     """Read the target's file as it is; returns what came out, RIGHT, REFUSED or one of FAULTS, and its words."""
     size = target.path.stat().st_size
     allowed = CONSTANT + target.multiple * size
@@ -87,7 +87,7 @@ def judged(target):
     resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + allowed + ROOM, resource.RLIM_INFINITY))
     _forget_peak()
     signal.signal(signal.SIGALRM, _alarm)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST, 1)  # again, should somebody swallow it
+    signal.setitimer(signal.ITIMER_REAL, longest or LONGEST, 1)  # again, should somebody swallow it
     try:
         try:
             target.check(target.read())
@@ -139,10 +139,10 @@ def cases(make, name, first=0, count=None, seconds=None):
     try:
         target = make(folder)
         whole = target.path.read_bytes()
-        for _ in range(2):  # once for what is imported and compiled on the way
-            target.restore()
-            outcome = judged(target)
-        yield -1, *outcome
+        target.restore()
+        judged(target, 5 * LONGEST)  # what is imported and compiled on the way
+        target.restore()
+        yield -1, *judged(target)
         until = time.monotonic() + (seconds or 0)
         number = first
         while number < first + count if count else time.monotonic() < until:

@@ -17,6 +17,7 @@ from emop3d_np.datasets import identity, strokes
 from emop3d_np.datasets.arrays import open_array
 from emop3d_np.errors import InputError
 from emop3d_np.network import EmoP3D
+from emop3d_np.optimizers import Momentum
 from emop3d_np.report import checks, figure
 from emop3d_np.report import runs as report_runs
 from emop3d_np.training import checkpoint, runs
@@ -390,3 +391,22 @@ def test_damaged_settings_do_not_bring_another_checkpoint(tmp_path):
         runs.best_checkpoint(run)
     (run / "settings.json").unlink()
     assert runs.best_checkpoint(run) == run / "3dpyranet.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("value", "right"), [(np.nan, False), (1e300, False), (-1e39, False), (np.inf, True), (3, True)]
+)
+def test_slots_of_an_optimiser_are_what_its_numbers_hold(value, right):
+    """Of a checkpoint without checksums; what is refused has changed nothing."""
+    parameters = {"a": np.zeros(3, np.float32)}
+    optimizer = Momentum(0.1)
+    before = optimizer.slots
+    slots = {"momentum": {"a": np.array([1, value, 2], np.float64)}}
+    if right:
+        optimizer.load_slots(slots, 4, parameters)
+        assert optimizer.slots["momentum"]["a"].tolist() == [1, value, 2]
+    else:
+        with pytest.raises(InputError, match=r"the saved optimiser's momentum of a holds .*, no float32 number"):
+            optimizer.load_slots(slots, 4, parameters)
+        assert optimizer.slots is before
+        assert optimizer.step == 0

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from emop3d_np import gradcheck
 from emop3d_np.errors import InputError
@@ -397,3 +400,49 @@ def test_what_is_refused_is_told_in_one_line(words):
         gradcheck.check(forward, backward, inputs, **(options[0] if options else {}))
     assert words in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def standardised(x, w, b):
+    z = x @ w + b
+    return (z - z.mean(0)) / np.sqrt(z.var(0) + 1e-5)
+
+
+def standardised_backward(d, x, w, b, k=0.0):
+    z = x @ w + b
+    std = np.sqrt(z.var(0) + 1e-5)
+    h = (z - z.mean(0)) / std
+    d = (d - d.mean(0) - h * (d * h).mean(0)) / std
+    return d @ w.T, x.T @ d, d.sum(0) + k * d.max(0)
+
+
+def test_a_bias_before_a_normalisation_has_a_gradient_of_rounding_alone():
+    for seed in range(3):
+        assert gradcheck.check(standardised, standardised_backward, (X, W, B), seed=seed)
+    wrong = gradcheck.check(standardised, lambda *at: standardised_backward(*at, 1e-9), (X, W, B))
+    assert not wrong
+    assert wrong.worst.array == "b"
+
+
+DOMAIN = st.floats(-1e3, 1e3, allow_subnormal=False).filter(lambda value: value == 0 or abs(value) >= 1e-100)
+RIGHT = {
+    "square": (square, lambda d, x: 2 * x * d),
+    "cube": (lambda x: x**3, lambda d, x: 3 * x**2 * d),
+    "relu": (lambda x: np.maximum(x, 0), lambda d, x: d * (x > 0)),
+    "tanh": (np.tanh, lambda d, x: d * (1 - np.tanh(x) ** 2)),
+    "mean of squares": (lambda x: (x**2).mean(), lambda d, x: d * 2 * x / x.size),
+    "affine": (lambda x: 3 * x + 1, lambda d, x: 3 * d),
+}
+
+
+@settings(max_examples=15, deadline=None)
+@given(arrays(np.float64, st.integers(1, 4), elements=DOMAIN), st.sampled_from(sorted(RIGHT)))
+def test_right_gradients_pass_everywhere_in_the_domain(x, name):
+    assert gradcheck.check(*RIGHT[name], (x,), seconds=2)
+
+
+@pytest.mark.parametrize("value", [1.77e-250, -4e-135, 5e-324, 9.5e153, 1e308])
+@pytest.mark.parametrize("name", ["square", "cube"])
+def test_a_report_says_where_it_is_beyond_the_domain(value, name):
+    for x in ([value, 1.0], [-value]):
+        report = gradcheck.check(*RIGHT[name], (np.array(x),), seconds=2)
+        assert report or "verdicts hold for sizes from 1e-100 to 1e+100" in report.notes[0]
