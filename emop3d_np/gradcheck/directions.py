@@ -181,6 +181,8 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
         allowed += tol.NUMERIC_ERRORS * float(residual.central_error[0])
     if residual.infinite.any() or residual.vague.any() or slopes.infinite.any():
         found.rows[way.i].directions -= 1  # as along a step that leaves tiny values under a root far behind
+    elif not np.isfinite(allowed):
+        found.rows[way.i].directions -= 1  # gradients whose sums overflow
     elif not np.isfinite(off):
         name = found.names[way.i]
         found.note(f"input {name} cannot be moved along {way.words}: forward gives NaN or raises")

@@ -93,6 +93,7 @@ class Slopes:
 def ladder(eps: float) -> FloatArray:
     """Steps, largest first, for values whose last place is ``eps``; relative to the size of what is moved."""
     last = int(-np.log2(eps)) - tol.LAST_POWER
+    last = max(last, tol.FIRST_POWER + (tol.FEWEST_STEPS - 1) * tol.STEP_POWER + 1)
     return 2.0 ** -np.arange(tol.FIRST_POWER, last, tol.STEP_POWER)
 
 
@@ -190,8 +191,14 @@ def _tick(above, below, at, noise, limit, ratio):
     Of ``x (1 + erf(x))`` at -6 the bracket is 0 but for one or two last places of 1, and stands still for short steps.
     """
     bends = np.abs(above + below - 2 * at)
-    sudden = bends[:-1] > ratio**tol.TICK_ORDER * np.maximum(bends[1:], noise)
-    return np.where(sudden & (bends[:-1] <= limit), bends[:-1], 0).max(axis=0, initial=0)
+    # Ticks to both sides cancel in these; then the width is not that of the step before, shrunk.
+    widths = above - below
+    odd = np.abs(widths[:-1] - ratio * widths[1:])
+    ticks = np.zeros_like(at)
+    for each, order in ((bends, tol.TICK_ORDER), (odd, tol.TICK_ORDER + 1)):
+        sudden = each[:-1] > ratio**order * np.maximum(each[1:], noise)
+        ticks = np.maximum(ticks, np.where(sudden & (each[:-1] <= limit), each[:-1], 0).max(axis=0, initial=0))
+    return ticks
 
 
 def _diverges(values, at, noise, h):

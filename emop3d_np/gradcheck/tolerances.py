@@ -106,6 +106,8 @@ LARGEST_NOISE = 1e-3
 
 FIRST_POWER, STEP_POWER, LAST_POWER = 2, 3, 6
 """Powers of two: steps begin at 2^-2, shrink by a factor of 2^3, and end where 2^6 last places are reached."""
+FEWEST_STEPS = 3
+"""So many steps are taken even where half precision has not the places for them: one alone tells no slope's error."""
 TIE_POWER = 1.5
 """Values that tie when rounded to float32 lie up to a rounding apart; steps in float64 stay above the last place of the
 coarser numbers to this power, so as not to look between them."""
@@ -172,6 +174,8 @@ DIRECTION_SHARE = 1e-7
 
 COMPLEX_STEP = 1e-30
 """So small that its square vanishes beside any number."""
+COMPLEX_LEFT = 1e-20
+"""Share of the largest gradient: an imaginary part of no more is what a complex step left behind in a layer."""
 COMPLEX_REAL = 1e-9
 """The real parts of the outputs must be what they are without it, within this part of the largest."""
 COMPLEX_MEDIAN = 1e-7

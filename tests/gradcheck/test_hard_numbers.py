@@ -1,0 +1,68 @@
+"""The checker where numbers are coarse, huge, cancelled or many: right pairs are right, their wrong twins are not."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emop3d_np.errors import InputError
+from emop3d_np.gradcheck import check
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+from gradient_cases import CASES
+
+pytestmark = pytest.mark.once
+
+
+def case(name):
+    return next(each for each in CASES if each.name == name).make()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_half_precision_with_float32_inside(seed):
+    """Half precision has room for few steps only."""
+    forward, backward, arrays = case("tanh layer: float16, float32 inside")
+
+    def wrong(d, *arrays):
+        dx, dw = backward(d, *arrays)
+        return dx, (1.2 * dw).astype(dw.dtype)
+
+    for each, verdict in ((backward, "right"), (wrong, "WRONG")):
+        report = check(forward, each, arrays, seed=seed)
+        assert report.verdict == verdict, str(report)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gradients_whose_sums_overflow(seed):
+    x = np.array([-9.48e153])
+    for by, verdict in ((2, "right"), (2.02, "WRONG")):
+        report = check(lambda x: x**2, lambda d, x, by=by: (by * x * d,), (x,), complex_step=False, seed=seed)
+        assert report.verdict == verdict, str(report)
+    report = check(lambda x: x**2, lambda d, x: (2 * x * d,), (np.array([-9.48e153, 1e154]),), seed=seed)
+    assert "verdicts hold for sizes" in str(report)
+
+
+def test_a_layer_that_keeps_what_the_complex_step_gave_it():
+    for name, verdict in (("", "right"), (": backward uses them", "WRONG")):
+        report = check(*case(f"batch norm with running means{name}"))
+        assert report.verdict == verdict, str(report)
+
+
+def test_a_complex_gradient_of_a_real_input_is_refused():
+    with pytest.raises(InputError, match="is real: give the real part"):
+        check(lambda x: x * x, lambda d, x: (2 * x * d * (1 + 1e-9j),), (np.ones(3),))
+
+
+@pytest.mark.parametrize("seed", [0, 2, 19])
+def test_a_bracket_that_stands_still_for_short_steps(seed):
+    """cos(x) ticks over by a last place of 1: short steps see the slope of another function."""
+    for x in (np.array([1, -1e-5]), np.array([1, -1e-3]), np.array([1, -1e-3, 0.3])):
+        for by, verdict in ((1, "right"), (1.05, "WRONG")):
+            report = check(
+                lambda x: x * (1 - np.cos(x)),
+                lambda d, x, by=by: (by * d * (1 - np.cos(x) + x * np.sin(x)),),
+                (x,),
+                seed=seed,
+            )
+            assert report.verdict == verdict, str(report)
