@@ -35,12 +35,14 @@ def test_half_precision_with_float32_inside(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_gradients_whose_sums_overflow(seed):
-    x = np.array([-9.48e153])
-    for by, verdict in ((2, "right"), (2.02, "WRONG")):
-        report = check(lambda x: x**2, lambda d, x, by=by: (by * x * d,), (x,), complex_step=False, seed=seed)
-        assert report.verdict == verdict, str(report)
-    report = check(lambda x: x**2, lambda d, x: (2 * x * d,), (np.array([-9.48e153, 1e154]),), seed=seed)
-    assert "verdicts hold for sizes" in str(report)
+    """Beyond the domain no verdict is promised, but no other error either; what is wrong is not right."""
+    for x in (np.array([-9.48e153]), np.array([-9.48e153, 1e154])):
+        right, wrong = (
+            check(lambda x: x**2, lambda d, x, by=by: (by * x * d,), (x,), complex_step=False, seed=seed)
+            for by in (2, 2.02)
+        )
+        assert right or "verdicts hold for sizes" in str(right)
+        assert not wrong
 
 
 def test_a_layer_that_keeps_what_the_complex_step_gave_it():
