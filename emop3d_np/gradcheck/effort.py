@@ -42,6 +42,11 @@ NAMING = 0.1
 
 # --- Numbers of things
 
+MANY_NUMBERS = 5e5
+"""Where inputs and outputs are more numbers than this, memory counts: one incoming gradient, one nudge of the inputs,
+a ladder of few steps along directions, and rounding as one nudge shows it."""
+FEW_STEPS = 4
+"""Steps of such a ladder."""
 SINGLE_OUTPUTS, SINGLE_NUMBERS = 512, 4e6
 """At most so many outputs get an incoming gradient of their own, and their gradients hold at most so many numbers."""
 LISTED = 3e5

@@ -65,6 +65,10 @@ def choose_point(
     """
     sizes = [size_of(a) for a in pair.inputs]
     point = Point(pair, pair.inputs, sizes, at)
+    if point.large:
+        begun = time.perf_counter()
+        point.moved({i: point.base[i] for i in pair.moved}, tol.PLAIN_MOVE)
+        budget.call = max(budget.call, time.perf_counter() - begun)  # much of it is making and comparing arrays
     inputs_eps = _inputs_eps(pair)
     eps = max(inputs_eps, pair.output_eps)
     if not budget.room(3, effort.ROUNDING, "which numbers forward computes in"):
@@ -180,9 +184,10 @@ def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> 
     v = {i: np.where(np.isfinite(each), each, 0) for i, each in v.items()}
     for side in (1, -1):
         shown = np.abs(point.moved(v, side * eps)[0] - point.at)
-        shown = np.fmax(shown, _roughness(point, v, side * step))
-        coarser = _roughness(point, v, side * tol.COARSER_STEPS * step)
-        shown = np.fmax(shown, np.where(coarser <= limit, coarser, 0))
+        if not point.large:
+            shown = np.fmax(shown, _roughness(point, v, side * step))
+            coarser = _roughness(point, v, side * tol.COARSER_STEPS * step)
+            shown = np.fmax(shown, np.where(coarser <= limit, coarser, 0))
         sides.append(shown)
     shown = np.nan_to_num(np.fmin(*sides), nan=0.0, posinf=0.0)
     seen = (shown > 0) & (point.at != 0)

@@ -98,7 +98,13 @@ def ladder(eps: float) -> FloatArray:
 
 
 def slopes(
-    steps: FloatArray, above: FloatArray, below: FloatArray, at: FloatArray, noise: FloatArray, moved: float = 0.0
+    steps: FloatArray,
+    above: FloatArray,
+    below: FloatArray,
+    at: FloatArray,
+    noise: FloatArray,
+    largest: float | None = None,
+    moved: float = 0.0,
 ) -> Slopes:
     """Slopes from the ladder.
 
@@ -107,9 +113,10 @@ def slopes(
         above, below: ``F(x + h v)`` and ``F(x - h v)``, of shape (j, outputs); NaN where F could not be taken.
         at: ``F(x)``, of shape (outputs,).
         noise: rounding of F, of shape (outputs,).
+        largest: the largest output, where ``at`` holds a part of them; default the largest of ``at``.
         moved: the largest number that is moved, if known.
     """
-    top = np.abs(at).max(initial=0)
+    top = float(np.abs(at).max(initial=0)) if largest is None else largest
     floor = tol.STILL_ULPS * tol.DOUBLE * top
     tick = tol.TICK_ULPS * tol.DOUBLE * max(top, moved)
     parts = [slice(start, start + PART) for start in range(0, max(len(at), 1), PART)]
