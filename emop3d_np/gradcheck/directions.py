@@ -86,11 +86,16 @@ def _judge(case: Case, found: Found, way: _Way) -> None:
     noise = tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * case.precision.noise).sum()))
     if _right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise):
         return
-    share = effort.AT_LEAST if case.budget.quick and found.rows[way.i].directions <= 1 else 1.0
-    if case.budget.room(effort.LADDER_CALLS, share, "all steps along directions"):
+    quick = case.budget.quick and not case.point.large
+    share = effort.AT_LEAST if quick and found.rows[way.i].directions <= 1 else 1.0
+    if case.budget.room(_ladder_calls(case), share, "all steps along directions"):
         _judge_by_ladder(case, found, way, noise)
     else:
         found.rows[way.i].directions -= 1
+
+
+def _ladder_calls(case: Case) -> int:
+    return effort.LARGE_LADDER_CALLS if case.point.large else effort.LADDER_CALLS
 
 
 def _right_by_complex_step(case: Case, found: Found, way: _Way) -> bool:
@@ -112,13 +117,15 @@ def _right_by_one_step(case: Case, found: Found, way: _Way, noise: float) -> boo
     off = abs(up - down) / (2 * step)
     bound = tol.DIFFERENCE_NOISE * noise / step + tol.CURVATURE * abs(up + down)
     allowed = _allowed(case, way)
-    exact = bound <= tol.DIRECTION_SHARE * float(np.sqrt(np.square(way.g * way.v).sum()))
+    share = tol.LARGE_SHARE if case.point.large else tol.DIRECTION_SHARE
+    exact = bound <= share * float(np.sqrt(np.square(way.g * way.v).sum()))
     if exact and off <= allowed + bound:
         found.record_direction(way.i, off, allowed + bound)
         return True
     # What bends within the step, as at a kink, is not told from what is wrong without smaller steps.
     bent = tol.CURVATURE * abs(up + down) / step
-    if off > allowed + bound + bent and not (case.budget.quick or case.budget.room(effort.LADDER_CALLS, 1.0)):
+    quick = case.budget.quick and not case.point.large
+    if off > allowed + bound + bent and not (quick or case.budget.room(_ladder_calls(case), 1.0)):
         place = int(np.abs(way.g * way.v).argmax())
         numeric = way.slope + (up - down) / (2 * step)
         _report(found, way, place, (numeric, off, allowed + bound), "by one step alone")

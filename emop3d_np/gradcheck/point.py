@@ -38,7 +38,12 @@ class Point:
     @property
     def large(self) -> bool:
         """Whether its arrays are so large that few of them should be there at a time."""
-        return sum(a.size for a in self.base) + len(self.at) > effort.MANY_NUMBERS
+        return self.numbers > effort.MANY_NUMBERS
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the inputs and outputs are."""
+        return sum(a.size for a in self.base) + len(self.at)
 
     def random_direction(self, i: int, rng: np.random.Generator) -> FloatArray:
         """A direction for input ``i``, of its shape: normal numbers times the values, or the size where they are 0."""

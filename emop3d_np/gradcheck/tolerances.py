@@ -167,8 +167,9 @@ DIVERGING = 1.03, 7.5
 """A slope that grows by such factors from step to step, at the finest ones, is not finite; a jump's grows by 8."""
 UNDECIDED_SHARE, UNDECIDED_NOISE = 0.1, 16
 """A slope is not decided if its error is beyond this share of it, and beyond so many roundings over the step."""
-DIRECTION_SHARE = 1e-7
-"""A single step settles that a direction is right if its error is below this share of the slope."""
+DIRECTION_SHARE, LARGE_SHARE = 1e-7, 1e-4
+"""A single step settles that a direction is right if its error is below this share of the slope, and below the second
+where it is a slope of so many outputs that some always are at a kink.  One missing element of 10^7 is 3e-4."""
 
 # --- The complex step
 
