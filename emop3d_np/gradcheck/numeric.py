@@ -45,10 +45,11 @@ def slopes_by_ladder(point: Point, precision: Precision, elements: Sequence[Elem
         powers = np.log2(size / own) - tol.SMALL_VALUE_POWER
         more = int(np.clip(np.ceil(powers / tol.STEP_POWER), 0, tol.MOST_MORE_STEPS))
     steps = precision.steps[0] / (2.0**tol.STEP_POWER) ** np.arange(-longer, len(precision.steps) + more)
-    top = max([float(np.abs(point.at).max(initial=0)), *(abs(float(point.base[i].flat[flat])) for i, flat, _ in elements)])
+    largest = float(np.abs(point.at).max(initial=0))
+    moved = max(abs(float(point.base[i].flat[flat])) for i, flat, _ in elements)
     outputs, above, below = _moving_ends(point, elements, steps)
     at, noise = point.at[outputs], precision.noise[outputs]
-    slopes = ladders.slopes(steps, above, below, at, noise, float(np.abs(point.at).max(initial=0)), top)
+    slopes = ladders.slopes(steps, above, below, at, noise, largest, moved)
     return replace(slopes.over(size), outputs=outputs[slopes.outputs])
 
 

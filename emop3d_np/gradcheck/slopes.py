@@ -138,6 +138,7 @@ def _slopes(steps, above, below, at, noise, limits, start):
     outputs = np.flatnonzero(active)
     above, below, at, noise = above[:, active], below[:, active], at[active], noise[active]
     h, ratio = steps[:, np.newaxis], steps[0] / steps[1]
+    noise = np.maximum(noise, tol.STILL_ULPS * np.finfo(np.float64).smallest_subnormal)  # outputs such as 1e-315
     with np.errstate(all="ignore"):
         infinite = _diverges(above, at, noise, h) | _diverges(below, at, noise, h)
         # What the finest steps show of rounding; a kink's part shrinks with the step, a jump's is the same at all.

@@ -1,6 +1,7 @@
 """The checker where numbers are coarse, huge, cancelled or many: right pairs are right, their wrong twins are not."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from emop3d_np.errors import InputError
 from emop3d_np.gradcheck import check
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+import false_alarms
 from gradient_cases import CASES
 
 pytestmark = pytest.mark.once
@@ -68,3 +70,25 @@ def test_a_bracket_that_stands_still_for_short_steps(seed):
                 seed=seed,
             )
             assert report.verdict == verdict, str(report)
+
+
+@pytest.mark.parametrize(("name", "scale", "seed"), [("gelu", 30, 11), ("softmax", 1000, 6)])
+def test_float32_outputs_that_hardly_are_numbers(name, scale, seed):
+    report = false_alarms.trial(name, scale, seed, "float32")
+    assert report.verdict == "right", str(report)
+    report = false_alarms.trial(name, scale, seed, "float32", false_alarms.factor)
+    assert report is None or report.verdict == "WRONG"
+
+
+@pytest.mark.parametrize(("by", "verdict"), [(1, "right"), (1.01, "WRONG")])
+@pytest.mark.parametrize("complex_step", [None, False])
+def test_memory_of_a_large_function(by, verdict, complex_step):
+    x = np.random.default_rng(0).standard_normal(300_000)
+    tracemalloc.start()
+    report = check(
+        lambda x: np.maximum(x, 0), lambda d, x: (by * d * (x > 0),), (x,), seconds=2, complex_step=complex_step
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.verdict == verdict, str(report)
+    assert peak < 26 * x.nbytes, f"{peak / x.nbytes:.1f} times the input"
