@@ -190,7 +190,7 @@ def _prepared(
         if wide is not None:
             point, answers = wide
             precision = first_calls.measure_precision(point, eps, unrepeatable, rtol, atol, rng, budget)
-    may_be_complex = may_be_complex and pair.form.may_be_complex and budget.room(6, effort.RULES)
+    may_be_complex = may_be_complex and point.numbers < effort.COMPLEX_NUMBERS and budget.room(6, effort.RULES)
     return Case(
         budget=budget,
         rng=rng,

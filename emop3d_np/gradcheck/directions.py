@@ -15,7 +15,6 @@ from . import effort, elements
 from . import slopes as ladders
 from . import tolerances as tol
 from .finding import Finding, share_of_allowed
-from .point import Point
 from .state import Case, Found, Stop, index_of
 
 
@@ -87,11 +86,16 @@ def _judge(case: Case, found: Found, way: _Way) -> None:
     noise = tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * case.precision.noise).sum()))
     if _right_by_complex_step(case, found, way) or _right_by_one_step(case, found, way, noise):
         return
-    share = effort.AT_LEAST if case.budget.quick and found.rows[way.i].directions <= 1 else 1.0
-    if case.budget.room(effort.LADDER_CALLS, share, "all steps along directions"):
+    quick = case.budget.quick and not case.point.large
+    share = effort.AT_LEAST if quick and found.rows[way.i].directions <= 1 else 1.0
+    if case.budget.room(_ladder_calls(case), share, "all steps along directions"):
         _judge_by_ladder(case, found, way, noise)
     else:
         found.rows[way.i].directions -= 1
+
+
+def _ladder_calls(case: Case) -> int:
+    return effort.LARGE_LADDER_CALLS if case.point.large else effort.LADDER_CALLS
 
 
 def _right_by_complex_step(case: Case, found: Found, way: _Way) -> bool:
@@ -113,13 +117,15 @@ def _right_by_one_step(case: Case, found: Found, way: _Way, noise: float) -> boo
     off = abs(up - down) / (2 * step)
     bound = tol.DIFFERENCE_NOISE * noise / step + tol.CURVATURE * abs(up + down)
     allowed = _allowed(case, way)
-    exact = bound <= tol.DIRECTION_SHARE * float(np.sqrt(np.square(way.g * way.v).sum()))
+    share = tol.LARGE_SHARE if case.point.large else tol.DIRECTION_SHARE
+    exact = bound <= share * float(np.sqrt(np.square(way.g * way.v).sum()))
     if exact and off <= allowed + bound:
         found.record_direction(way.i, off, allowed + bound)
         return True
     # What bends within the step, as at a kink, is not told from what is wrong without smaller steps.
     bent = tol.CURVATURE * abs(up + down) / step
-    if off > allowed + bound + bent and not (case.budget.quick or case.budget.room(effort.LADDER_CALLS, 1.0)):
+    quick = case.budget.quick and not case.point.large
+    if off > allowed + bound + bent and not (quick or case.budget.room(_ladder_calls(case), 1.0)):
         place = int(np.abs(way.g * way.v).argmax())
         numeric = way.slope + (up - down) / (2 * step)
         _report(found, way, place, (numeric, off, allowed + bound), "by one step alone")
@@ -160,20 +166,21 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     """Judge a direction by all steps; ``noise``: rounding of ``d @ F``."""
     point, steps = case.point, case.precision.steps
     if len(steps) * len(point.at) >= effort.LADDER_NUMBERS and len(steps) >= effort.LONG_LADDER:
-        steps = steps[1::2]
-    (above, moves_up), (below, moves_down) = (_ends(point, way, sign * steps) for sign in (1, -1))
+        steps = steps[1::3][: effort.FEW_STEPS] if point.large else steps[1::2]
+    above, below = (np.array([point.moved({way.i: way.v}, t)[0] for t in sign * steps]) for sign in (1, -1))
     values = np.abs(point.base[way.i])
     moved = float(values[np.isfinite(values)].max(initial=0))
-    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise, moved)
+    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise, moved=moved)
     shown = np.array(case.precision.noise)
     shown[slopes.outputs] = slopes.noise
     noise = max(noise, tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * shown).sum())))
     if slopes.kink.any():
         way = _without_kinks(case, found, way, slopes.outputs[slopes.kink])
     up, down = (
-        np.array([[_unforetold(case, way, *end)] for end in zip(values, moves, strict=True)])
-        for values, moves in ((above, moves_up), (below, moves_down))
+        np.array([[_unforetold_at(case, way, values, t)] for values, t in zip(side, sign * steps, strict=True)])
+        for side, sign in ((above, 1), (below, -1))
     )
+    del above, below  # which are large
     residual = ladders.slopes(steps, up, down, np.zeros(1), np.array([noise]))
     allowed, off = _allowed(case, way), 0.0
     if len(residual.outputs):
@@ -181,6 +188,8 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
         allowed += tol.NUMERIC_ERRORS * float(residual.central_error[0])
     if residual.infinite.any() or residual.vague.any() or slopes.infinite.any():
         found.rows[way.i].directions -= 1  # as along a step that leaves tiny values under a root far behind
+    elif not np.isfinite(allowed):
+        found.rows[way.i].directions -= 1  # gradients whose sums overflow
     elif not np.isfinite(off):
         name = found.names[way.i]
         found.note(f"input {name} cannot be moved along {way.words}: forward gives NaN or raises")
@@ -190,11 +199,10 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
         _blame(case, found, way, way.slope + float(residual.central[0]), residual.best_step, off, allowed)
 
 
-def _ends(point: Point, way: _Way, steps: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
-    """``F`` at ``x + h v`` for each of ``steps``, of shape (j, outputs), and the steps of the rounded input."""
-    ends = [point.moved({way.i: way.v}, step) for step in steps]
-    moves = [made[way.i] for _, made in ends]
-    return np.array([values for values, _ in ends]), [np.where(np.isfinite(move), move, 0) for move in moves]
+def _unforetold_at(case: Case, way: _Way, values: FloatArray, t: float) -> float:
+    """:func:`_unforetold` for ``values`` of ``F`` at ``x + t v``."""
+    step = case.point.step(way.i, way.v, t)
+    return _unforetold(case, way, values, np.where(np.isfinite(step), step, 0))
 
 
 def _blame(case: Case, found: Found, way: _Way, numeric: float, step: float, off: float, allowed: float) -> None:

@@ -32,8 +32,8 @@ FIRST_CALLS, ROUNDING, RULES = 0.1, 0.2, 0.4
 before this share: a forward pass of seconds is put to the first directions instead."""
 AT_LEAST, QUICK = 4.0, 0.02
 """One direction of each input is judged up to so many budgets, if one call of forward takes less than this share."""
-LADDER_CALLS = 30
-"""Calls of forward for one look by all steps."""
+LADDER_CALLS, LARGE_LADDER_CALLS = 30, 90
+"""Calls of forward that one look by all steps takes as long as; along a direction with large outputs."""
 TIES, TIE_GRADIENTS = 1.0, 1.0
 """Pairs at a kink are moved until the first share is spent, the ties found are judged until the second is."""
 
@@ -42,6 +42,13 @@ NAMING = 0.1
 
 # --- Numbers of things
 
+MANY_NUMBERS = 5e5
+"""Where inputs and outputs are more numbers than this, memory counts: one incoming gradient, one nudge of the inputs,
+a ladder of few steps along directions, and rounding as one nudge shows it."""
+COMPLEX_NUMBERS = 5e6
+"""Where they are more than this, there is no complex step, which doubles every array."""
+FEW_STEPS = 4
+"""Steps of such a ladder."""
 SINGLE_OUTPUTS, SINGLE_NUMBERS = 512, 4e6
 """At most so many outputs get an incoming gradient of their own, and their gradients hold at most so many numbers."""
 LISTED = 3e5

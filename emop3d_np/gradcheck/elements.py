@@ -6,7 +6,7 @@ among them.  A first look takes one step; what that does not settle is looked at
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from . import effort, numeric
 from . import tolerances as tol
 from .finding import Finding, share_of_allowed
 from .functions import Gradients
+from .point import Element
 from .rules import judged_inputs
 from .slopes import Slopes
 from .state import Case, Found, index_of
@@ -94,7 +95,22 @@ def _by_all_steps(case: Case, i: int, flat: int) -> tuple[Slopes, "_Compared"]:
         if len(slopes.outputs) and not beside.error.sum() < compared.error.sum():
             break
         slopes, compared = more, beside
+    if case.complex_works and compared.possible and slopes.vague.any() and not slopes.kink.any():
+        slopes = _confirmed_by_complex_step(case, element, slopes)
+        compared = _compare(case, i, flat, slopes, tol.NUMERIC_ERRORS)
     return slopes, compared
+
+
+def _confirmed_by_complex_step(case: Case, element: Element, slopes: Slopes) -> Slopes:
+    """The complex step's slopes, where the vague ones of differences do not speak against them; else these."""
+    imaginary = case.point.complex_slope_of_element(element)
+    if imaginary is None:
+        return slopes
+    exact = imaginary[slopes.outputs] / element[2]
+    if not (np.abs(exact - slopes.central) <= slopes.central_error).all():
+        return slopes
+    error = tol.COMPLEX_ERROR * np.abs(exact)
+    return replace(slopes, central=exact, central_error=error, vague=np.zeros_like(slopes.vague))
 
 
 def judge_nearest(case: Case, found: Found) -> None:

@@ -65,6 +65,10 @@ def choose_point(
     """
     sizes = [size_of(a) for a in pair.inputs]
     point = Point(pair, pair.inputs, sizes, at)
+    if point.large:
+        begun = time.perf_counter()
+        point.moved({i: point.base[i] for i in pair.moved}, tol.PLAIN_MOVE)
+        budget.call = max(budget.call, time.perf_counter() - begun)  # much of it is making and comparing arrays
     inputs_eps = _inputs_eps(pair)
     eps = max(inputs_eps, pair.output_eps)
     if not budget.room(3, effort.ROUNDING, "which numbers forward computes in"):
@@ -74,9 +78,12 @@ def choose_point(
         values, wide_eps = pair.forward_with_eps(base)
         wide = Point(pair, base, sizes, values)
         off, size = np.abs(values - at).max(initial=0), np.abs(at).max(initial=tol.LEAST_OUTPUT)
-        if wide_eps <= tol.DOUBLE and off <= tol.SAME_FUNCTION * size and _last_place(wide, rng) <= tol.DOUBLE:
-            found.note("forward also computes in float64, so the slopes of coarser inputs are taken there")
-            return wide, tol.DOUBLE
+        if wide_eps <= tol.DOUBLE and off <= tol.SAME_FUNCTION * size:
+            wide_eps = _last_place(wide, rng)
+            if wide_eps < eps:
+                numbers = "float64" if wide_eps <= tol.DOUBLE else "float32"
+                found.note(f"forward also computes in {numbers}, so the slopes of coarser inputs are taken there")
+                return wide, wide_eps
     elif eps <= tol.DOUBLE:
         eps = _last_place(point, rng)
         if eps > tol.DOUBLE:
@@ -172,12 +179,15 @@ def _rounding_of_outputs(point: Point, eps: float, rng: np.random.Generator) -> 
     # Larger ones are not rounding but what happens between two values, as in sin(x) for large x.
     top = max(np.abs(a[np.isfinite(a)]).max(initial=0) for a in (point.at, *(point.base[i] for i in point.pair.moved)))
     limit = tol.TICK_ULPS * eps * float(top)
-    v = {i: np.abs(point.random_direction(i, rng)) for i in point.pair.moved}
+    # None moves by so little that a factor such as 1 - cos(x) stands still.
+    v = {i: np.maximum(np.abs(point.random_direction(i, rng)), np.abs(point.base[i])) for i in point.pair.moved}
+    v = {i: np.where(np.isfinite(each), each, 0) for i, each in v.items()}
     for side in (1, -1):
         shown = np.abs(point.moved(v, side * eps)[0] - point.at)
-        shown = np.fmax(shown, _roughness(point, v, side * step))
-        coarser = _roughness(point, v, side * tol.COARSER_STEPS * step)
-        shown = np.fmax(shown, np.where(coarser <= limit, coarser, 0))
+        if not point.large:
+            shown = np.fmax(shown, _roughness(point, v, side * step))
+            coarser = _roughness(point, v, side * tol.COARSER_STEPS * step)
+            shown = np.fmax(shown, np.where(coarser <= limit, coarser, 0))
         sides.append(shown)
     shown = np.nan_to_num(np.fmin(*sides), nan=0.0, posinf=0.0)
     seen = (shown > 0) & (point.at != 0)

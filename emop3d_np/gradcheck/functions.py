@@ -215,6 +215,9 @@ def same_bits(one: AnyArray, other: AnyArray) -> bool:
         return False
     if one.dtype.char in "gG":  # a longdouble has bytes that are no part of it
         return bool(np.array_equal(one, other, equal_nan=True) and np.array_equal(np.signbit(one), np.signbit(other)))
+    if one.dtype.kind == "f" and one.ndim:  # without copies of large arrays
+        bits = f"u{one.dtype.itemsize}"
+        return bool(np.array_equal(np.ascontiguousarray(one).view(bits), np.ascontiguousarray(other).view(bits)))
     return one.tobytes() == other.tobytes()
 
 

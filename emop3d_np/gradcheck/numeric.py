@@ -1,10 +1,11 @@
 """The numeric side: slopes of all outputs, by the complex step where it works, by two steps or by the whole ladder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from kernels.arrays import FloatArray
+from kernels.arrays import FloatArray, IntArray
 
 from . import slopes as ladders
 from . import tolerances as tol
@@ -44,10 +45,28 @@ def slopes_by_ladder(point: Point, precision: Precision, elements: Sequence[Elem
         powers = np.log2(size / own) - tol.SMALL_VALUE_POWER
         more = int(np.clip(np.ceil(powers / tol.STEP_POWER), 0, tol.MOST_MORE_STEPS))
     steps = precision.steps[0] / (2.0**tol.STEP_POWER) ** np.arange(-longer, len(precision.steps) + more)
-    ends = [point.element_ends(elements, step) for step in steps]
-    above, below = (np.array(side) for side in zip(*ends, strict=True))
+    largest = float(np.abs(point.at).max(initial=0))
     moved = max(abs(float(point.base[i].flat[flat])) for i, flat, _ in elements)
-    return ladders.slopes(steps, above, below, point.at, precision.noise, moved).over(size)
+    outputs, above, below = _moving_ends(point, elements, steps)
+    at, noise = point.at[outputs], precision.noise[outputs]
+    slopes = ladders.slopes(steps, above, below, at, noise, largest, moved)
+    return replace(slopes.over(size), outputs=outputs[slopes.outputs])
+
+
+def _moving_ends(
+    point: Point, elements: Sequence[Element], steps: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Which outputs move at any of ``steps``, of many that do not; and these above and below, of shape (j, such)."""
+    ends = []
+    for step in steps:
+        above, below = point.element_ends(elements, step)
+        moves = np.flatnonzero((above != point.at) | (below != point.at))
+        ends.append((moves, above[moves], below[moves]))
+    outputs = np.unique(np.concatenate([moves for moves, *_ in ends]))
+    sides = np.repeat(point.at[outputs][np.newaxis, np.newaxis], len(steps), axis=1).repeat(2, axis=0)
+    for j, (moves, *values) in enumerate(ends):
+        sides[:, j, np.searchsorted(outputs, moves)] = values
+    return outputs, sides[0], sides[1]
 
 
 def slopes_by_one_step(

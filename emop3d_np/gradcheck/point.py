@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels.arrays import AnyArray, FloatArray
 
+from . import effort
 from . import tolerances as tol
 from .functions import Pair
 
@@ -34,6 +35,16 @@ class Point:
     sizes: list[float]
     at: FloatArray
 
+    @property
+    def large(self) -> bool:
+        """Whether its arrays are so large that few of them should be there at a time."""
+        return self.numbers > effort.MANY_NUMBERS
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the inputs and outputs are."""
+        return sum(a.size for a in self.base) + len(self.at)
+
     def random_direction(self, i: int, rng: np.random.Generator) -> FloatArray:
         """A direction for input ``i``, of its shape: normal numbers times the values, or the size where they are 0."""
         array = self.base[i]
@@ -45,9 +56,19 @@ class Point:
         arrays, steps = list(self.base), {}
         with np.errstate(all="ignore"):
             for i, along in v.items():
-                arrays[i] = (self.base[i] + t * along).astype(self.base[i].dtype)
-                steps[i] = np.where(np.isfinite(self.base[i]), arrays[i].astype(np.float64) - self.base[i], 0)
+                arrays[i] = (self.base[i] + t * along).astype(self.base[i].dtype, copy=False)
+                steps[i] = self._step(i, arrays[i])
         return self.pair.forward(arrays), steps
+
+    def step(self, i: int, along: FloatArray, t: float) -> FloatArray:
+        """The step of input ``i`` that :meth:`moved` gives for it."""
+        with np.errstate(all="ignore"):
+            return self._step(i, (self.base[i] + t * along).astype(self.base[i].dtype, copy=False))
+
+    def _step(self, i: int, moved: AnyArray) -> FloatArray:
+        step = np.asarray(moved.astype(np.float64, copy=False) - self.base[i])
+        step[~np.isfinite(self.base[i])] = 0
+        return step
 
     def element(self, i: int, flat: int) -> Element:
         """An element with its size: that of its input, or its own where that is larger."""

@@ -27,7 +27,7 @@ def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, f
         InputError: there is no gradient at all.
     """
     pair = point.pair
-    incoming = _incoming(pair, rng)
+    incoming = _incoming(pair, rng, 1 if point.large else 3)
     begun = budget.spent
     first = pair.backward(incoming[0])
     # So many calls of forward take as long as one question to backward, which calls forward before.
@@ -51,9 +51,10 @@ def ask_and_test(point: Point, precision: Precision, rng: np.random.Generator, f
         _test_independence(pair, incoming[0], first, judged, found)
     spread = {i: np.broadcast_to(0.0, first[i].shape) for i in judged}
     if room(tol.INPUT_NUDGES, "what rounding of the inputs changes"):
-        spread = input_rounding(pair, precision.grade, incoming[0], first, judged, precision.floor)
+        nudges = 1 if point.large else tol.INPUT_NUDGES
+        spread = input_rounding(pair, precision.grade, incoming[0], first, judged, precision.floor, nudges)
     answers = Answers(incoming=incoming, gradients=gradients, judged=judged, spread=spread)
-    if len(gradients) > 1 and room(4, "whether backward is linear"):
+    if room(4, "whether backward is linear"):
         _test_linearity(pair, answers, precision, found)
     if room(5, "incoming gradients that lie otherwise in memory"):
         _test_layouts(pair, answers, precision, found)
@@ -77,13 +78,19 @@ def judged_inputs(pair: Pair, gradients: Gradients, found: Found) -> list[int]:
     return judged
 
 
-def _incoming(pair: Pair, rng: np.random.Generator) -> FloatArray:
-    """Three random incoming gradients, of shape (3, outputs), in numbers that the outputs' dtypes hold."""
-    owner = np.concatenate([np.full(size, j) for j, size in zip(pair.real, pair.sizes, strict=True)]).astype(int)
-    count = len(owner)
-    incoming = np.array([rng.standard_normal(count), rng.standard_normal(count), rng.uniform(-2, 2, count)])
-    for j in pair.real:
-        incoming[:, owner == j] = incoming[:, owner == j].astype(pair.dtypes[j])
+def _incoming(pair: Pair, rng: np.random.Generator, number: int) -> FloatArray:
+    """One or three random incoming gradients, of shape (number, outputs), in numbers that the outputs' dtypes hold."""
+    count = sum(pair.sizes)
+    if number == 1:
+        incoming = rng.standard_normal((1, count))
+    else:
+        incoming = np.array([rng.standard_normal(count), rng.standard_normal(count), rng.uniform(-2, 2, count)])
+    begin = 0
+    for j, size in zip(pair.real, pair.sizes, strict=True):
+        part = slice(begin, begin + size)
+        if pair.dtypes[j] != np.float64:
+            incoming[:, part] = incoming[:, part].astype(pair.dtypes[j])
+        begin += size
     incoming[:, pair.left_out] = 0
     return incoming
 
@@ -150,14 +157,20 @@ def _test_independence(pair: Pair, d: FloatArray, first: Gradients, judged: list
 
 
 def input_rounding(
-    pair: Pair, grade: float, d: FloatArray, first: Gradients, judged: list[int], floor: float = 0.0
+    pair: Pair,
+    grade: float,
+    d: FloatArray,
+    first: Gradients,
+    judged: list[int],
+    floor: float = 0.0,
+    nudges: int = tol.INPUT_NUDGES,
 ) -> dict[int, FloatArray]:
     """What one last place of the inputs changes in the gradient, for each input; values that tie are moved alike.
 
     A gradient may be rounding alone, as that of a bias before a normalisation is; ``floor`` is the size of its terms.
     """
     changes = []
-    for salt in range(tol.INPUT_NUDGES):
+    for salt in range(nudges):
         try:
             changes.append(pair.backward(d, nudged(pair.inputs, grade, salt + 20)))
         except InputError:
@@ -166,15 +179,16 @@ def input_rounding(
     for i in judged:
         moved = np.array([np.abs(c[i].astype(np.float64) - first[i]) for c in changes])
         limit = tol.SPREAD_LIMIT * grade**0.5 * max(float(np.abs(first[i]).max()), floor)
-        usual = np.nan_to_num(np.median(moved, axis=0), nan=0.0)
+        usual = np.nan_to_num(np.median(moved, axis=0) if len(moved) > 1 else moved[0], nan=0.0)
         spread[i] = np.minimum(np.maximum(usual, usual.mean()), limit)
     return spread
 
 
 def _test_linearity(pair: Pair, answers: Answers, precision: Precision, found: Found) -> None:
     """backward(a d + b e) = a backward(d) + b backward(e)."""
-    d, e = answers.incoming[:2]
-    g, f = answers.gradients[:2]
+    # Where there is one alone, it is added to itself.
+    d, e = answers.incoming[0], answers.incoming[-1]
+    g, f = answers.gradients[0], answers.gradients[-1]
     large = _factor(pair, answers)
     questions = [("the sum of two incoming gradients", d + e, 1.0, 1.0, 1.0)]
     if large > 1:

@@ -93,11 +93,18 @@ class Slopes:
 def ladder(eps: float) -> FloatArray:
     """Steps, largest first, for values whose last place is ``eps``; relative to the size of what is moved."""
     last = int(-np.log2(eps)) - tol.LAST_POWER
+    last = max(last, tol.FIRST_POWER + (tol.FEWEST_STEPS - 1) * tol.STEP_POWER + 1)
     return 2.0 ** -np.arange(tol.FIRST_POWER, last, tol.STEP_POWER)
 
 
 def slopes(
-    steps: FloatArray, above: FloatArray, below: FloatArray, at: FloatArray, noise: FloatArray, moved: float = 0.0
+    steps: FloatArray,
+    above: FloatArray,
+    below: FloatArray,
+    at: FloatArray,
+    noise: FloatArray,
+    largest: float | None = None,
+    moved: float = 0.0,
 ) -> Slopes:
     """Slopes from the ladder.
 
@@ -106,9 +113,10 @@ def slopes(
         above, below: ``F(x + h v)`` and ``F(x - h v)``, of shape (j, outputs); NaN where F could not be taken.
         at: ``F(x)``, of shape (outputs,).
         noise: rounding of F, of shape (outputs,).
+        largest: the largest output, where ``at`` holds a part of them; default the largest of ``at``.
         moved: the largest number that is moved, if known.
     """
-    top = np.abs(at).max(initial=0)
+    top = float(np.abs(at).max(initial=0)) if largest is None else largest
     floor = tol.STILL_ULPS * tol.DOUBLE * top
     tick = tol.TICK_ULPS * tol.DOUBLE * max(top, moved)
     parts = [slice(start, start + PART) for start in range(0, max(len(at), 1), PART)]
@@ -130,6 +138,7 @@ def _slopes(steps, above, below, at, noise, limits, start):
     outputs = np.flatnonzero(active)
     above, below, at, noise = above[:, active], below[:, active], at[active], noise[active]
     h, ratio = steps[:, np.newaxis], steps[0] / steps[1]
+    noise = np.maximum(noise, tol.STILL_ULPS * np.finfo(np.float64).smallest_subnormal)  # outputs such as 1e-315
     with np.errstate(all="ignore"):
         infinite = _diverges(above, at, noise, h) | _diverges(below, at, noise, h)
         # What the finest steps show of rounding; a kink's part shrinks with the step, a jump's is the same at all.
@@ -190,8 +199,14 @@ def _tick(above, below, at, noise, limit, ratio):
     Of ``x (1 + erf(x))`` at -6 the bracket is 0 but for one or two last places of 1, and stands still for short steps.
     """
     bends = np.abs(above + below - 2 * at)
-    sudden = bends[:-1] > ratio**tol.TICK_ORDER * np.maximum(bends[1:], noise)
-    return np.where(sudden & (bends[:-1] <= limit), bends[:-1], 0).max(axis=0, initial=0)
+    # Ticks to both sides cancel in these; then the width is not that of the step before, shrunk.
+    widths = above - below
+    odd = np.abs(widths[:-1] - ratio * widths[1:])
+    ticks = np.zeros_like(at)
+    for each, order in ((bends, tol.TICK_ORDER), (odd, tol.TICK_ORDER + 1)):
+        sudden = each[:-1] > ratio**order * np.maximum(each[1:], noise)
+        ticks = np.maximum(ticks, np.where(sudden & (each[:-1] <= limit), each[:-1], 0).max(axis=0, initial=0))
+    return ticks
 
 
 def _diverges(values, at, noise, h):

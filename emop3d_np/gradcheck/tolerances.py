@@ -106,6 +106,8 @@ LARGEST_NOISE = 1e-3
 
 FIRST_POWER, STEP_POWER, LAST_POWER = 2, 3, 6
 """Powers of two: steps begin at 2^-2, shrink by a factor of 2^3, and end where 2^6 last places are reached."""
+FEWEST_STEPS = 3
+"""So many steps are taken even where half precision has not the places for them: one alone tells no slope's error."""
 TIE_POWER = 1.5
 """Values that tie when rounded to float32 lie up to a rounding apart; steps in float64 stay above the last place of the
 coarser numbers to this power, so as not to look between them."""
@@ -165,13 +167,16 @@ DIVERGING = 1.03, 7.5
 """A slope that grows by such factors from step to step, at the finest ones, is not finite; a jump's grows by 8."""
 UNDECIDED_SHARE, UNDECIDED_NOISE = 0.1, 16
 """A slope is not decided if its error is beyond this share of it, and beyond so many roundings over the step."""
-DIRECTION_SHARE = 1e-7
-"""A single step settles that a direction is right if its error is below this share of the slope."""
+DIRECTION_SHARE, LARGE_SHARE = 1e-7, 1e-4
+"""A single step settles that a direction is right if its error is below this share of the slope, and below the second
+where it is a slope of so many outputs that some always are at a kink.  One missing element of 10^7 is 3e-4."""
 
 # --- The complex step
 
 COMPLEX_STEP = 1e-30
 """So small that its square vanishes beside any number."""
+COMPLEX_LEFT = 1e-20
+"""Share of the largest gradient: an imaginary part of no more is what a complex step left behind in a layer."""
 COMPLEX_REAL = 1e-9
 """The real parts of the outputs must be what they are without it, within this part of the largest."""
 COMPLEX_MEDIAN = 1e-7
