@@ -24,7 +24,7 @@ def draw_faces_sheet(picture: str | Path) -> None:
     clips = faces.draw_faces(labels, identities=[row // 2 for row in range(len(rows))])[..., 0]
     figure, axes = plt.subplots(len(rows), len(FRAMES), figsize=(11, 7), layout="constrained")
     for panels, clip, (before, emotion) in zip(axes, clips, rows, strict=True):
-        panels[0].set_ylabel(f"{before} to\n$\\bf{{{emotion}}}$")
+        panels[0].set_ylabel(f"{before} to\n{emotion}")
         for panel, frame in zip(panels, FRAMES, strict=True):
             panel.imshow(clip[frame], cmap="gray", vmin=0, vmax=255)
             panel.set(xticks=[], yticks=[])

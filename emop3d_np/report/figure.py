@@ -19,7 +19,6 @@ def pyplot() -> Any:
     except ImportError:
         raise InputError("pictures need matplotlib: pip install 'emop3d-np[plots]'") from None
     matplotlib.use("Agg")
-    matplotlib.rcParams["text.parse_math"] = False  # a dollar sign in a name is one
     from matplotlib import pyplot
 
     return pyplot
@@ -33,6 +32,8 @@ def save(figure: Any, picture: str | Path) -> None:
     """
     ending = Path(picture).suffix.removeprefix(".").lower() or None
     drawn = io.BytesIO()
+    for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
+        text.set_parse_math(False)  # a dollar sign in a name is one
     try:
         figure.savefig(drawn, format=ending, dpi=110)
     except ValueError as error:

@@ -279,13 +279,13 @@ def test_a_line_whose_step_is_no_number_is_dropped(tmp_path):
 
 
 def test_a_dollar_sign_is_one(tmp_path):
-    """To matplotlib, what stands between two is a formula, and may be none."""
+    """To matplotlib, what stands between two is a formula, and may be none; what others draw keeps its formulas."""
     pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
     run = targets.a_run(tmp_path / "run")
     (run / "history.jsonl").write_text(targets.as_lines(targets.HISTORY))
     (run / "tests.jsonl").write_text(targets.as_lines([targets.TEST | {"class_names": ["$5 to $10", r"$\x$"]}]))
     report_runs.draw_run(run, tmp_path / "x.svg")
-    assert figure.pyplot().rcParams["text.parse_math"] is False
+    assert figure.pyplot().rcParams["text.parse_math"] is True
 
 
 def test_many_classes_are_drawn_without_numbers():
