@@ -170,12 +170,10 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     above, below = (np.array([point.moved({way.i: way.v}, t)[0] for t in sign * steps]) for sign in (1, -1))
     values = np.abs(point.base[way.i])
     moved = float(values[np.isfinite(values)].max(initial=0))
-    slopes = ladders.slopes(steps, above, below, point.at, case.precision.noise, moved=moved)
-    shown = np.array(case.precision.noise)
-    shown[slopes.outputs] = slopes.noise
+    shown, kinked, infinite = _seen_of_outputs(case, steps, above, below, moved)
     noise = max(noise, tol.DIRECTION_NOISE * float(np.sqrt(np.square(way.d * shown).sum())))
-    if slopes.kink.any():
-        way = _without_kinks(case, found, way, slopes.outputs[slopes.kink])
+    if len(kinked):
+        way = _without_kinks(case, found, way, kinked)
     up, down = (
         np.array([[_unforetold_at(case, way, values, t)] for values, t in zip(side, sign * steps, strict=True)])
         for side, sign in ((above, 1), (below, -1))
@@ -186,7 +184,7 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
     if len(residual.outputs):
         off = abs(float(residual.central[0]))
         allowed += tol.NUMERIC_ERRORS * float(residual.central_error[0])
-    if residual.infinite.any() or residual.vague.any() or slopes.infinite.any():
+    if residual.infinite.any() or residual.vague.any() or infinite:
         found.rows[way.i].directions -= 1  # as along a step that leaves tiny values under a root far behind
     elif not np.isfinite(allowed):
         found.rows[way.i].directions -= 1  # gradients whose sums overflow
@@ -197,6 +195,25 @@ def _judge_by_ladder(case: Case, found: Found, way: _Way, noise: float) -> None:
         found.record_direction(way.i, off, allowed)
     else:
         _blame(case, found, way, way.slope + float(residual.central[0]), residual.best_step, off, allowed)
+
+
+def _seen_of_outputs(
+    case: Case, steps: FloatArray, above: FloatArray, below: FloatArray, moved: float
+) -> tuple[FloatArray, IntArray, bool]:
+    """What a ladder shows: rounding of all outputs, which have a kink, and whether a slope is infinite.
+
+    Part by part: all slopes at a time would be many arrays.
+    """
+    at, noise = case.point.at, case.precision.noise
+    shown, kinked, infinite = np.array(noise), [np.empty(0, int)], False
+    largest = float(np.abs(at).max(initial=0))
+    for start in range(0, len(at), ladders.PART):
+        part = slice(start, start + ladders.PART)
+        slopes = ladders.slopes(steps, above[:, part], below[:, part], at[part], noise[part], largest, moved)
+        shown[start + slopes.outputs] = slopes.noise
+        kinked.append(start + slopes.outputs[slopes.kink])
+        infinite = infinite or bool(slopes.infinite.any())
+    return shown, np.concatenate(kinked), infinite
 
 
 def _unforetold_at(case: Case, way: _Way, values: FloatArray, t: float) -> float:
