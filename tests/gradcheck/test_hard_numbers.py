@@ -80,12 +80,13 @@ def test_float32_outputs_that_hardly_are_numbers(name, scale, seed):
     assert report is None or report.verdict == "WRONG"
 
 
-@pytest.mark.parametrize(("by", "verdict"), [(1, "right"), (1.01, "WRONG")])
-def test_memory_of_a_large_function(by, verdict):
+@pytest.mark.parametrize(("by", "verdict", "most"), [(1, "right", 26), (1.01, "WRONG", 56)])
+def test_memory_of_a_large_function(by, verdict, most):
+    """A wrong one is looked at more closely, which takes more."""
     x = np.random.default_rng(0).standard_normal(300_000)
     tracemalloc.start()
     report = check(lambda x: np.maximum(x, 0), lambda d, x: (by * d * (x > 0),), (x,), seconds=2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert report.verdict == verdict, str(report)
-    assert peak < 26 * x.nbytes, f"{peak / x.nbytes:.1f} times the input"
+    assert peak < most * x.nbytes, f"{peak / x.nbytes:.1f} times the input"
