@@ -16,7 +16,16 @@ from .errors import InputError
 
 READ_IN_FOLDERS = (
     *("Training.npy", "labels.npy", "classes.txt", "index.csv", "record.json"),
-    *("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "data.json", "folds.json", "sweep.json"),
+    *(
+        "settings.json",
+        "history.jsonl",
+        "tests.jsonl",
+        "answers.csv",
+        "answers.sha256",
+        "data.json",
+        "folds.json",
+        "sweep.json",
+    ),
 )
 """Names of the files that commands read in the folder of a run, of folds, of a sweep, or of prepared clips."""
 

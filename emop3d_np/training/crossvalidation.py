@@ -7,6 +7,7 @@ that folds of different data are not mixed.
 """
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -35,6 +36,8 @@ MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_check
 """Settings that need not be the same in all folds: they do not change the result."""
 
 DATA = "data.json"
+DIGEST = "answers.sha256"
+"""The SHA-256 of a fold's ``answers.csv``, as ``sha256sum`` writes it; of an older version there is none."""
 """What the clips are that all folds are of, as of :func:`emop3d_np.datasets.describe`, in the folder of the folds."""
 
 VIDEO_FIGURES = ("accuracy", "uar", "f1")
@@ -131,7 +134,7 @@ class CrossValidation:
             code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
             if not code:
                 tested = np.flatnonzero(self.fold_of == fold - 1)
-                files.write_text(path / "answers.csv", _answer(saved, self.clips, tested))
+                write_answers(path, _answer(saved, self.clips, tested))
         return code
 
     def compile_kernels(self) -> None:
@@ -245,6 +248,25 @@ def _cross_validate(train: Train, folds: CrossValidation) -> int:
     return 0
 
 
+def write_answers(path: Path, text: str) -> None:
+    """Write ``answers.csv`` of the fold in the folder ``path``, which finishes it, after its digest.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    files.write_text(path / DIGEST, f"{digest}  answers.csv\n")
+    files.write_text(path / "answers.csv", text)
+
+
+def _require_as_written(path: Path) -> None:
+    """Raises InputError if ``answers.csv`` of a fold is not what its digest was taken of."""
+    if (path / DIGEST).exists():
+        content = reading.read_bytes(path / "answers.csv", most=reading.MOST_TABLE)
+        if reading.read_text(path / DIGEST).split()[:1] != [hashlib.sha256(content).hexdigest()]:
+            raise InputError(f"{path / 'answers.csv'} is not as it was written: {DIGEST} beside it differs")
+
+
 def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) -> FloatArray:
     """Read the answers of all folds.
 
@@ -263,6 +285,7 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
     for fold, path in enumerate(paths):
         where = f"{path / 'answers.csv'}"
         try:
+            _require_as_written(path)
             with reading.reading(where, damaged=f"{where} cannot be read"):
                 _, rows = reading.read_table(path / "answers.csv")
                 tested = np.array([int(row["clip"]) for row in rows])

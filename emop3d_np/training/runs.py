@@ -14,7 +14,15 @@ from ..errors import InputError
 from . import checkpoint
 from .flags import Settings, defaults, validated
 
-OWN_FILES = ("settings.json", "history.jsonl", "tests.jsonl", "answers.csv", "output.txt", record.FILE)
+OWN_FILES = (
+    "settings.json",
+    "history.jsonl",
+    "tests.jsonl",
+    "answers.csv",
+    "answers.sha256",
+    "output.txt",
+    record.FILE,
+)
 """Names in a run's folder that no checkpoint may have."""
 
 

@@ -551,10 +551,8 @@ def data_json(folder):
 
 @target("answers.csv")
 def answers_csv(folder):
-    rows = "".join(
-        f"{clip},a,{name},{name},{p},{q}\n"
-        for clip, name, (p, q) in zip((0, 1), ("no", "yes"), SHARES[:2], strict=True)
-    )
+    named = zip((0, 1), ("no", "yes"), SHARES[:2], strict=True)
+    rows = "".join(f"{clip},a,{name},{name},{p},{q}\n" for clip, name, (p, q) in named)
     for fold, text in enumerate((rows, rows.replace("0,a", "2,b").replace("1,a", "3,b"))):
         (folder / f"fold-{fold}").mkdir()
         (folder / f"fold-{fold}" / "answers.csv").write_text(f"clip,subject,label,answer,p_no,p_yes\n{text}")
@@ -569,6 +567,13 @@ def answers_csv(folder):
         return crossvalidation.gather(paths, a_clip_set(), FOLD_OF)
 
     return Target(folder / "fold-0" / "answers.csv", damage.of_table, read, check)
+
+
+@target("answers.sha256")
+def answers_digest(folder):
+    answers = answers_csv(folder)
+    crossvalidation.write_answers(answers.path.parent, answers.path.read_text())
+    return Target(answers.path.parent / crossvalidation.DIGEST, damage.of_lines, answers.read, answers.check)
 
 
 @target("weights of MTCNN")

@@ -20,7 +20,7 @@ from emop3d_np.network import EmoP3D
 from emop3d_np.optimizers import Momentum
 from emop3d_np.report import checks, figure
 from emop3d_np.report import runs as report_runs
-from emop3d_np.training import checkpoint, runs
+from emop3d_np.training import checkpoint, crossvalidation, runs
 from emop3d_np.video import layouts, prepare, weights
 
 pytestmark = pytest.mark.once
@@ -273,6 +273,22 @@ def test_a_line_whose_step_is_no_number_is_dropped(tmp_path):
     ]
     target.path.write_text("\n".join(lines))
     assert target.read() == ['{"step": 1}', ""]
+
+
+def test_a_digit_of_the_answers_that_changed_is_found(tmp_path):
+    """It would be another probability, and still one; of an older version there is no digest to tell."""
+    target = targets.TARGETS["answers.csv"](tmp_path)
+    text = target.path.read_text()
+    changed = text.replace(text.rstrip()[-1], "1" if text.rstrip()[-1] != "1" else "2")
+    crossvalidation.write_answers(target.path.parent, text)
+    target.check(target.read())
+    target.path.write_text(changed)
+    with pytest.raises(InputError, match=r"answers.csv is not as it was written.*delete it to test again"):
+        target.read()
+    target.path.write_text(text)
+    (target.path.parent / crossvalidation.DIGEST).write_text("")
+    with pytest.raises(InputError, match="is not as it was written"):
+        target.read()
 
 
 # --- What is drawn.
