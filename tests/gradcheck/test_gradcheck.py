@@ -22,10 +22,8 @@ pytestmark = pytest.mark.once
 LARGE = ("0,000", "10,100")
 OPEN = {
     "a cache by value: by shape alone",
-    "x (1 - cos x) near 0",
-    "solve",
     "square root with a 0 among others",
-    "tanh layer: float16, float32 inside",
+    "tanh layer: float16, float32 inside: 5 % off",
 }
 """Known to be judged wrongly, or not at all; docs/planted_gradients.md lists them too."""
 JUDGED = [case for case in CASES if case.name not in BEYOND | OPEN and not any(words in case.name for words in LARGE)]
