@@ -102,7 +102,7 @@ DEGREES = Kind(_checked(float, lambda value: 0 <= value <= 180), "degrees from 0
 AXES = Kind(_optional(_checked(str, lambda letters: letters and set(letters) <= set("dhw"))), "letters of dhw, or None")
 OPTIONAL_SHARE = Kind(_optional(_checked(float, lambda value: 0 < value < 1)), "a number between 0 and 1, or None")
 SHARE = Kind(_checked(float, lambda value: 0 <= value < 1), "a number from 0 to below 1")
-RUN_FILES = (".json", ".jsonl", ".csv", ".txt")
+RUN_FILES = (".json", ".jsonl", ".csv", ".sha256", ".txt")
 """How the names of a run's own files end."""
 
 FILE_NAME = Kind(
