@@ -416,7 +416,7 @@ def failing(capsys, words, *more):
         (["--folds", "2", "--patience", "3"], "--patience 3 cannot be used with --folds"),
         (["--checkpoint_name", "a/b"], "--checkpoint_name is 'a/b'; it must be a file name, no folders"),
         (["--checkpoint_name", "settings.json"], "--checkpoint_name is 'settings.json'; it must be a file name, no"),
-        (["--checkpoint_name", "History.JSONL"], "that does not end in .json, .jsonl, .csv, .txt"),
+        (["--checkpoint_name", "History.JSONL"], "that does not end in .json, .jsonl, .csv, .sha256, .txt"),
         (["--checkpoint_name", "tests.jsonl"], "--checkpoint_name is 'tests.jsonl'"),
         (["--checkpoint_name", "output.txt"], "--checkpoint_name is 'output.txt'"),
         (["--checkpoint_name", "a\x1b[2J"], "--checkpoint_name is 'a\\x1b[2J'"),
