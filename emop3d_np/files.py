@@ -145,7 +145,7 @@ def _remove_abandoned(folder: Path, prefix: str) -> None:
             if not (name.startswith(f".{prefix}") and UNFINISHED in name):
                 continue
             with suppress(OSError):  # another process has it
-                handle = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+                handle = os.open(folder / name, os.O_RDONLY | NO_LINK)
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     os.remove(folder / name)

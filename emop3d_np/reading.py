@@ -144,10 +144,9 @@ def read_bytes(path: str | Path, where: str = "", most: int = MOST_JSON, missing
     where = where or str(path)
     with reading(where, missing=missing):
         file_size(path, where)
+        # By blocks, since a read of many bytes takes memory for all of them first, whatever the file has.
+        blocks: list[bytes] = []
         with open(path, "rb") as file:
-            blocks: list[
-                bytes
-            ] = []  # since a read of many bytes takes memory for all of them first, whatever the file has
             while len(blocks) * BLOCK <= most and (block := file.read(BLOCK)):
                 blocks.append(block)
     content = b"".join(blocks)

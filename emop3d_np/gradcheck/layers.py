@@ -6,7 +6,6 @@ what forward writes itself (what it keeps, a running mean) is no parameter.
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from . import tolerances as tol
 from .checker import judge
-from .forms import Form, holds_gradient, is_sequence, required_arguments
+from .forms import Form, holds_gradient, is_sequence, names_of, required_arguments
 from .functions import same_bits
 from .gradient_names import Path, beside, get, paths, read, written
 from .point import nudged
@@ -63,7 +62,7 @@ def check_layer(
     if not isinstance(inputs, (tuple, list)) or not inputs:
         raise InputError(f"inputs is {type(inputs).__name__}; give a tuple of at least one array: (x,)")
     user = _Layer(layer, tuple(inputs), parameters)
-    called = [*_input_names(user.forward_of(layer), inputs, names), *user.names]
+    called = [*names_of(user.forward_of(layer), inputs, names), *user.names]
     form = Form(user.forward, user.backward, (*inputs, *user.values), called, not_differentiable, cache=True)
     form.notes += user.notes
     if not user.steps:
@@ -209,7 +208,7 @@ class _Layer:
         used = self._copy(self.layer, {})
         outputs = _answer("forward", self.forward_of(used), *copy.deepcopy(self._inputs))
         after_forward = self._copy(used, {})
-        tree = Tree((outputs,), ["0"], "forward's output")
+        tree = _tree_of(outputs)
         ones = tree.filled(tree.leaves_of([np.ones_like(array) for array in tree.arrays]))[0]
         try:
             self._call_backward(used, ones, self._inputs)
@@ -225,7 +224,7 @@ class _Layer:
         for salt in (0, 1):
             used = self._copy(self.layer, {id(array): nudged([array], tol.DISTURBANCE * salt, salt)[0] + salt * 1e-3})
             answers.append(_answer("forward", self.forward_of(used), *copy.deepcopy(self._inputs)))
-        one, other = (Tree((each,), ["0"], "forward's output").arrays for each in answers)
+        one, other = (_tree_of(each).arrays for each in answers)
         return not all(map(_same, one, other))
 
     def test_second_use(self, form: Form) -> None:
@@ -240,14 +239,14 @@ class _Layer:
                         if gradient is not None and isinstance(get(used, gradient), np.ndarray):
                             get(used, gradient)[...] = 0
                     outputs = self.forward_of(used)(*at)
-                    tree = Tree((outputs,), ["0"], "forward's output")
+                    tree = _tree_of(outputs)
                     d = tree.filled(tree.leaves_of([rng.standard_normal(a.shape).astype(a.dtype) for a in tree.arrays]))
                     again = self.backward(d[0], (used, (*at, *self.values)))
                 new_outputs, kept = self.forward(*copy.deepcopy(self._inputs), *self.values)
                 new = self.backward(d[0], kept)
             except Exception:  # what the functions raise is told by the check itself
                 return
-        if not all(map(_same, Tree((new_outputs,), ["0"], "output").arrays, tree.arrays)):
+        if not all(map(_same, _tree_of(new_outputs).arrays, tree.arrays)):
             form.notes.append("forward depends on earlier calls; each call here starts from the layer as it was given")
             return
         for name, one, other in zip(form.names_of_inputs, again, new, strict=True):
@@ -261,6 +260,11 @@ def nudged_inputs(inputs: tuple[Any, ...], form: Form) -> tuple[Any, ...]:
     """Other values in the same form."""
     tree = Tree(inputs, form.names_of_inputs[: len(inputs)], "input")
     return tuple(tree.filled(tree.leaves_of(nudged(tree.arrays, tol.DISTURBANCE, 7))))
+
+
+def _tree_of(outputs: Any) -> Tree:
+    """Forward's outputs as one part of a tree."""
+    return Tree((outputs,), ["0"], "forward's output")
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -279,12 +283,3 @@ def _answer(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         raise
     except Exception as error:
         raise InputError(f"the layer's {name} raises {type(error).__name__}: {' '.join(str(error).split())}") from error
-
-
-def _input_names(forward: Callable[..., Any], inputs: Sequence[Any], names: Sequence[Any] | None) -> Sequence[Any]:
-    if names is not None:
-        if len(names) != len(inputs):
-            raise InputError(f"names has {len(names)} entries for {len(inputs)} inputs")
-        return names
-    found = [each.name for each in inspect.signature(forward).parameters.values() if each.kind < each.VAR_POSITIONAL]
-    return found[: len(inputs)] if len(found) >= len(inputs) else range(len(inputs))

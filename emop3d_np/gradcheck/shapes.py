@@ -1,16 +1,13 @@
 """What a wrong shape gives away."""
 
+from math import prod
+
 
 def hint(shape: tuple[int, ...], due: tuple[int, ...]) -> str:
     """What to do where an array has ``shape`` and should have ``due``: words to go behind; empty where nothing fits."""
     if sorted(shape) == sorted(due):
         return "; the same lengths in another order: transpose its axes"
-    size, wanted = 1, 1
-    for length in shape:
-        size *= length
-    for length in due:
-        wanted *= length
-    if size == wanted:
+    if prod(shape) == prod(due):
         return "; the same number of values: reshape it"
     before = len(shape) - len(due)
     if before < 0 or any(own not in (1, length) for own, length in zip(due, shape[before:], strict=True)):

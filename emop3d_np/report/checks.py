@@ -84,15 +84,13 @@ def _require_names_of(result: Mapping[str, Any], where: str) -> None:
 
 def _require_confusion(test: Mapping[str, Any], where: str) -> None:
     """A matrix of counts, a row and a column for each class."""
-    names, counts = test.get("class_names"), test.get("confusion")
-    if not isinstance(names, list) or not names or not all(map(_is_text, names)):
-        require(False, where, "class_names", names)
-        return
+    names: Any = test.get("class_names")
+    counts: Any = test.get("confusion")
+    fits = isinstance(names, list) and names and all(map(_is_text, names))
+    require(bool(fits), where, "class_names", names)
     require_names(names, where)
-    if not isinstance(counts, list) or len(counts) != len(names):
-        require(False, where, "confusion", counts)
-        return
-    fits = all(isinstance(row, list) and len(row) == len(counts) and all(map(is_whole, row)) for row in counts)
+    fits = isinstance(counts, list) and len(counts) == len(names)
+    fits = fits and all(isinstance(row, list) and len(row) == len(names) and all(map(is_whole, row)) for row in counts)
     require(fits, where, "confusion", counts)
 
 

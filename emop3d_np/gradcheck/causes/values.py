@@ -29,8 +29,8 @@ def factor(e: Evidence) -> str:
         return "has the wrong sign everywhere"
     if np.count_nonzero(e.jacobian) < tol.CAUSE_LEAST - 1:
         return ""  # between two numbers there is always a factor
-    words = f"is {times:.6g} times the right one everywhere"
-    return f"{words} ({_where_from(e, times)})" if _where_from(e, times) else words
+    words, meaning = f"is {times:.6g} times the right one everywhere", _where_from(e, times)
+    return f"{words} ({meaning})" if meaning else words
 
 
 def _where_from(e: Evidence, times: float) -> str:
