@@ -29,6 +29,8 @@ from .trees import Tree, as_array, is_tree
 
 CACHES = ("cache", "caches", "ctx", "context", "saved", "memory", "residuals", "tape", "state")
 """What people call the second argument of a backward that takes what forward kept."""
+OTHER_FORM = {True: "the incoming gradient itself, not a tuple of one", False: "a tuple of one incoming gradient"}
+"""By whether it is bare: what a backward is given that fails on the form in which forward returns its output."""
 CONVENTION = "a complex gradient is dL/da + i dL/db for a + ib (PyTorch's convention; JAX's is its conjugate)"
 
 
@@ -127,6 +129,10 @@ class Form:
                     continue
                 if all(g is None or g.shape == a.shape for g, a in zip(gradients, self.arrays, strict=True)):
                     self._bare = bare
+                    if bare != as_returned:
+                        self.notes.append(
+                            f"backward was given {OTHER_FORM[bare]}: it fails on the form of forward's output"
+                        )
                     break
         return self._ask(d_outputs, arrays, self._bare)
 

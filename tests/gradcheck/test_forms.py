@@ -446,3 +446,16 @@ def test_a_report_says_where_it_is_beyond_the_domain(value, name):
     for x in ([value, 1.0], [-value]):
         report = gradcheck.check(*RIGHT[name], (np.array(x),), seconds=2)
         assert report or "verdicts hold for sizes from 1e-100 to 1e+100" in report.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "words"),
+    [
+        (lambda x: 2 * x, lambda d, x: 2 * d[0] if isinstance(d, tuple) else d[:2], "a tuple of one incoming gradient"),
+        (lambda x: (2 * x,), lambda d, x: d * 2.0, "the incoming gradient itself, not a tuple of one"),
+    ],
+)
+def test_a_backward_that_takes_the_other_form_is_said(forward, backward, words):
+    report = gradcheck.check(forward, backward, (np.ones(3),))
+    assert report.passed
+    assert [note for note in report.notes if f"backward was given {words}: it fails" in note]
