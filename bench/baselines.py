@@ -3,11 +3,11 @@
     python bench/baselines.py pens --folds 10 [--fold 1]
     python bench/baselines.py pens_split/train --val_path pens_split/val
     python bench/baselines.py adrenalmnist3d.npz
-    python bench/baselines.py
+    python bench/baselines.py [--faces hard]
 
-DATA is what --train_path takes, and further flags are those of run.py; sizes and classes are read from DATA.  Of a set
-of MedMNIST the official test split is tested, without DATA the drawn faces of other people.  Penalties are chosen by
-inner folds of the training clips.  MiniRocket needs aeon.
+DATA, which comes first, is what --train_path takes, and further flags are those of run.py; sizes and classes are read
+from DATA.  Of a set of MedMNIST the official test split is tested, without DATA the drawn faces of other people.
+Penalties are chosen by inner folds of the training clips.  MiniRocket needs aeon.
 """
 
 import argparse
@@ -247,11 +247,12 @@ def cells(entry):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="?", help="what --train_path takes")
     parser.add_argument("--json", help="write the panel to this file")
     parser.add_argument("--quick", action="store_true", help="without the two rows that take longest")
-    own, others = parser.parse_known_args(arguments)
-    given = flags.parse(others) | ({"train_path": own.data} if own.data else {})
+    # DATA comes first: of flags that only run.py knows, argparse cannot tell which value is theirs.
+    data = [] if arguments[:1] and arguments[0].startswith("-") else arguments[:1]
+    own, others = parser.parse_known_args(arguments[len(data) :])
+    given = flags.parse(others) | ({"train_path": data[0]} if data else {})
     task = read(given)
     result = {"machine": description("numpy", "scipy", "numba"), "data": task.sets[0].name, "rows": []}
     print(f"{task.sets[0].name}: {len(task.splits[0].train)} clips train, {len(task.splits[0].test)} test", end="")
