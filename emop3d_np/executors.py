@@ -273,7 +273,7 @@ def _ranks(folder: str | Path, own_processes: bool) -> Remote:
         ) from None
     if not begun or MPI.COMM_WORLD.size < 2:
         raise InputError(f"--executor mpi: {MPI.COMM_WORLD.size} ranks, started otherwise; start it by {how}")
-    executor = MPIPoolExecutor(initializer=_leave_signals)
+    executor = MPIPoolExecutor(initializer=_begin_rank)
     through = tasks.call if own_processes else _in_a_child
     return Remote(executor, lambda: executor.num_workers, folder, through, executor.shutdown)
 
@@ -284,11 +284,16 @@ def _program() -> str:
     return "-m emop3d_np ..." if name in ("__main__.py", "emop3d") else f"{name} ..."
 
 
-def _leave_signals() -> None:
+def _begin_rank() -> None:
     """In a rank: leave Ctrl-C and SIGTERM, which mpiexec sends to all ranks, to the first one."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # not SIG_IGN, which what is started here would have, too
+    _leave(signal.SIGINT, signal.SIGTERM)
     vars(sys.modules["__main__"]).pop("__file__", None)  # its processes need not import the script
+
+
+def _leave(*signals: signal.Signals) -> None:
+    """Leave signals that come to all processes to the one that hands out."""
+    for number in signals:
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which what is started here would have, too
 
 
 _child: ProcessPoolExecutor | None = None
@@ -311,7 +316,7 @@ def _in_a_child(stop: tasks.Stop, function: Callable[..., Any], arguments: tuple
 
 def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, WorkerPlugin
     except ImportError:
         raise InputError(f"--executor {text} needs Dask: pip install 'emop3d-np[dask]'") from None
     if text == "dask":
@@ -327,6 +332,14 @@ def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
         except RuntimeError as error:
             raise NotStarted(f"--executor dask: no worker could be started: {short(str(error))}") from None
         client = Client(cluster)
+
+        class LeaveCtrlC(WorkerPlugin):  # type: ignore[misc,unused-ignore]
+            """For workers of a terminal, those that are started anew, too."""
+
+            def setup(self, worker: Any) -> None:
+                _leave(signal.SIGINT)
+
+        client.register_plugin(LeaveCtrlC())
     else:
         cluster = None
         try:

@@ -129,7 +129,7 @@ def compare(
     for row in rows:
         row["behind"] = mean_interval(np.subtract(rows[0]["per_fold"], row["per_fold"]))
     best = combinations[rows[0]["name"]]
-    folding = ("folds", "fold_jobs", "fold_protocol", "save_path")
+    folding = ("folds", "fold_jobs", "executor", "fold_protocol", "save_path")
     own = {name: value for name, value in best.given.items() if name not in folding}
     return {
         "data": result["data"],
