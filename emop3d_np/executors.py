@@ -53,6 +53,10 @@ def is_being_imported() -> bool:
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
 
 
+REACHED_WITHIN = 10.0
+"""Seconds to wait for the answer of a cluster."""
+
+
 class NotStarted(InputError):
     """Processes that did not come to life, since each imports a script that starts them without a main guard."""
 
@@ -343,7 +347,7 @@ def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
     else:
         cluster = None
         try:
-            client = Client(text.replace("dask://", "tcp://"), timeout=10)
+            client = Client(text.replace("dask://", "tcp://"), timeout=REACHED_WITHIN)
         except OSError as error:
             raise InputError(f"--executor {text}: cannot be reached: {short(str(error))}") from None
 
