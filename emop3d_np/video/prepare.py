@@ -170,6 +170,7 @@ def _find_and_write(
             (out / "faces").mkdir(exist_ok=True)
             remove_unfinished(out / "faces")
             found = _all_faces(recordings, jobs, _known if work.part else _kept, work)
+            remove_unfinished(out / "faces")  # of those who were killed meanwhile
             return _write_clips(listing, found, out, depth, overlap, dtype, faces)
     except Busy as error:
         if not work.part:
