@@ -48,6 +48,11 @@ def is_executor(text: str) -> bool:
     return text in (PROCESSES, "mpi", "dask") or bool(text.startswith("dask://") and host and colon and port.isdigit())
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_being_imported() -> bool:
     """Whether this is a process that :mod:`multiprocessing` starts, and that only imports the script, to begin with."""
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))

@@ -36,7 +36,7 @@ def write(folder, name, fate):
         (Path(folder) / "killed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     (Path(folder) / name).write_text(fate)
-    return name, os.environ.get("PMI_RANK")
+    return name
 
 
 PROGRAM = """
@@ -106,19 +106,16 @@ def test_an_extra_that_is_missing_is_named(tmp_path, monkeypatch, what, module, 
 @needs_mpi
 def test_ranks_that_were_started_otherwise(tmp_path):
     program = "from emop3d_np.executors import open_executor\nwith open_executor('mpi', 1, '.'): pass\n"
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert "1 ranks, started otherwise; start it by mpiexec -n 9 python -m mpi4py.futures -c ..." in done.stderr
 
 
-def test_a_cluster_that_is_not_there(tmp_path):
+def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra 'dask'")
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch, pytest.raises(InputError, match=r"--executor dask://localhost:9: cannot be reached"):
-        patch.setattr(executors, "REACHED_WITHIN", 0.5)
-        with executors.open_executor("dask://localhost:9", 1, tmp_path):
-            pass
+    monkeypatch.setattr(executors, "REACHED_WITHIN", 0.5)
+    words = "--executor dask://localhost:9: cannot be reached"
+    with pytest.raises(InputError, match=words), executors.open_executor("dask://localhost:9", 1, tmp_path):
+        pass
 
 
 def test_what_an_executor_may_be(capsys):

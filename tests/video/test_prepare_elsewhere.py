@@ -1,4 +1,4 @@
-"""``prepare`` by ranks of MPI, by workers of Dask, and in parts: the files that one process writes, whoever is killed."""
+"""``prepare`` by ranks of MPI, by workers of Dask, in parts: the files that one process writes, whoever is killed."""
 
 import os
 import shutil
@@ -26,7 +26,9 @@ SIZES = ["--size", "32", "--processes", "2"]
 
 def collection(folder, count, frames=40):
     """Videos of ``count`` people, and one that is none; a video is made once and copied."""
-    seeds = [write(folder / f"made/{seed}.mp4", moving_face(frames, seed=seed), "libx264") for seed in range(min(5, count))]
+    seeds = [
+        write(folder / f"made/{seed}.mp4", moving_face(frames, seed=seed), "libx264") for seed in range(min(5, count))
+    ]
     for number in range(count):
         path = folder / "in" / "AB"[number % 2] / str(number) / "x.mp4"
         path.parent.mkdir(parents=True)
