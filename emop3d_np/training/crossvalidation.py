@@ -304,7 +304,7 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
     return probabilities
 
 
-def _read_answers(path: Path, class_names: Sequence[str]) -> tuple[array[int], list[str], FloatArray]:
+def _read_answers(path: Path, class_names: Sequence[str]) -> tuple[IntArray, list[str], FloatArray]:
     """Numbers of the clips, labels by name, and probabilities (m, k) in the answers of a fold."""
     rows = reading.table_rows(path)
     columns = {name: place for place, name in enumerate(next(rows))}
@@ -314,7 +314,7 @@ def _read_answers(path: Path, class_names: Sequence[str]) -> tuple[array[int], l
         tested.append(int(row[clip]))
         labels.append(sys.intern(row[label]))
         values.extend(float(row[place]) for place in shares)
-    return tested, labels, np.array(values).reshape(-1, len(class_names))
+    return np.array(tested), labels, np.array(values).reshape(-1, len(class_names))
 
 
 def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatArray, protocol: str) -> dict[str, Any]:
