@@ -148,7 +148,7 @@ class PartedClips:
         if not stat.S_ISREG(state.st_mode):
             raise InputError(f"{where}: is no file, but a folder, a pipe, a socket or a device")
         if state.st_size != size:
-            raise InputError(f"{where}: has {state.st_size:,} bytes, {INDEX} says {size:,}: it is another, or {_AGAIN}")
+            raise InputError(f"{where}: has {state.st_size:,} bytes, {INDEX} says {size:,}; {_AGAIN}")
         return _told_by(state)
 
     def _read(self, number: int, offset: int, count: int) -> bytes:
@@ -157,8 +157,10 @@ class PartedClips:
         missing = f"{where}: there is no such file any more; the set needs all its parts until the end"
         with self._lock, reading(where, missing=missing):
             file = self._descriptor(number)
-            content = _pread(file, count, self._starts[number] + offset, where)
+            content = _pread(file, count, self._starts[number] + offset)
             self._require_unchanged(file, number)
+        if len(content) != count:
+            raise InputError(f"{where}: cannot be read: it ended after {len(content):,} bytes of a clip of {count:,}")
         return content
 
     def _descriptor(self, number: int) -> int:
@@ -227,11 +229,11 @@ def of_prepared(folder: str | Path, flag: str = "clips") -> Path:
         InputError: it has both.
     """
     one, several = Path(folder) / f"{FOLDER}.npy", Path(folder) / FOLDER
-    if several.is_dir() and one.exists():
+    if is_parted(several) and one.exists():
         raise InputError(
             f"{flag} {folder}: holds both {one.name} and the folder {FOLDER}; remove what is not its clips"
         )
-    return several if several.is_dir() else one
+    return several if is_parted(several) else one
 
 
 # --- Writing.
@@ -262,7 +264,7 @@ def beside(folder: str | Path) -> Iterator[Path]:
         OSError: it cannot be written.
     """
     folder = Path(os.path.realpath(folder))
-    _require_own(folder)
+    require_own(folder)
     unfinished = folder.with_name(f".{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}")
     try:
         unfinished.mkdir()
@@ -367,16 +369,16 @@ def index(folder: str | Path) -> None:
 
 
 def remove(folder: str | Path) -> None:
-    """Remove a folder of parts, its ``parts.json`` first; where there is none, nothing is done.
+    """Remove a folder of parts, its ``parts.json`` first; where there is nothing, nothing is done.
 
     Raises:
         InputError: there is something else than a folder of parts.
         OSError: it cannot be removed.
     """
     folder = Path(os.path.realpath(folder))
-    _require_own(folder)
+    require_own(folder)
     if folder.is_dir():
-        for name in (INDEX, *_part_names(folder)):
+        for name in (INDEX, *reversed(_part_names(folder))):  # the first one last: until then, it is known for parts
             (folder / name).unlink(missing_ok=True)
         folder.rmdir()
 
@@ -387,8 +389,12 @@ def remove_unfinished(folder: str | Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _require_own(folder: Path) -> None:
-    """Refuse a place where there is something else than a folder of parts."""
+def require_own(folder: Path) -> None:
+    """Refuse a place where there is something else than a folder of parts.
+
+    Raises:
+        InputError: there is.
+    """
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
@@ -467,8 +473,8 @@ def _told_by(state: os.stat_result) -> tuple[int, ...]:
     return state.st_size, state.st_mtime_ns, state.st_dev, state.st_ino
 
 
-def _pread(file: int, count: int, start: int, where: str) -> bytes:
-    """``count`` bytes of an open file from ``start`` on."""
+def _pread(file: int, count: int, start: int) -> bytes:
+    """``count`` bytes of an open file from ``start`` on; fewer where it ends."""
     pieces = []
     while count:
         if hasattr(os, "pread"):  # which leaves alone where a forked process reads
@@ -477,7 +483,7 @@ def _pread(file: int, count: int, start: int, where: str) -> bytes:
             os.lseek(file, start, os.SEEK_SET)
             piece = os.read(file, count)
         if not piece:
-            raise InputError(f"{where}: has become shorter while it was read; put new clips into another folder")
+            break
         pieces.append(piece)
         start, count = start + len(piece), count - len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -146,6 +146,8 @@ def prepare(
             (out / "faces").mkdir(exist_ok=True)
             remove_unfinished(out / "faces")
             parts.remove_unfinished(out)
+            if clips_per_file:
+                parts.require_own(out / parts.FOLDER)
             found = _all_faces(listing, out, faces, processes, progress)
             return _write_clips(listing, found, out, depth_frames, overlap, dtype, faces, clips_per_file)
     except OSError as error:
@@ -427,7 +429,8 @@ def _write_clips(
         with beside(out / ONE_FILE) as unfinished, open(unfinished, "wb") as file:
             parts.write_npy(file, clips)
             _forget(out)
-            parts.remove(out / parts.FOLDER)
+            if parts.is_parted(out / parts.FOLDER):
+                parts.remove(out / parts.FOLDER)
     labels = np.repeat(
         [listing.classes.index(recording.label) for recording, _ in plan], [len(starts) for _, starts in plan]
     )
