@@ -1,0 +1,57 @@
+"""The chain rule on two numbers
+
+One number goes in, one comes out: `z = w * x + b`, then `L = z * z`.
+
+Write `backward(x, w, b)`. It returns the three derivatives of `L`: by `x`, by `w` and by `b`, in this order.
+Go from the loss downwards: first how `L` changes with `z`, then how `z` changes with each of the three.
+
+The page: [the one rule behind every backward pass](index.md#the-one-rule-behind-every-backward-pass).
+"""
+
+HINTS = (
+    "Give the derivative of L by z a name, dz. It is the same for all three.",
+    "dz is 2 z. A change of x by a little t changes z by w t, so L by dz w t.",
+    "dx is dz * w, dw is dz * x, and db is dz.",
+)
+
+# --- answer
+
+
+def forward(x, w, b):
+    """One number from three."""
+    z = w * x + b
+    return z * z
+
+
+def backward(x, w, b):
+    """The derivatives of the loss by x, by w and by b."""
+    z = w * x + b
+    #: begin
+    dz = 2 * z
+    return dz * w, dz * x, dz
+    #: end
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    backward = answer.function("backward(x, w, b)")
+    inputs = [judging.numbers(seed=seed) for seed in (1, 2, 3)]
+    dz = 2 * (inputs[0] * inputs[1] + inputs[2])
+    return judging.gradients(
+        forward,
+        lambda d, *inputs: tuple(d * each for each in judging.tuple_of(backward(*inputs), "dx dw db")),
+        inputs,
+        "x w b",
+        mistakes={
+            "the derivatives are halved: z * z has the derivative 2 z": lambda d, x, w, b: (d * dz / 2 * w, None, None),
+            "dx and dw are exchanged: what multiplies x in z is w": lambda d, x, w, b: (d * dz * x, d * dz * w, None),
+            "db lacks a factor: z changes as much as b does, but L changes dz times as much": lambda d, x, w, b: (
+                None,
+                None,
+                d,
+            ),
+        },
+    )
