@@ -30,7 +30,7 @@ SECONDS = 60.0
 def numbers(*shape: int, seed: int = 0) -> AnyArray:
     """Random numbers to judge by, float64, the same at every call; none is near 0, and no two are alike."""
     drawn = np.random.default_rng([seed, *shape]).standard_normal(shape)
-    return drawn + 0.25 * np.sign(drawn)
+    return np.asarray(drawn + 0.25 * np.sign(drawn))
 
 
 def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) -> AnyArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .answers import LINES, Answer, NeverEnds, Wrong
+from .answers import STEPS, Answer, NeverEnds, Wrong
 from .course import TO_DO, Exercise, find, judge_of
 
 PRINTED = 5
@@ -66,7 +66,7 @@ def _words(answer: Answer, error: BaseException) -> str:
     found = answer.line_of(error)
     if isinstance(error, NeverEnds):
         line = int(error.args[0])
-        return f"line {line}: `{answer.source(line)}`: {LINES:,} lines have run and it goes on; does this loop end?"
+        return f"line {line}: `{answer.source(line)}`: after {STEPS:,} steps it still goes on; does this loop end?"
     if found is not None:
         line, inner = found
         where = f"line {line}" + (f": `{answer.source(line)}`" if answer.source(line) else "")

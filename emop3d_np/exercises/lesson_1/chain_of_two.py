@@ -38,20 +38,18 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(x, w, b)")
+
+    def times_d(d, *inputs):
+        got = zip(judging.tuple_of(backward(*inputs), "dx dw db"), "xwb", strict=True)
+        return tuple(d * judging.array(each, (), f"the gradient of {name}") for each, name in got)
+
+    halved = "the derivatives are halved: z * z has the derivative 2 z"
+    exchanged = "dx and dw are exchanged: what multiplies x in z is w"
+    lacking = "db lacks a factor: z changes as much as b does, but L changes dz times as much"
+    mistakes = {
+        halved: lambda d, x, w, b: (d * (w * x + b) * w, None, None),
+        exchanged: lambda d, x, w, b: (d * 2 * (w * x + b) * x, d * 2 * (w * x + b) * w, None),
+        lacking: lambda d, x, w, b: (None, None, d),
+    }
     inputs = [judging.numbers(seed=seed) for seed in (1, 2, 3)]
-    dz = 2 * (inputs[0] * inputs[1] + inputs[2])
-    return judging.gradients(
-        forward,
-        lambda d, *inputs: tuple(d * each for each in judging.tuple_of(backward(*inputs), "dx dw db")),
-        inputs,
-        "x w b",
-        mistakes={
-            "the derivatives are halved: z * z has the derivative 2 z": lambda d, x, w, b: (d * dz / 2 * w, None, None),
-            "dx and dw are exchanged: what multiplies x in z is w": lambda d, x, w, b: (d * dz * x, d * dz * w, None),
-            "db lacks a factor: z changes as much as b does, but L changes dz times as much": lambda d, x, w, b: (
-                None,
-                None,
-                d,
-            ),
-        },
-    )
+    return judging.gradients(forward, times_d, inputs, "x w b", mistakes=mistakes)
