@@ -61,6 +61,8 @@ def judge(answer: judging.Answer) -> str:
             1 / 4: "that is the probability; the loss is minus its logarithm",
         },
     )
+    if answer.value("SURE_AND_WRONG") == np.inf:
+        raise judging.Wrong("SURE_AND_WRONG is not infinite: nothing overflows if the largest logit is taken off first")
     judging.number(
         answer,
         "SURE_AND_WRONG",
@@ -68,7 +70,6 @@ def judge(answer: judging.Answer) -> str:
         {
             2000: "class 2 has a logit of -1000 and does not count; how far is the true one below the largest?",
             0: "0 is for a sure and right answer",
-            np.inf: "nothing overflows if the largest logit is taken off first",
         },
     )
     judging.number(

@@ -29,32 +29,34 @@ def averaged(average, w, step, share):
 
 
 # --- judge
+import numpy as np
+
 from .. import judging
 
 
 def judge(answer: judging.Answer) -> str:
     averaged = answer.function("averaged(average, w, step, share)")
     average, w, share = judging.numbers(3), judging.numbers(3, seed=1), 0.9
-    for step in (1, 2, 50, 100, 1000):
-        early = (1 + step) / (10 + step)
-        least, most = min(share, early), max(share, early)
+    steps = np.array([1, 2, 50, 100, 1000])
+    early = (1 + steps) / (10 + steps)
+    least, most = np.minimum(share, early), np.maximum(share, early)
 
-        def moved(part):
-            return average + part * (w - average)
+    def moved(part):
+        return average + np.outer(np.broadcast_to(part, steps.shape), w - average)
 
-        mistakes = {
-            "the larger of the two is kept, and what is kept is what should come in": moved(most),
+    judging.same(
+        np.stack([judging.array(averaged(average, w, int(step), share), (3,), "the average") for step in steps]),
+        moved(1 - least),
+        "averages by step",
+        {
+            "kept is the larger of the two, and what is kept is what should come in": moved(most),
             "kept is the larger of the two; it must be the smaller": moved(1 - most),
             "kept and what comes in are exchanged: kept is the part of the old average": moved(least),
             "there is no gentle start: the share alone counts": moved(1 - share),
             "the share is left out: in the long run all is kept": moved(1 - early),
-            "the step counts from 0 here; it is 1 after the first update": moved(1 - min(share, step / (9 + step))),
-            "these are the parameters themselves": w,
-        }
-        judging.same(
-            averaged(average, w, step, share),
-            moved(1 - least),
-            f"the average after step {step}",
-            {f"step {step}: {words}": value for words, value in mistakes.items()},
-        )
+            "the step counts from 0 here; it is 1 after the first update": moved(
+                1 - np.minimum(share, steps / (9 + steps))
+            ),
+        },
+    )
     return "it forgets its beginning quickly and the rest slowly"

@@ -64,8 +64,7 @@ def judge(answer: judging.Answer) -> str:
         u - rate * (g + momentum * new),
         "u",
         {
-            "this is plain momentum: u itself is where the gradient is taken, and has to be carried ahead": u - rate * new,
-            "the step takes the old a: it is g + momentum a with the new one": u - rate * (g + momentum * a),
+            "this is plain momentum, or g + momentum * a with the old a, which is the same: u has to be carried ahead by the new one": u - rate * new,
             "this is where momentum is about to carry the new w, but the old one was not put back first": (
                 u - rate * new - rate * momentum * new
             ),

@@ -38,27 +38,26 @@ def judge(answer: judging.Answer) -> str:
     rate_of_step = answer.function("rate_of_step(step, rate, stairs, factor, warm_up)")
     rate, stairs, factor, warm_up = 0.8, 10, 0.5, 4
     right = optimizers.warm_up(optimizers.exponential_decay(rate, stairs, factor), warm_up)
-    for step in (0, 1, 3, 4, 9, 10, 12, 19, 20, 35):
-        down, up = factor ** (step // stairs), min(1, (step + 1) / warm_up)
-        mistakes = {
-            "the rate of step 0 must not be 0: the warm-up has (step + 1)": rate * down * min(1, step / warm_up),
-            "the warm-up goes on rising; it never gives more than 1": rate * down * (step + 1) / warm_up,
-            "the stairs are a slope: the quotient is to be rounded down": rate * factor ** (step / stairs) * up,
+    steps = np.arange(40)
+    down, up = factor ** (steps // stairs), np.minimum(1, (steps + 1) / warm_up)
+    judging.same(
+        np.array([judging.array(rate_of_step(int(step), rate, stairs, factor, warm_up), (), "the rate") for step in steps]),
+        np.array([right(int(step)) for step in steps]),
+        "rates by step",
+        {
+            "the rate of step 0 must not be 0: the warm-up has (step + 1)": rate * down * np.minimum(1, steps / warm_up),
+            "the warm-up goes on rising; it never gives more than 1": rate * down * (steps + 1) / warm_up,
+            "the stairs are a slope: the quotient is to be rounded down": rate * factor ** (steps / stairs) * up,
             "the staircase counts from the end of the warm-up; it counts from the beginning": (
-                rate * factor ** (max(0, step - warm_up) // stairs) * up
+                rate * factor ** (np.maximum(0, steps - warm_up) // stairs) * up
             ),
-            "the staircase is one step late": rate * factor ** (max(0, step - 1) // stairs) * up,
-            "the staircase is one step early": rate * factor ** ((step + 1) // stairs) * up,
+            "the staircase is one step late": rate * factor ** (np.maximum(0, steps - 1) // stairs) * up,
+            "the staircase is one step early": rate * factor ** ((steps + 1) // stairs) * up,
             "the warm-up is missing": rate * down,
             "the staircase is missing": rate * up,
             "after the first stair the factor comes in once only; it comes in at every stair": (
-                rate * (factor if step >= stairs else 1) * up
+                rate * np.where(steps >= stairs, factor, 1) * up
             ),
-        }
-        judging.same(
-            rate_of_step(step, rate, stairs, factor, warm_up),
-            np.float64(right(step)),
-            f"the rate of step {step}",
-            {f"step {step}: {words}": np.float64(value) for words, value in mistakes.items()},
-        )
+        },
+    )
     return "right on the rise, on every stair and at every edge"

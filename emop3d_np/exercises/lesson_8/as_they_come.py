@@ -62,12 +62,14 @@ def judge(answer: judging.Answer) -> str:
             raise judging.Wrong(f"after {count} clips the sums have {sizes} clips; they must have {right}: {few}")
         start = 0
         for size, total in got:
+            if np.asarray(total).dtype != np.float32 or np.ndim(total):
+                raise judging.Wrong(f"after {count} clips a sum is {total!r:.60}; it must be a float32, as the values are")
             part = values[start : start + size]
             if total != _tree(part):
                 looks = {
                     np.add.accumulate(part)[-1]: "they were added one after the other, and not in pairs",
                     np.float32(part[-1]): "only the last of them is in it",
-                }.get(total, "the bits are others than those of the tree")
+                }.get(np.float32(total), "the bits are others than those of the tree")
                 raise judging.Wrong(f"after {count} clips, the sum of clips {start} to {start + size - 1}: {looks}")
             start += size
         waiting = got

@@ -47,9 +47,10 @@ def judge(answer: judging.Answer) -> str:
         values = judging.numbers(clips).astype(np.float32)
         values[::9] *= 1e5
         right = in_order([in_order(part) for part in np.array_split(values, 8)])
-        got = {threads: batch_sum(values, threads) for threads in (1, 2, 3, 4, 5, 8, 16)}
-        if any(np.asarray(each).dtype != np.float32 or np.ndim(each) for each in got.values()):
+        found = {threads: np.asarray(batch_sum(values, threads)) for threads in (1, 2, 3, 4, 5, 8, 16)}
+        if any(each.dtype != np.float32 or each.ndim for each in found.values()):
             raise judging.Wrong("what comes out is no float32; wider numbers hide the order, until they do not")
+        got = {threads: np.float32(each) for threads, each in found.items()}
         if len(set(got.values())) > 1:
             pair = next(threads for threads, each in got.items() if each != got[1])
             raise judging.Wrong(

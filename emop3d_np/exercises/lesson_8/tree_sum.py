@@ -41,24 +41,36 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     tree_sum = answer.function("tree_sum(x)")
-    for count in (1, 2, 5, 8, 13, 100):
-        x = judging.numbers(count).astype(np.float32)
-        x[:: count // 2 + 1] *= 1e6  # so that the order shows in the last digits
-        got = np.asarray(tree_sum(x))
-        if got.shape != () or got.dtype != np.float32:
-            raise judging.Wrong(f"{count} numbers: {got.dtype} of shape {got.shape} comes out; it must be one float32")
-        right, row = _tree(list(x)), np.add.accumulate(x)[-1]
-        dropped, halves = _tree(list(x), carry=False), _halves(list(x))
-        if got == right:
-            continue
-        words = {
-            row: "these are the bits of adding one after the other",
-            dropped: "an odd last number is lost",
-            halves: "the row is cut into halves, which is another tree; neighbours are to be added first",
-            np.float32(x.astype(np.float64).sum()): "this is the sum in float64, rounded; add in float32, in pairs",
-        }.get(got, f"{got!s} comes out, {right!s} is the tree's; are neighbours added, and an odd last one carried over?")
-        raise judging.Wrong(f"{count} numbers: {words}")
-    return "the same bits as the tree, for every length that was tried"
+    lengths = (1, 2, 5, 8, 13, 29, 100)  # of numbers of many sizes, so that the order shows in the last digits
+    rows = [(100 ** judging.numbers(count)).astype(np.float32) for count in lengths]
+    got = [np.asarray(tree_sum(x)) for x in rows]
+    for x, total in zip(rows, got, strict=True):
+        if total.shape != () or total.dtype != np.float32:
+            raise judging.Wrong(
+                f"{len(x)} numbers: {total.dtype} of shape {total.shape} comes out; it must be one number, a float32"
+            )
+    right = [_tree(list(x)) for x in rows]
+    if got == right:
+        return "the same bits as the tree, for every length that was tried"
+    looks = {
+        "these are the bits of adding one after the other": [np.add.accumulate(x)[-1] for x in rows],
+        "an odd last number is lost": [_tree(list(x), carry=False) for x in rows],
+        "the row is cut into halves, which is another tree; neighbours are to be added first": [
+            _halves(list(x)) for x in rows
+        ],
+        "this is the sum in float64, rounded; add in float32, in pairs": [
+            np.float32(x.astype(np.float64).sum()) for x in rows
+        ],
+        "these are the bits of NumPy's own sum, which adds in an order of its own": [x.sum() for x in rows],
+    }
+    for words, values in looks.items():
+        if got == values:
+            raise judging.Wrong(words)
+    x, total, wanted = next(each for each in zip(rows, got, right, strict=True) if each[1] != each[2])
+    raise judging.Wrong(
+        f"{len(x)} numbers: {total!s} comes out, {wanted!s} is the tree's; are neighbours added, and an odd last one "
+        "carried over?"
+    )
 
 
 def _tree(values, carry=True):

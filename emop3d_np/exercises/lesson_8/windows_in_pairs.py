@@ -59,7 +59,7 @@ def judge(answer: judging.Answer) -> str:
     judging.same(
         windows_of_eight(p),
         sums[8],
-        "the sums",
+        "the row of sums",
         {
             "these are sums of four": sums[4],
             "these are sums of seven": sums[7],
@@ -75,6 +75,10 @@ def judge(answer: judging.Answer) -> str:
     windows_of_eight(p.view(Counted))
     if Counted.additions > 3:
         raise judging.Wrong(f"the sums are right and take {Counted.additions} additions; three will do")
+    if Counted.additions < 3:
+        raise judging.Wrong(
+            f"{Counted.additions} additions of rows were seen: such as np.convolve hide theirs, and take seven; write them out"
+        )
     large = np.concatenate([[1e17], np.ones(19)])
     if abs(windows_of_eight(large)[-1] - 8) > 0:
         raise judging.Wrong(
