@@ -2,7 +2,8 @@
 
 TITLE = "Votes and what they are worth"
 TEACHES = (
-    "The end of the network and the beginning of the way back: three gradients of a product, exponentials within range, and "
+    "The end of the network and the beginning of the way back: three gradients of a product, exponentials within "
+    "range, and "
     "what was said less what was true."
 )
 NAMES = (

@@ -4,13 +4,13 @@ The loss of clip n, whose true class is t, is
 
     loss[n] = log(sum over m of exp(logits[n, m])) - logits[n, t]
 
-A gradient `dloss` of shape `(n,)` arrives, one number per clip. Write
-`softmax_cross_entropy_backward(dloss, logits, labels)`, which returns `dlogits`:
+A gradient `dloss` of shape `(n,)` arrives, one number per clip. Write `softmax_cross_entropy_backward(dloss, logits,
+labels)`, which returns `dlogits`:
 
     dlogits[n, k] = dloss[n] (p[n, k] - (1 if k is t, else 0))
 
-`logits` has the shape `(n, k)`, `labels` holds the `n` true classes as integers, and `softmax` is there. Change none of
-the arrays that you are given. The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
+`logits` has the shape `(n, k)`, `labels` holds the `n` true classes as integers, and `softmax` is there. Change none
+of the arrays that you are given. The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
 """
 
 HINTS = (
@@ -59,7 +59,9 @@ def judge(answer: judging.Answer) -> str:
         mistakes={
             "this is dloss times p; the 1 at the truth is not taken off": lambda d, x: d[:, None] * softmax(x),
             "the sign is turned: it is what was said less what was true": lambda d, x: d[:, None] * (true - softmax(x)),
-            "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - true,
+            "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: (
+                softmax(x) - true
+            ),
             "1 is taken off in whole columns: p[:, labels] is every clip; pick one place per row": (
                 lambda d, x: d[:, None] * columns(x)
             ),

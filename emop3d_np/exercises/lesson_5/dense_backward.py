@@ -4,7 +4,8 @@ The fully connected layer computes
 
     y[n, k] = sum over j of a[n, j] weights[j, k] + bias[k]
 
-A gradient `dy` of the shape of `y` arrives. Write `dense_backward(dy, a, weights)`, which returns `da, dweights, dbias`.
+A gradient `dy` of the shape of `y` arrives. Write `dense_backward(dy, a, weights)`, which returns `da, dweights,
+dbias`.
 
 | array | shape |
 |---|---|
@@ -17,7 +18,8 @@ No loops: each of the three is a line or less. The page: [Fully connected](fully
 """
 
 HINTS = (
-    "Shapes decide. Which product of `dy`, of shape `(n, k)`, and `weights`, of shape `(j, k)`, has the shape `(n, j)`?",
+    "Shapes decide. Which product of `dy`, of shape `(n, k)`, and `weights`, of shape `(j, k)`, has the shape `(n, "
+    "j)`?",
     "A weight is used by every clip, so its gradient is a sum over `n`. A product of matrices sums over the index that "
     "its factors share: let that be `n`.",
     "`da = dy @ weights.T`, `dweights = a.T @ dy`, and the bias, which is added in every clip, collects `dy` over the "

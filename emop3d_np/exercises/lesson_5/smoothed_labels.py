@@ -1,7 +1,7 @@
 """A twin: labels that are not quite sure
 
-Label smoothing asks the network to be right, but not certain. With K classes and a share s, the truth of a clip is
-no longer 1 at its class and 0 elsewhere, but
+Label smoothing asks the network to be right, but not certain. With K classes and a share s, the truth of a clip is no
+longer 1 at its class and 0 elsewhere, but
 
     q[n, k] = (1 - s) (1 if k is the true class, else 0) + s / K
 
@@ -66,7 +66,9 @@ def judge(answer: judging.Answer) -> str:
             "the true class is given 1 - s; it gets its part of s, too: 1 - s + s / K": less(
                 np.where(true, 1 - share, share / 3)
             ),
-            "s is shared among the K - 1 other classes; here all K get s / K": less(np.where(true, 1 - share, share / 2)),
+            "s is shared among the K - 1 other classes; here all K get s / K": less(
+                np.where(true, 1 - share, share / 2)
+            ),
             "s / K is left out: each row of q must add up to 1": less((1 - share) * true),
             "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - q,
             "the sign is turned: it is what was said less what was asked for": lambda d, x: -less(q)(d, x),

@@ -55,7 +55,8 @@ def judge(answer: judging.Answer) -> str:
     got = softmax(far)
     if not np.isfinite(got[0]).all():
         raise judging.Wrong(
-            "a clip with the logits 0, 1, 2 is NaN if a clip with logits of 2000 stands beside it: what is taken off is "
+            "a clip with the logits 0, 1, 2 is NaN if a clip with logits of 2000 stands beside it: what is taken off "
+            "is "
             "the largest logit of the whole batch, and then all exponentials of the first clip are 0"
         )
     judging.same(got, reference.softmax(far), "p of logits of 0 and of 2000")

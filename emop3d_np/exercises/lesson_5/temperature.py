@@ -1,21 +1,22 @@
 """A twin: a temperature
 
-Divide all logits by a temperature T before the softmax: a large T makes it modest, a small one sure of itself. The loss
-of a clip whose true class is t is
+Divide all logits by a temperature T before the softmax: a large T makes it modest, a small one sure of itself. The
+loss of a clip whose true class is t is
 
     loss[n] = log(sum over m of exp(logits[n, m] / T)) - logits[n, t] / T
 
 Write `tempered_backward(dloss, logits, labels, temperature)`, which returns `dlogits` of shape `(n, k)` and
-`dtemperature`, one number, given `dloss` of shape `(n,)`. `softmax_cross_entropy_backward` of the package is there. The
-pages: [Softmax and cross-entropy](softmax_cross_entropy.md) and the
-[one rule](index.md#the-one-rule-behind-every-backward-pass).
+`dtemperature`, one number, given `dloss` of shape `(n,)`. `softmax_cross_entropy_backward` of the package is there.
+The pages: [Softmax and cross-entropy](softmax_cross_entropy.md) and the [one
+rule](index.md#the-one-rule-behind-every-backward-pass).
 """
 
 HINTS = (
     "It is a chain of two: first u = logits / T, then the cross-entropy of u, whose gradient is there.",
     "Let `du` be the gradient by u. The derivative of u[n, k] by logits[n, k] is 1 / T, that by T is "
     "-logits[n, k] / T**2. All elements of u depend on the one T.",
-    "`du = softmax_cross_entropy_backward(dloss, logits / temperature, labels)`; then `du / temperature`, and minus the "
+    "`du = softmax_cross_entropy_backward(dloss, logits / temperature, labels)`; then `du / temperature`, and minus "
+    "the "
     "sum of `du * logits`, over clips and classes, divided by `temperature**2`.",
 )
 

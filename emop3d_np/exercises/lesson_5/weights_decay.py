@@ -1,9 +1,9 @@
 """Decay, and not of the biases
 
 Weight decay adds `decay / 2 * sum of w**2` to the loss, where the sum is over all numbers of all *weights* and not of
-the biases. `decayed(loss, gradients, parameters, decay)` gets the cross-entropy and its gradients, and shall return the
-loss and the gradients of the sum of both. `parameters` and `gradients` are dicts of arrays with the same names, such as
-`"FC_OUT/weights"` and `"FC_OUT/bias"`; weights are those whose names end in `/weights`.
+the biases. `decayed(loss, gradients, parameters, decay)` gets the cross-entropy and its gradients, and shall return
+the loss and the gradients of the sum of both. `parameters` and `gradients` are dicts of arrays with the same names,
+such as `"FC_OUT/weights"` and `"FC_OUT/bias"`; weights are those whose names end in `/weights`.
 
 Two things are wrong with it. Mend them. Leave the dicts that you are given as they are, and the arrays in them. The
 page: [Softmax and cross-entropy](softmax_cross_entropy.md), what is said there on weight decay.
@@ -66,7 +66,9 @@ def judge(answer: judging.Answer) -> str:
         g = gradients[name]
         if name.endswith("/bias"):
             words = f"{name} decays; biases do not"
-            judging.same(total[name], g, f"the gradient of {name}", {words: g + decay * w, f"{words} at all": g + 2 * decay * w})
+            judging.same(
+                total[name], g, f"the gradient of {name}", {words: g + decay * w, f"{words} at all": g + 2 * decay * w}
+            )
         mistakes = {
             "nothing is added": g,
             "what is added is twice too large; the derivative of w**2 / 2 is w": g + 2 * decay * w,

@@ -1,9 +1,8 @@
 """Lesson 6."""
 
 TITLE = "The pyramid"
-TEACHES = (
-    "How a clip shrinks, what one unit sees, what the first weights should be, and one gradient through a whole network."
-)
+TEACHES = "How a clip shrinks, what one unit sees, what the first weights should be, and one gradient through a "
+"whole network."
 NAMES = (
     "window_count",
     "smallest_clip",

@@ -1,7 +1,7 @@
 """Three times as large
 
-The weights and biases of `L1WS`, which a normalisation follows, are made 3 times as large; the clips and all else stay.
-(Leave the epsilon of the normalisation out of account.) Predict by what factor each of these changes:
+The weights and biases of `L1WS`, which a normalisation follows, are made 3 times as large; the clips and all else
+stay. (Leave the epsilon of the normalisation out of account.) Predict by what factor each of these changes:
 
 - `OUTPUT`: what `NORM_2` gives.
 - `GRADIENT`: the length of the loss's gradient by the weights of `L1WS`.
@@ -13,7 +13,8 @@ A factor of 1 means: it stays. The page: [The pyramid](pyramid.md), "What it sta
 
 HINTS = (
     "The normalisation divides by whatever deviation comes out.",
-    "If the loss at 3 W is the same as at W, whatever W is, differentiate both sides by W: 3 times the gradient at 3 W is "
+    "If the loss at 3 W is the same as at W, whatever W is, differentiate both sides by W: 3 times the gradient at 3 "
+    "W is "
     "the gradient at W.",
     "The step is a third as long, and what it turns is 3 times as long. The rate has to make up for both.",
 )

@@ -1,19 +1,19 @@
 """The initial values of a window
 
-Weights are drawn from uniform(-a, a). Glorot asks for a variance of `2 / (fan_in + fan_out)`. The network counts the fans of its weighted sums as if a unit read the whole plane; derive
-what a would be if its *window* were counted, of `(rd, rh, rw)` positions with `c` channels in and `f` maps out:
+Weights are drawn from uniform(-a, a). Glorot asks for a variance of `2 / (fan_in + fan_out)`. The network counts the
+fans of its weighted sums as if a unit read the whole plane; derive what a would be if its *window* were counted, of
+`(rd, rh, rw)` positions with `c` channels in and `f` maps out:
 
     fan_in = c rd rh rw        fan_out = f rd rh rw
 
-`window_limit(window, channels, maps)` returns a; it has a mistake. Find it. The page: [The pyramid](pyramid.md), "What it
-starts from".
+`window_limit(window, channels, maps)` returns a; it has a mistake. Find it. The page: [The pyramid](pyramid.md),
+"What it starts from".
 """
 
 HINTS = (
     "What is the variance of numbers drawn evenly from -a to a? The page says it.",
     "It is `a**2 / 3`. Set it equal to what Glorot asks for, and solve for a.",
-    "`a = sqrt(3 * 2 / (fan_in + fan_out))`: what the function returns is a standard "
-    "deviation.",
+    "`a = sqrt(3 * 2 / (fan_in + fan_out))`: what the function returns is a standard deviation.",
 )
 
 # --- answer
@@ -41,7 +41,9 @@ def judge(answer: judging.Answer) -> str:
         places = math.prod(window)
         case = f"a window of {window}, {c} channels, {f} maps: "
         mistakes = {
-            "this is the standard deviation; uniform(-a, a) has the variance a**2 / 3": math.sqrt(2 / (places * (c + f))),
+            "this is the standard deviation; uniform(-a, a) has the variance a**2 / 3": math.sqrt(
+                2 / (places * (c + f))
+            ),
             "this is a squared; the root is missing": 6 / (places * (c + f)),
             "only what enters is counted; Glorot takes both fans": math.sqrt(6 / (places * c)),
             "only what comes out is counted; Glorot takes both fans": math.sqrt(6 / (places * f)),

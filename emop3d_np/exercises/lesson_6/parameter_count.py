@@ -1,8 +1,8 @@
 """How many numbers there are to learn
 
-A network of the default windows (3 x 4 x 4, strides of 1; pool 3 x 2 x 2), for clips of `(d, h, w, c)`, with `f` maps and
-`k` classes. Write `parameter_count(clip, maps, classes)`, which returns the counts of its four layers with parameters, in
-a dict: `{"L1WS": ..., "L3P": ..., "L5WS": ..., "FC_OUT": ...}`.
+A network of the default windows (3 x 4 x 4, strides of 1; pool 3 x 2 x 2), for clips of `(d, h, w, c)`, with `f` maps
+and `k` classes. Write `parameter_count(clip, maps, classes)`, which returns the counts of its four layers with
+parameters, in a dict: `{"L1WS": ..., "L3P": ..., "L5WS": ..., "FC_OUT": ...}`.
 
 | layer | shapes of weights and biases |
 |---|---|
@@ -10,8 +10,8 @@ a dict: `{"L1WS": ..., "L3P": ..., "L5WS": ..., "FC_OUT": ...}`.
 | `L3P` | `(1, h', w', f)` and `(d', 1, 1, f)`, of what comes out |
 | `FC_OUT` | `(all that enters, k)` and `(k,)` |
 
-A 3 x 4 x 4 window takes 2 frames, 3 rows, 3 columns away; the pool takes 2 frames and halves rows and columns, rounding
-down. The page: [The pyramid](pyramid.md), whose table you can check yourself by.
+A 3 x 4 x 4 window takes 2 frames, 3 rows, 3 columns away; the pool takes 2 frames and halves rows and columns,
+rounding down. The page: [The pyramid](pyramid.md), whose table you can check yourself by.
 """
 
 HINTS = (

@@ -1,9 +1,9 @@
 """What one unit sees
 
-`receptive_field(windows, strides)` takes the windows and strides of the layers along one axis, from the input upwards,
-and says how many positions of the input one unit of the last layer depends on. Let `seen` be how much is seen so
-far and `apart` how far apart neighbours are, in positions of the input. Both begin at 1, and a layer with windows of `r`
-and a stride of `s` makes `seen` larger by `(r - 1) apart`, and `apart` `s` times as large.
+`receptive_field(windows, strides)` takes the windows and strides of the layers along one axis, from the input
+upwards, and says how many positions of the input one unit of the last layer depends on. Let `seen` be how much is
+seen so far and `apart` how far apart neighbours are, in positions of the input. Both begin at 1, and a layer with
+windows of `r` and a stride of `s` makes `seen` larger by `(r - 1) apart`, and `apart` `s` times as large.
 
 Write it. The page: [The pyramid](pyramid.md), "What one unit of the last maps sees".
 """
@@ -36,7 +36,12 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     receptive_field = answer.function("receptive_field(windows, strides)")
-    for windows, strides in (((3,), (1,)), ((3, 3, 3), (1, 1, 1)), ((4, 2, 4), (1, 2, 1)), ((5, 3, 2, 3), (2, 3, 1, 2))):
+    for windows, strides in (
+        ((3,), (1,)),
+        ((3, 3, 3), (1, 1, 1)),
+        ((4, 2, 4), (1, 2, 1)),
+        ((5, 3, 2, 3), (2, 3, 1, 2)),
+    ):
         seen, apart, late, whole, own = 1, 1, 1, 1, 1
         for r, s in zip(windows, strides, strict=True):
             seen, whole, own = seen + (r - 1) * apart, whole + r * apart, own + (r - 1) * s

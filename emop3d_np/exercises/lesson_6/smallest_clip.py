@@ -1,8 +1,8 @@
 """The smallest clip
 
-Predict, by going down the pyramid from its end. The default windows are 3 frames by 4 rows by 4 columns with strides of
-1 (`L1WS` and `L5WS`); the pool takes runs of 3 frames and blocks of 2 x 2 (`L3P`), and an odd last row is dropped. What is
-the smallest clip of which one unit is left in the maps of `L5WS`?
+Predict, by going down the pyramid from its end. The default windows are 3 frames by 4 rows by 4 columns with strides
+of 1 (`L1WS` and `L5WS`); the pool takes runs of 3 frames and blocks of 2 x 2 (`L3P`), and an odd last row is dropped.
+What is the smallest clip of which one unit is left in the maps of `L5WS`?
 
 - `FRAMES`: how many frames it has.
 - `ROWS`: how many rows (and columns).
@@ -13,7 +13,8 @@ The page: [The pyramid](pyramid.md), "The sizes, by hand".
 
 HINTS = (
     "Go upwards: how many rows must enter `L5WS` for one to come out? How many must enter the pool for that many?",
-    "Frames: 1, then 3 before `L5WS`, then 2 more for each of the two layers before it. Rows: 1, then 4 before `L5WS`, then "
+    "Frames: 1, then 3 before `L5WS`, then 2 more for each of the two layers before it. Rows: 1, then 4 before "
+    "`L5WS`, then "
     "twice as many before the pool.",
     "Rows before `L1WS`: 3 more than the 8 that must enter the pool. For two rows after `L5WS` begin with 5.",
 )

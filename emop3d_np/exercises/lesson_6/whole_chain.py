@@ -1,8 +1,8 @@
 """A whole network, backward
 
-A pyramid of five steps is given: weighted sum, leaky ReLU, normalisation, blocks of 2 x 2, fully connected; then the mean
-of the clips' losses. `forward` returns the loss and all that it computed on the way. Write `backward(x, labels, p)`, which
-returns a dict of the gradients by the four parameters, `"W"`, `"b"`, `"votes"` and `"shrug"`.
+A pyramid of five steps is given: weighted sum, leaky ReLU, normalisation, blocks of 2 x 2, fully connected; then the
+mean of the clips' losses. `forward` returns the loss and all that it computed on the way. Write `backward(x, labels,
+p)`, which returns a dict of the gradients by the four parameters, `"W"`, `"b"`, `"votes"` and `"shrug"`.
 
 Each line undoes one line of `forward`, from the last to the first, with the kernels that are imported:
 
@@ -21,17 +21,30 @@ The page: [A second walk](walk.md), "Backward".
 HINTS = (
     "The loss is a mean over the `n` clips. What arrives at each clip's loss, then, is 1 / n.",
     "`da` has the shape of `a`, a row per clip; the pool wants it in the shape of its maps: `da.reshape(m.shape)`.",
-    "The first two lines: `dlogits = softmax_cross_entropy_backward(np.full(len(x), 1 / len(x)), logits, labels)` and `da, "
-    'g["votes"], g["shrug"] = dense_backward(dlogits, a, p["votes"])`. Each of the next four takes what the line of the same '
+    "The first two lines: `dlogits = softmax_cross_entropy_backward(np.full(len(x), 1 / len(x)), logits, labels)` "
+    "and `da, "
+    'g["votes"], g["shrug"] = dense_backward(dlogits, a, p["votes"])`. Each of the next four takes what the line of '
+    "the same "
     "name in `forward` took.",
 )
 
 # --- answer
 import numpy as np
 
-from kernels.reference import dense, dense_backward, leaky_relu, leaky_relu_backward, max_pool_space
-from kernels.reference import max_pool_space_backward, softmax_cross_entropy, softmax_cross_entropy_backward
-from kernels.reference import standardize, standardize_backward, weighted_sum, weighted_sum_backward
+from kernels.reference import (
+    dense,
+    dense_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    max_pool_space,
+    max_pool_space_backward,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    standardize,
+    standardize_backward,
+    weighted_sum,
+    weighted_sum_backward,
+)
 
 FIELD, STRIDES, BLOCK = (2, 3, 2), (1, 1, 1), (2, 2)
 
@@ -90,7 +103,9 @@ def judge(answer: judging.Answer) -> str:
         [judging.numbers(*shape) for shape in shapes.values()],
         " ".join(shapes),
         mistakes={
-            "it is as if 1 arrived at each clip's loss; the loss is the mean over the clips, so 1/n arrives": mistake("mean"),
+            "it is as if 1 arrived at each clip's loss; the loss is the mean over the clips, so 1/n arrives": mistake(
+                "mean"
+            ),
             "the leaky ReLU is left out on the way down": mistake("relu"),
             "the normalisation is left out on the way down": mistake("norm"),
             "standardize_backward is given the result, u; it takes what standardize was given": mistake("u"),

@@ -1,7 +1,7 @@
 """One window too few, sometimes
 
-`window_count(length, window, stride)` says how often a window fits into `length` positions, if its starts are `stride`
-apart and nothing is padded: it lies wholly inside or does not count. The page has
+`window_count(length, window, stride)` says how often a window fits into `length` positions, if its starts are
+`stride` apart and nothing is padded: it lies wholly inside or does not count. The page has
 
     (length - window + 1) / stride, rounded up
 
@@ -46,7 +46,9 @@ def judge(answer: judging.Answer) -> str:
             "the quotient is not rounded": (length - window + 1) / stride,
             "it is one window too many": right + 1,
         }
-        judging.same(got, np.float64(right), f"{case}the count", {case + words: value for words, value in mistakes.items()})
+        judging.same(
+            got, np.float64(right), f"{case}the count", {case + words: value for words, value in mistakes.items()}
+        )
         if not isinstance(got, int):
             raise judging.Wrong(f"{case}the count is {got!r}; it must be a whole number, an int")
     return "every window that fits is counted, for every stride that was tried"

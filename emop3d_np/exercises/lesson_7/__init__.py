@@ -1,7 +1,9 @@
 """Lesson 7."""
 
 TITLE = "What is done with the gradients"
-TEACHES = "A memory of past gradients, looking ahead, steps that fit their noise, decay, and a rate that rises and falls."
+TEACHES = (
+    "A memory of past gradients, looking ahead, steps that fit their noise, decay, and a rate that rises and falls."
+)
 NAMES = (
     "speed_limits",
     "momentum_step",

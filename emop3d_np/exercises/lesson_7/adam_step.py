@@ -1,8 +1,8 @@
 """ADAM's first steps are too short
 
-`adam_step(w, m, v, g, t, rate)` keeps running means of the gradient and of its square, which begin at 0, and so are too
-small at first. It makes up for that in the rate. `t` is 1 in the first step. For a constant gradient far larger than
-EPSILON every step should be as long as the rate. This one's first step is 32 times too short. Find the mistake.
+`adam_step(w, m, v, g, t, rate)` keeps running means of the gradient and of its square, which begin at 0, and so are
+too small at first. It makes up for that in the rate. `t` is 1 in the first step. For a constant gradient far larger
+than EPSILON every step should be as long as the rate. This one's first step is 32 times too short. Find the mistake.
 
     m = m + (1 - BETA1) (g - m)
     v = v + (1 - BETA2) (g**2 - v)

@@ -1,14 +1,14 @@
 """Decay beside the step
 
-Adding `decay * w` to the gradient does little where ADAM follows: it divides by the size of the gradient, decay and all, so
-that weights with large gradients hardly decay. Decoupled decay takes a share off the weights *before* the step, and leaves
-the gradient alone:
+Adding `decay * w` to the gradient does little where ADAM follows: it divides by the size of the gradient, decay and
+all, so that weights with large gradients hardly decay. Decoupled decay takes a share off the weights *before* the
+step, and leaves the gradient alone:
 
     w = w - rate decay w, for weights only, not for biases
     then ADAM's step
 
-`adamw_step(name, w, m, v, g, t, rate, decay)` does it in the old way, and to biases, too. Mend it. Names of weights end in
-`/weights`; `adam_step` is right. The page: [Momentum](momentum.md), "Decay beside the step".
+`adamw_step(name, w, m, v, g, t, rate, decay)` does it in the old way, and to biases, too. Mend it. Names of weights
+end in `/weights`; `adam_step` is right. The page: [Momentum](momentum.md), "Decay beside the step".
 """
 
 HINTS = (

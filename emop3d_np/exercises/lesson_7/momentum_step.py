@@ -1,7 +1,7 @@
 """A step with momentum
 
-Write `momentum_step(w, a, g, rate, momentum)`. `w` are the parameters, `a` is the running sum, `g` the gradient; all have
-one shape. It returns the new `w` and the new `a`, and changes none of the arrays that it is given:
+Write `momentum_step(w, a, g, rate, momentum)`. `w` are the parameters, `a` is the running sum, `g` the gradient; all
+have one shape. It returns the new `w` and the new `a`, and changes none of the arrays that it is given:
 
     a = momentum a + g
     w = w - rate a, with the new a
@@ -12,7 +12,8 @@ The page: [Momentum](momentum.md), "Line by line".
 HINTS = (
     "Two lines, in this order.",
     "The step uses the sum in which this gradient is already in.",
-    "`a = momentum * a + g`, and then `return w - rate * a, a`. (`a *= momentum` would change the array that was handed in.)",
+    "`a = momentum * a + g`, and then `return w - rate * a, a`. (`a *= momentum` would change the array that was "
+    "handed in.)",
 )
 
 # --- answer

@@ -1,12 +1,14 @@
 """An average of the network
 
-Beside the parameters w their moving average is kept: after each step, `average = average + (1 - kept) (w - average)`. Most of
-it is to be kept in the long run, a `share` such as 0.99; at first less, so that the initial values are soon forgotten:
+Beside the parameters w their moving average is kept: after each step, `average = average + (1 - kept) (w - average)`.
+Most of it is to be kept in the long run, a `share` such as 0.99; at first less, so that the initial values are soon
+forgotten:
 
     kept = the smaller of share and (1 + step) / (10 + step)
 
-where `step` is 1 after the first update. `averaged(average, w, step, share)` should return the new average. It has two
-mistakes. Mend it; change none of the arrays that are handed in. The page: [Momentum](momentum.md), "An average on the way".
+where `step` is 1 after the first update. `averaged(average, w, step, share)` should return the new average. It has
+two mistakes. Mend it; change none of the arrays that are handed in. The page: [Momentum](momentum.md), "An average on
+the way".
 """
 
 HINTS = (

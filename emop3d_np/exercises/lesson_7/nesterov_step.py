@@ -6,16 +6,18 @@ As it was published, the gradient is not taken at `w`, but where momentum is abo
     a = momentum a + g
     w = w - rate a
 
-A program would like to take gradients where its parameters are. So keep the point ahead, `u = w - rate * momentum * a`, in
-the place of `w`. Write `nesterov_step(u, a, g, rate, momentum)`, where `g` is the gradient at `u`; it returns the new `u`
-and the new `a`. It must give the same points as the published form, `nesterov_as_published`, which is there to try.
+A program would like to take gradients where its parameters are. So keep the point ahead, `u = w - rate * momentum *
+a`, in the place of `w`. Write `nesterov_step(u, a, g, rate, momentum)`, where `g` is the gradient at `u`; it returns
+the new `u` and the new `a`. It must give the same points as the published form, `nesterov_as_published`, which is
+there to try.
 
 The page: [Momentum](momentum.md), "Line by line", which derives it.
 """
 
 HINTS = (
     "The running sum is as in the published form. Only the last line changes.",
-    "Put `w = u + rate * momentum * a` (with the old `a`) into the last line, and take off what carries the new `w` ahead.",
+    "Put `w = u + rate * momentum * a` (with the old `a`) into the last line, and take off what carries the new `w` "
+    "ahead.",
     "`u` becomes `u - rate * (g + momentum * a)`, with the new `a`.",
 )
 
@@ -64,7 +66,8 @@ def judge(answer: judging.Answer) -> str:
         u - rate * (g + momentum * new),
         "u",
         {
-            "this is plain momentum, or g + momentum * a with the old a, which is the same: u has to be carried ahead by the new one": u - rate * new,
+            "this is plain momentum, or g + momentum * a with the old a, which is the same: u has to be carried "
+            "ahead by the new one": u - rate * new,
             "this is where momentum is about to carry the new w, but the old one was not put back first": (
                 u - rate * new - rate * momentum * new
             ),

@@ -1,11 +1,12 @@
 """A rate that rises, then falls
 
-Write `rate_of_step(step, rate, stairs, factor, warm_up)`, the learning rate of a step; the first step is number 0. Two things
-are multiplied:
+Write `rate_of_step(step, rate, stairs, factor, warm_up)`, the learning rate of a step; the first step is number 0.
+Two things are multiplied:
 
-- the staircase: the rate, times `factor` for every `stairs` whole steps that have passed: in the steps from 0 to stairs - 1
-  the rate itself, then `factor` times that, and so on;
-- the warm-up: `(step + 1) / warm_up`, but never more than 1. The staircase counts its steps from the beginning all the same.
+- the staircase: the rate, times `factor` for every `stairs` whole steps that have passed: in the steps from 0 to
+  stairs - 1 the rate itself, then `factor` times that, and so on;
+- the warm-up: `(step + 1) / warm_up`, but never more than 1. The staircase counts its steps from the beginning all
+  the same.
 
 The page: [Momentum](momentum.md), "Line by line" for the staircase and "A gentle start" for the warm-up.
 """
@@ -41,11 +42,15 @@ def judge(answer: judging.Answer) -> str:
     steps = np.arange(40)
     down, up = factor ** (steps // stairs), np.minimum(1, (steps + 1) / warm_up)
     judging.same(
-        np.array([judging.array(rate_of_step(int(step), rate, stairs, factor, warm_up), (), "the rate") for step in steps]),
+        np.array(
+            [judging.array(rate_of_step(int(step), rate, stairs, factor, warm_up), (), "the rate") for step in steps]
+        ),
         np.array([right(int(step)) for step in steps]),
         "rates by step",
         {
-            "the rate of step 0 must not be 0: the warm-up has (step + 1)": rate * down * np.minimum(1, steps / warm_up),
+            "the rate of step 0 must not be 0: the warm-up has (step + 1)": rate
+            * down
+            * np.minimum(1, steps / warm_up),
             "the warm-up goes on rising; it never gives more than 1": rate * down * (steps + 1) / warm_up,
             "the stairs are a slope: the quotient is to be rounded down": rate * factor ** (steps / stairs) * up,
             "the staircase counts from the end of the warm-up; it counts from the beginning": (

@@ -1,6 +1,7 @@
 """How fast momentum gets
 
-Predict. Momentum keeps a running sum, `a = momentum * a + g`, and then makes the step `w = w - rate * a`. All begins at 0.
+Predict. Momentum keeps a running sum, `a = momentum * a + g`, and then makes the step `w = w - rate * a`. All begins
+at 0.
 
 - `SAME`: what `a` tends to for a momentum of 0.8, if the gradient is 1 in every step.
 - `TO_AND_FRO`: the size that `a` tends to for a momentum of 0.8, if the gradient is 1, -1, 1, -1, ...

@@ -1,7 +1,7 @@
 """How fast one gets down a valley
 
-Predict. A valley is 9 times as steep across as it is along: its curvatures are 1 and 9. Plain descent with a rate changes
-the distance in a direction of curvature c by the factor `1 - rate * c` per step.
+Predict. A valley is 9 times as steep across as it is along: its curvatures are 1 and 9. Plain descent with a rate
+changes the distance in a direction of curvature c by the factor `1 - rate * c` per step.
 
 - `LIMIT`: the rate above which descent does not come down any more but swings higher and higher.
 - `BEST`: the best constant rate of plain descent.

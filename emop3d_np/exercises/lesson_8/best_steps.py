@@ -12,8 +12,8 @@ Predict, by setting a derivative to 0:
 - `FORWARD_ERROR`: the error of the forward difference at that step.
 - `CENTRAL_32`: the best step of the central difference in float32.
 
-Write expressions with `U64` and `U32`, the u of both formats. The page:
-[How gradients are checked](gradients_checked.md), "The numeric side".
+Write expressions with `U64` and `U32`, the u of both formats. The page: [How gradients are
+checked](gradients_checked.md), "The numeric side".
 """
 
 HINTS = (

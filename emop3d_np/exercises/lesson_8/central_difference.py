@@ -1,12 +1,13 @@
 """From one side to both
 
-`numeric_gradient(F, x, h)` moves each element of `x` by `h` and sees what `F`, which gives one number, makes of it. It takes
-differences to one side only, and so is wrong by about `h / 2` times the curvature. Make central differences of it:
+`numeric_gradient(F, x, h)` moves each element of `x` by `h` and sees what `F`, which gives one number, makes of it.
+It takes differences to one side only, and so is wrong by about `h / 2` times the curvature. Make central differences
+of it:
 
     (F with x[i] + h  -  F with x[i] - h) / (2 h)
 
-It returns an array of the shape of `x`, and leaves `x` as it is. The page: [How gradients are checked](gradients_checked.md),
-"The numeric side".
+It returns an array of the shape of `x`, and leaves `x` as it is. The page: [How gradients are
+checked](gradients_checked.md), "The numeric side".
 """
 
 HINTS = (

@@ -1,10 +1,11 @@
 """A step of 1e-30
 
-A difference of two nearly equal numbers keeps few digits, so steps must not be small. The complex step takes no difference:
-with an analytic F that is real on the real line, `F(x + i h v)` has the slope along v, times h, in its imaginary part.
+A difference of two nearly equal numbers keeps few digits, so steps must not be small. The complex step takes no
+difference: with an analytic F that is real on the real line, `F(x + i h v)` has the slope along v, times h, in its
+imaginary part.
 
-`slope(F, x, v)` tries a step of 1e-30 with a difference, and gets 0 for everything. Give it the complex step, with the same
-1e-30. `F` takes an array, complex if need be, and gives one number; what is returned is a real number.
+`slope(F, x, v)` tries a step of 1e-30 with a difference, and gets 0 for everything. Give it the complex step, with
+the same 1e-30. `F` takes an array, complex if need be, and gives one number; what is returned is a real number.
 
 The page: [How gradients are checked](gradients_checked.md), "The numeric side".
 """
@@ -57,5 +58,7 @@ def judge(answer: judging.Answer) -> str:
     if any(got == value for value in by_difference):
         raise judging.Wrong("this is a difference; it has ten digits at best")
     if abs(got - right) > 1e-13 * abs(right):
-        raise judging.Wrong(f"the slope is right to {abs(got / right - 1):.0e}; the complex step with 1e-30 is right to 1e-15")
+        raise judging.Wrong(
+            f"the slope is right to {abs(got / right - 1):.0e}; the complex step with 1e-30 is right to 1e-15"
+        )
     return "right to the last digits, with a step that no difference could take"

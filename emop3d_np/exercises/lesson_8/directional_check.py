@@ -1,13 +1,13 @@
 """A check in two forward passes
 
-A backward pass claims: whatever the direction v, `dx` times v, added up, is the slope of `delta` times `F(x + t v)`, added
-up, at t = 0. Write `promised_and_measured(forward, backward, x, delta, v, h)`, which returns both sides:
+A backward pass claims: whatever the direction v, `dx` times v, added up, is the slope of `delta` times `F(x + t v)`,
+added up, at t = 0. Write `promised_and_measured(forward, backward, x, delta, v, h)`, which returns both sides:
 
 - promised: the sum of `backward(delta, x) * v`;
 - measured: the central difference, with the step `h`, of the sum of `delta * forward(...)` along v.
 
-`x` and `v` have one shape, `delta` has that of `forward(x)`. Call `forward` twice and no more. The page:
-[How gradients are checked](gradients_checked.md), "The claim".
+`x` and `v` have one shape, `delta` has that of `forward(x)`. Call `forward` twice and no more. The page: [How
+gradients are checked](gradients_checked.md), "The claim".
 """
 
 HINTS = (

@@ -8,8 +8,8 @@ Predict; nothing is as on paper here. In float32 a number has 24 binary digits, 
 - `RUNNING`: the same as a difference of running sums (after four numbers less after two) in float32.
 - `STUCK`: where a float32 stays that begins at 0 and to which 1 is added again and again.
 
-The pages: [Box sums](box_sums.md), "Why not running sums", and
-[How the fast kernels work](fast_kernels.md), "The same bits on any number of threads".
+The pages: [Box sums](box_sums.md), "Why not running sums", and [How the fast kernels work](fast_kernels.md), "The
+same bits on any number of threads".
 """
 
 HINTS = (

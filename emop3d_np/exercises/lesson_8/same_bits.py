@@ -1,12 +1,13 @@
 """The same bits on any number of threads
 
-A gradient of weights is a sum over the clips of a batch. To share the work, `batch_sum(values, threads)` cuts the batch into
-parts, adds up each part in its order, and then adds the parts in theirs. (Here it does so one after the other; with real
-threads each would take some of the parts.) In float32 the result depends on `threads`. It must not: not in a single bit.
+A gradient of weights is a sum over the clips of a batch. To share the work, `batch_sum(values, threads)` cuts the
+batch into parts, adds up each part in its order, and then adds the parts in theirs. (Here it does so one after the
+other; with real threads each would take some of the parts.) In float32 the result depends on `threads`. It must not:
+not in a single bit.
 
-Mend it, so that a batch is always cut into 8 parts, whoever computes them. The arrangement of the sums stays: within a part
-from the first to the last, then part by part. The page: [How the fast kernels work](fast_kernels.md), "The same bits on any
-number of threads".
+Mend it, so that a batch is always cut into 8 parts, whoever computes them. The arrangement of the sums stays: within
+a part from the first to the last, then part by part. The page: [How the fast kernels work](fast_kernels.md), "The
+same bits on any number of threads".
 """
 
 HINTS = (
@@ -64,9 +65,15 @@ def judge(answer: judging.Answer) -> str:
         looks = {
             in_order(values): "all clips are added in a row, in one part; no second thread could help",
             np.float32(values.astype(float).sum()): "this is the sum in float64, rounded",
-            in_order([in_order(part) for part in np.array_split(values, 8)][::-1]): "the parts are added from the last on",
-            in_order([in_order(values[i::8]) for i in range(8)]): "each part takes every eighth clip; parts are neighbours",
+            in_order(
+                [in_order(part) for part in np.array_split(values, 8)][::-1]
+            ): "the parts are added from the last on",
+            in_order(
+                [in_order(values[i::8]) for i in range(8)]
+            ): "each part takes every eighth clip; parts are neighbours",
         }
-        words = looks.get(got[1], "the sums are arranged in another way: 8 parts of neighbours, each in order, then in order")
+        words = looks.get(
+            got[1], "the sums are arranged in another way: 8 parts of neighbours, each in order, then in order"
+        )
         raise judging.Wrong(f"{clips} clips, the same on all threads, but {words}")
     return "the same bits on 1 to 16 threads"

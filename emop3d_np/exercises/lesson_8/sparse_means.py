@@ -1,15 +1,15 @@
 """Means of a gradient that is mostly 0
 
-Before the first pool, the gradient at the normalised map is 0 but for one cell per block, where it is what the pool's output
-got. The normalisation's backward pass takes two means over the whole map, of the gradient and of the gradient times the
-normalised map. Readable, on the full map:
+Before the first pool, the gradient at the normalised map is 0 but for one cell per block, where it is what the pool's
+output got. The normalisation's backward pass takes two means over the whole map, of the gradient and of the gradient
+times the normalised map. Readable, on the full map:
 
     mean_dy   = full_gradient.mean()
     mean_dy_y = (full_gradient * y).mean()
 
-Write `sparse_means(dm, m, places)`, which gives both from the pooled arrays alone: `dm` is the gradient at the pooled map, `m`
-the pooled map itself (the *normalised* values that were chosen), `places` the number of cells of the full map. Both arrays
-have the shape `(rows, columns)`.
+Write `sparse_means(dm, m, places)`, which gives both from the pooled arrays alone: `dm` is the gradient at the pooled
+map, `m` the pooled map itself (the *normalised* values that were chosen), `places` the number of cells of the full
+map. Both arrays have the shape `(rows, columns)`.
 
 The page: [How the fast kernels work](fast_kernels.md), "The means of a sparse gradient".
 """

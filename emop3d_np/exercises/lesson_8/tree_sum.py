@@ -1,14 +1,14 @@
 """A sum as a tree
 
-Adding n numbers one after the other, the first goes through n - 1 roundings. In a tree it goes through log2(n): neighbours
-are added in pairs, the sums again in pairs, until one number is left. Where the count is odd, the last one is carried over
-as it is.
+Adding n numbers one after the other, the first goes through n - 1 roundings. In a tree it goes through log2(n):
+neighbours are added in pairs, the sums again in pairs, until one number is left. Where the count is odd, the last one
+is carried over as it is.
 
     1 2 3 4 5   gives   3 7 5,   then   10 5,   then   15
 
-Write `tree_sum(x)` for a row `x` of any length from 1 on. What comes out is judged by its bits, in float32, so the order
-counts. Start from the loop in the file, which adds one after the other. The page:
-[How the fast kernels work](fast_kernels.md), "The same bits on any number of threads", on why the order matters.
+Write `tree_sum(x)` for a row `x` of any length from 1 on. What comes out is judged by its bits, in float32, so the
+order counts. Start from the loop in the file, which adds one after the other. The page: [How the fast kernels
+work](fast_kernels.md), "The same bits on any number of threads", on why the order matters.
 """
 
 HINTS = (
@@ -41,8 +41,8 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     tree_sum = answer.function("tree_sum(x)")
-    lengths = (1, 2, 5, 8, 13, 29, 100)  # of numbers of many sizes, so that the order shows in the last digits
-    rows = [(100 ** judging.numbers(count)).astype(np.float32) for count in lengths]
+    lengths = (1, 2, 5, 8, 13, 29, 100, 333)
+    rows = [(100 * judging.numbers(count) ** 3).astype(np.float32) for count in lengths]
     got = [np.asarray(tree_sum(x)) for x in rows]
     for x, total in zip(rows, got, strict=True):
         if total.shape != () or total.dtype != np.float32:

@@ -1,8 +1,9 @@
 """Seven additions, or three
 
-`windows_of_eight(p)` adds up each eight neighbours of a row: n numbers in, n - 7 sums out. It reads well and takes seven
-additions per sum. Neighbouring windows share nearly all of their numbers: sums of two neighbours first, from these sums of
-four, from these sums of eight, and three additions of whole rows will do. Write it so. No running sums, which forget digits.
+`windows_of_eight(p)` adds up each eight neighbours of a row: n numbers in, n - 7 sums out. It reads well and takes
+seven additions per sum. Neighbouring windows share nearly all of their numbers: sums of two neighbours first, from
+these sums of four, from these sums of eight, and three additions of whole rows will do. Write it so. No running sums,
+which forget digits.
 
 The page: [Box sums](box_sums.md), "Pairs".
 """
@@ -65,9 +66,8 @@ def judge(answer: judging.Answer) -> str:
             "these are sums of seven": sums[7],
             "these are sums of nine": sums[9],
             "these are right, but the last window is missing": sums[8][:-1],
-            "the steps are 1 at every turn, and numbers are counted several times: sums of two stand two apart": np.array(
-                [p[i : i + 4] @ [1, 3, 3, 1] for i in range(17)]
-            ),
+            "the steps are 1 at every turn, and numbers are counted several times: sums of two stand two "
+            "apart": np.array([p[i : i + 4] @ [1, 3, 3, 1] for i in range(17)]),
             "sums of four are put together at a distance of two: they overlap; four further on stands the next": spread,
         },
     )
@@ -77,12 +77,14 @@ def judge(answer: judging.Answer) -> str:
         raise judging.Wrong(f"the sums are right and take {Counted.additions} additions; three will do")
     if Counted.additions < 3:
         raise judging.Wrong(
-            f"{Counted.additions} additions of rows were seen: such as np.convolve hide theirs, and take seven; write them out"
+            f"{Counted.additions} additions of rows were seen: such as np.convolve hide theirs, and take seven; "
+            f"write them out"
         )
     large = np.concatenate([[1e17], np.ones(19)])
     if abs(windows_of_eight(large)[-1] - 8) > 0:
         raise judging.Wrong(
-            f"the last eight numbers of 1e17, 1, 1, ... are ones, and their sum is {windows_of_eight(large)[-1]:.6g}: running "
+            f"the last eight numbers of 1e17, 1, 1, ... are ones, and their sum is "
+            f"{windows_of_eight(large)[-1]:.6g}: running "
             "sums forget digits"
         )
     return f"{len(starts)} windows of eight by three additions"

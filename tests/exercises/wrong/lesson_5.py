@@ -1,14 +1,24 @@
-"""Wrong answers to the exercises of lesson 5: what is written between the marks, and words that the verdict must hold."""
+"""Wrong answers to the exercises of lesson 5: what is written between the marks, and words that the verdict must "
+"hold."""
 
 CE = "softmax_cross_entropy_backward"
 WRONG = {
     "shrug": [
         ("SHRUG = np.log10(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "to the base 10"),
-        ("SHRUG = 1 / 6\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "SHRUG is not 0.166667: that is the prob"),
-        ("SHRUG = np.log(6)\nQUARTER = np.log(3)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "the denominator holds the true class"),
+        (
+            "SHRUG = 1 / 6\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
+            "SHRUG is not 0.166667: that is the prob",
+        ),
+        (
+            "SHRUG = np.log(6)\nQUARTER = np.log(3)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
+            "the denominator holds the true class",
+        ),
         ("SHRUG = np.log(6)\nQUARTER = np.log(4 / 3)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "if class 1 were true"),
         ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = np.inf\nPULL = -5 / 6", "nothing overflows if"),
-        ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 2000\nPULL = -5 / 6", "class 2 has a logit of -1000"),
+        (
+            "SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 2000\nPULL = -5 / 6",
+            "class 2 has a logit of -1000",
+        ),
         ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = 1 / 6", "at the truth 1 is taken off"),
         ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = 5 / 6", "the sign is turned"),
     ],
@@ -23,7 +33,10 @@ WRONG = {
     ],
     "stable_softmax": [
         ("e = np.exp(logits)\nreturn e / e.sum(axis=1, keepdims=True)", "overflow even in a clip by itself"),
-        ("e = np.exp(logits - logits.max())\nreturn e / e.sum(axis=1, keepdims=True)", "the largest logit of the whole batch"),
+        (
+            "e = np.exp(logits - logits.max())\nreturn e / e.sum(axis=1, keepdims=True)",
+            "the largest logit of the whole batch",
+        ),
         ("e = np.exp(logits)\nreturn e / e.sum(axis=0)", "each column adds up to 1"),
         ("e = np.exp(logits)\nreturn e / e.sum()", "all clips together add up to 1"),
         ("return np.exp(logits - logits.max(axis=1, keepdims=True))", "not divided by their sum"),
@@ -47,7 +60,10 @@ WRONG = {
         ),
     ],
     "smoothed_labels": [
-        ("return dloss[:, np.newaxis] * (softmax(logits) - np.eye(logits.shape[1])[labels])", "labels that are not smoothed"),
+        (
+            "return dloss[:, np.newaxis] * (softmax(logits) - np.eye(logits.shape[1])[labels])",
+            "labels that are not smoothed",
+        ),
         (
             "q = np.full(logits.shape, share / logits.shape[1])\nq[np.arange(len(labels)), labels] = 1 - share\n"
             "return dloss[:, np.newaxis] * (softmax(logits) - q)",
@@ -80,7 +96,8 @@ WRONG = {
         ),
         (
             'for name, w in parameters.items():\n    if name.endswith("/weights"):\n'
-            "        loss = loss + decay / 2 * (w**2).sum()\n    total[name] = gradients[name] + decay * w\nreturn loss, total",
+            "        loss = loss + decay / 2 * (w**2).sum()\n    total[name] = gradients[name] + decay * w\nreturn "
+            "loss, total",
             "L1WS/bias decays; biases do not",
         ),
         (
@@ -91,12 +108,14 @@ WRONG = {
         ),
         (
             'for name, w in parameters.items():\n    if name.endswith("/weights"):\n'
-            "        loss = loss + decay * (w**2).sum()\n        total[name] = gradients[name] + decay * w\nreturn loss, total",
+            "        loss = loss + decay * (w**2).sum()\n        total[name] = gradients[name] + decay * w\nreturn "
+            "loss, total",
             "the half before the sum is missing",
         ),
         (
             'for name, w in parameters.items():\n    if name.endswith("/weights"):\n'
-            "        loss = loss + decay / 2 * (w**2).sum()\n        gradients[name] += decay * w\nreturn loss, gradients",
+            "        loss = loss + decay / 2 * (w**2).sum()\n        gradients[name] += decay * w\nreturn loss, "
+            "gradients",
             "that were handed in are changed",
         ),
         (
@@ -115,15 +134,18 @@ WRONG = {
             "the softmax is that of the logits themselves",
         ),
         (
-            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du * temperature, -(du * logits).sum() / temperature**2",
+            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du * temperature, -(du * logits).sum() / "
+            f"temperature**2",
             "dlogits is multiplied by T",
         ),
         (
-            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, (du * logits).sum() / temperature**2",
+            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, (du * logits).sum() / "
+            f"temperature**2",
             "the sign of dtemperature is turned",
         ),
         (
-            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, -(du * logits).sum() / temperature",
+            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, -(du * logits).sum() / "
+            f"temperature",
             "dtemperature is T times too large",
         ),
         (
@@ -132,7 +154,8 @@ WRONG = {
             "dtemperature is a number per clip",
         ),
         (
-            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, -(du * logits).mean() / temperature**2",
+            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, -(du * logits).mean() / "
+            f"temperature**2",
             "dtemperature is a mean",
         ),
     ],

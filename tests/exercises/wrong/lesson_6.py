@@ -1,4 +1,5 @@
-"""Wrong answers to the exercises of lesson 6: what is written between the marks, and words that the verdict must hold."""
+"""Wrong answers to the exercises of lesson 6: what is written between the marks, and words that the verdict must "
+"hold."""
 
 SIZES = """d, h, w, c = clip
 d1, h1, w1 = d - 2, h - 3, w - 3
@@ -39,13 +40,15 @@ WRONG = {
     ],
     "receptive_field": [
         (
-            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    apart *= s\n    seen += (r - 1) * apart\nreturn seen",
+            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    apart *= s\n    seen += (r - 1) * "
+            "apart\nreturn seen",
             "a layer's own stride counts too early",
         ),
         ("return 1 + sum(r - 1 for r in windows)", "strides are left out"),
         ("return 1 + sum((r - 1) * s for r, s in zip(windows, strides))", "strides multiply from layer to layer"),
         (
-            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    seen += r * apart\n    apart *= s\nreturn seen",
+            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    seen += r * apart\n    apart *= s\nreturn "
+            "seen",
             "a window of r reaches r - 1 further",
         ),
         (
@@ -53,7 +56,8 @@ WRONG = {
             "windows are multiplied, but they overlap",
         ),
         (
-            "seen, apart = 0, 1\nfor r, s in zip(windows, strides):\n    seen += (r - 1) * apart\n    apart *= s\nreturn seen",
+            "seen, apart = 0, 1\nfor r, s in zip(windows, strides):\n    seen += (r - 1) * apart\n    apart *= "
+            "s\nreturn seen",
             "the unit itself is missing",
         ),
     ],
@@ -66,7 +70,10 @@ WRONG = {
             SIZES + '"L1WS": 48 * c * maps + d1 * h1 * w1 * maps,\n' + L3P + L5WS + FC_OUT + "}",
             "L1WS: the weights of one window are counted",
         ),
-        (SIZES + L1WS + '"L3P": d3 * h3 * w3 * maps + d3 * maps,\n' + L5WS + FC_OUT + "}", "L3P: its weights are shared"),
+        (
+            SIZES + L1WS + '"L3P": d3 * h3 * w3 * maps + d3 * maps,\n' + L5WS + FC_OUT + "}",
+            "L3P: its weights are shared",
+        ),
         (
             SIZES + L1WS + L3P + '"L5WS": 3 * h3 * w3 * c * maps + d5 * h5 * w5 * maps,\n' + FC_OUT + "}",
             "L5WS: what enters has as many channels as there are maps",

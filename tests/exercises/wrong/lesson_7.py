@@ -1,4 +1,5 @@
-"""Wrong answers to the exercises of lesson 7: what is written between the marks, and words that the verdict must hold."""
+"""Wrong answers to the exercises of lesson 7: what is written between the marks, and words that the verdict must "
+"hold."""
 
 
 def numbers(**wrong):
@@ -89,7 +90,10 @@ WRONG = {
         ("return rate * factor ** (step // stairs) * min(1, step / warm_up)", "the rate of step 0 must not be 0"),
         ("return rate * factor ** (step // stairs) * (step + 1) / warm_up", "the warm-up goes on rising"),
         ("return rate * factor ** (step / stairs) * min(1, (step + 1) / warm_up)", "the stairs are a slope"),
-        ("return rate * factor ** (max(0, step - warm_up) // stairs) * min(1, (step + 1) / warm_up)", "from the end of"),
+        (
+            "return rate * factor ** (max(0, step - warm_up) // stairs) * min(1, (step + 1) / warm_up)",
+            "from the end of",
+        ),
         ("return rate * factor ** ((step + 1) // stairs) * min(1, (step + 1) / warm_up)", "one step early"),
         ("return rate * factor ** (step // stairs)", "the warm-up is missing"),
         ("return rate * min(1, (step + 1) / warm_up)", "the staircase is missing"),

@@ -1,4 +1,5 @@
-"""Wrong answers to the exercises of lesson 8: what is written between the marks, and words that the verdict must hold."""
+"""Wrong answers to the exercises of lesson 8: what is written between the marks, and words that the verdict must "
+"hold."""
 
 CENTRAL = """up, down = x.copy(), x.copy()
 up[place] += h
@@ -69,7 +70,10 @@ WRONG = {
         (CLAIM.replace("/ (2 * h)", "/ h"), "measured is twice too large"),
         (CLAIM.replace(" / (2 * h)", ""), "measured is not divided by the way"),
         (CLAIM.replace("h * v", "h"), "measured moves all elements alike"),
-        (CLAIM.replace("- forward(x - h * v)", "- forward(x)").replace("2 * h", "h"), "measured is a difference to one side"),
+        (
+            CLAIM.replace("- forward(x - h * v)", "- forward(x)").replace("2 * h", "h"),
+            "measured is a difference to one side",
+        ),
         (CLAIM.replace("(delta * change).sum() / (2 * h)", "promised"), "measured is what backward promises"),
         (CLAIM.replace("x - h * v)", "x - h * v) + 0 * forward(x)"), "forward was called 3 times"),
     ],
@@ -78,7 +82,10 @@ WRONG = {
         ("error = abs(promised - measured)\nreturn error <= tol * abs(measured)", "whose terms, of 1e6, cancel"),
         ("error = promised - measured\nreturn error <= tol * np.abs(terms).sum()", "an error of 3 % passes"),
         ("error = abs(promised - measured)\nreturn error <= tol * abs(terms.sum())", "rounding alone is larger"),
-        ("error = abs(promised - measured)\nreturn error < tol * np.abs(terms).sum()", "a gradient of 0 that is exactly 0"),
+        (
+            "error = abs(promised - measured)\nreturn error < tol * np.abs(terms).sum()",
+            "a gradient of 0 that is exactly 0",
+        ),
         ("error = abs(promised - measured)\nreturn error <= tol + tol * np.abs(terms).sum()", "where all terms are 0"),
         ("error = abs(promised - measured)\nreturn error <= tol * terms.sum()", "1e6, cancel: rounding alone is"),
     ],
@@ -92,8 +99,14 @@ WRONG = {
         ("return (F(x + 1e-5 * v) - F(x - 1e-5 * v)) / 2e-5", "this is a difference; it has ten digits"),
     ],
     "kink": [
-        (KINK.replace("abs(apart(h / 2)) > 0.75 * abs(apart(h))", "abs(apart(h)) > 0.5"), "a steep curve is called a kink"),
-        (KINK.replace("abs(apart(h / 2)) > 0.75 * abs(apart(h))", "abs(apart(h)) > 0.1"), "is called a kink: its sides"),
+        (
+            KINK.replace("abs(apart(h / 2)) > 0.75 * abs(apart(h))", "abs(apart(h)) > 0.5"),
+            "a steep curve is called a kink",
+        ),
+        (
+            KINK.replace("abs(apart(h / 2)) > 0.75 * abs(apart(h))", "abs(apart(h)) > 0.1"),
+            "is called a kink: its sides",
+        ),
         (KINK.replace("abs", ""), "a kink that bends downwards is not found"),
         (KINK.replace("abs(apart(h / 2)) >", "abs(apart(h / 2)) <"), "the leaky ReLU at 0 is a kink, and is not found"),
         (KINK.replace("0.75", "0.25"), "x**2 at 1 is smooth, and is called a kink"),
@@ -132,7 +145,8 @@ WRONG = {
         ("total = x[0]\nfor value in x[1:]:\n    total = total + value\nreturn total", "adding one after the other"),
         (TREE.replace(", x[even:]]", "]"), "an odd last number is lost"),
         (
-            "if len(x) == 1:\n    return x[0]\nmiddle = len(x) // 2\nreturn tree_sum(x[:middle]) + tree_sum(x[middle:])",
+            "if len(x) == 1:\n    return x[0]\nmiddle = len(x) // 2\nreturn tree_sum(x[:middle]) + "
+            "tree_sum(x[middle:])",
             "the row is cut into halves",
         ),
         ("return np.float32(x.astype(np.float64).sum())", "the sum in float64, rounded"),
@@ -142,8 +156,14 @@ WRONG = {
     "same_bits": [
         (PARTS.replace("8", "threads"), "the parts still depend on the threads"),
         ("return in_order(values)", "all clips are added in a row"),
-        (PARTS.replace("np.array_split(values, 8)", "[values[i::8] for i in range(8)]"), "each part takes every eighth clip"),
-        ("size = len(values) // 8\nreturn in_order([in_order(values[i * size : (i + 1) * size]) for i in range(8)])", "left out"),
+        (
+            PARTS.replace("np.array_split(values, 8)", "[values[i::8] for i in range(8)]"),
+            "each part takes every eighth clip",
+        ),
+        (
+            "size = len(values) // 8\nreturn in_order([in_order(values[i * size : (i + 1) * size]) for i in range(8)])",
+            "left out",
+        ),
         ("return np.float32(values.astype(float).sum())", "this is the sum in float64, rounded"),
         (PARTS.replace("for part in parts", "for part in parts[::-1]"), "the parts are added from the last on"),
         ("return values.astype(float).sum()", "what comes out is no float32"),
@@ -152,9 +172,18 @@ WRONG = {
         ("return [*waiting, (1, value)]", "after 2 clips the sums have [1, 1] clips"),
         (CARRY.replace("while waiting", "if waiting"), "a sum is carried over once only"),
         (CARRY.replace("waiting = waiting[:-1]", "waiting = []"), "clips in all"),
-        (CARRY.replace("while waiting and waiting[-1][0] == size", "while waiting"), "after 3 clips the list says [2]: 2"),
-        (CARRY.replace("[*waiting, (size, value)]", "[(size, value), *waiting]"), "after 3 clips the sums have [1, 2] clips"),
+        (
+            CARRY.replace("while waiting and waiting[-1][0] == size", "while waiting"),
+            "after 3 clips the list says [2]: 2",
+        ),
+        (
+            CARRY.replace("[*waiting, (size, value)]", "[(size, value), *waiting]"),
+            "after 3 clips the sums have [1, 2] clips",
+        ),
         (CARRY.replace("value = waiting[-1][1] + value", "pass"), "only the last of them is in it"),
-        ("if not waiting:\n    return [(1, value)]\nn, total = waiting[0]\nreturn [(n + 1, total + value)]", "sums of different sizes are added"),
+        (
+            "if not waiting:\n    return [(1, value)]\nn, total = waiting[0]\nreturn [(n + 1, total + value)]",
+            "sums of different sizes are added",
+        ),
     ],
 }
