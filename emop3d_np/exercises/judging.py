@@ -243,7 +243,7 @@ def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
     if len(found) < len(right) and len(found) == len([size for size in right if size != 1]):
         return "; keepdims=True keeps the axes that a sum runs over"
     if len(found) != len(right):
-        return f"; {'fewer' if len(found) > len(right) else 'more'} axes than that"
+        return "; is a sum missing?" if len(found) > len(right) else "; is there a sum too many?"
     return ""
 
 
