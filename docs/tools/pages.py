@@ -60,6 +60,7 @@ def names():
         "size": lambda shape: int(np.prod(shape)),
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
+        "own_layer": own_layer,
         "flags": flags.markdown,
         "commands": command_sections,
         "field": field,
@@ -77,6 +78,18 @@ def layer_table(net):
         megabytes = np.prod(layer.output_shape) * 4 * 100 / 1e6
         lines.append(f"| {layer.name} | {f'{count:,}' if count else ''} | {shapes} | {megabytes:,.1f} |")
     return "\n".join(lines)
+
+
+def own_layer():
+    """The example of a layer with two mistakes, as code that the page runs; what its head says is for the shell."""
+    source = (ROOT / "emop3d_np/gradcheck/my_layer.py").read_text()
+    start = ast.parse(source).body[1].lineno
+    return fenced("your own layer", "\n".join(source.splitlines()[start - 1 :]))
+
+
+def fenced(title, text):
+    """A block of Python with a title."""
+    return f'```python title="{title}"\n{text.rstrip()}\n```'
 
 
 def command_sections():
