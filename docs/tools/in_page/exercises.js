@@ -82,7 +82,7 @@ class Exercise {
       lineNumbers(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(), indentOnInput(), bracketMatching(),
       indentUnit.of("    "), python(), syntaxHighlighting(classHighlighter),
       keymap.of([runs, { key: "Shift-Enter", run: runs.run }, indentWithTab, ...defaultKeymap, ...historyKeymap]),
-      EditorView.contentAttributes.of({ "aria-label": `Your code: ${this.title}`, "aria-describedby": keys }),
+      EditorView.contentAttributes.of({ "aria-label": `Your code: ${this.title}`, "aria-describedby": keys, tabindex: "0" }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) kept.set(this.name, "text", this.text === this.start ? null : this.text);
       }),
@@ -109,26 +109,38 @@ class Exercise {
       clearInterval(slow);
     }, SLOW * 1000);
     try {
-      const { right, words, printed } = await run(this.name, text);
-      this.say(right ? "right" : "wrong", right ? "Right." : "Not right yet.", words, printed);
+      const { right, words, report, printed } = await run(this.name, text);
+      const laidOut = [["The whole report", report], ["Your code printed", printed]];
+      this.say(right ? "right" : "wrong", right ? "Right." : "Not right yet.", words, laidOut);
       kept.set(this.name, "right", right ? text : null);
     } catch (error) {
       if (error instanceof Stopped) this.say("wrong", "Stopped.", "Python starts again at the next Run.");
-      else this.say("wrong", "Python ended.", `${error.message}\n\nIt starts again at the next Run.`);
+      else this.say("wrong", "Python ended.", `${error.message}\nIt starts again at the next Run.`);
     } finally {
       clearInterval(slow);
       busy(this, false);
     }
   }
 
-  // A kind (right, wrong, or neither), a line, and what there is to say more.
-  say(kind, line, words = "", printed = "") {
+  // A kind (right, wrong, or neither), a line, and what there is to say more: words, and what is laid out in lines.
+  say(kind, line, words = "", laidOut = []) {
     this.said.className = `exercise-verdict ${kind}`;
     const parts = [element("p", "exercise-line", `${{ right: "\u2713 ", wrong: "\u2717 " }[kind] || ""}${line}`)];
-    if (words) parts.push(element("div", "exercise-words", words));
-    if (printed) parts.push(element("p", "", "Your code printed:"), element("div", "exercise-words", printed.trimEnd()));
+    for (const each of words.split("\n").filter((each) => each.trim())) parts.push(prose(each));
+    for (const [title, text] of laidOut.filter(([, text]) => text.trim())) {
+      const lines = element("pre", "", text.trimEnd());
+      Object.assign(lines, { tabIndex: 0, role: "group", ariaLabel: title });
+      parts.push(element("p", "", `${title}:`), lines);
+    }
     this.said.replaceChildren(...parts);
   }
+}
+
+// A sentence, what stands in backticks as code.
+function prose(text) {
+  const made = element("p", "");
+  text.split("`").forEach((part, at) => made.append(at % 2 ? element("code", "", part) : part));
+  return made;
 }
 
 function busy(one, is) {

@@ -14,17 +14,21 @@ from emop3d_np import gradcheck
 from emop3d_np.errors import InputError
 
 YOURS = "your code"
+SECONDS = 10.0
+"""Budget of the gradient checker: somebody waits."""
+
 NAMES = ("forward", "backward", "inputs")
 
 
 def judged(name: str, text: str) -> str:
-    """The verdict on a text as JSON: right, words, and what the text printed.
+    """The verdict on a text as JSON: right, words, report and printed.
 
     Args:
         name: of an exercise; empty: the text has functions ``forward`` and ``backward``, and ``inputs``.
         text: what stands in the editor.
     """
     printed = io.StringIO()
+    report = ""
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
             if name:
@@ -33,14 +37,16 @@ def judged(name: str, text: str) -> str:
                 verdict = exercises.check(name, text)
                 right, words = verdict.right, verdict.words
             else:
-                right, words = checked(text)
+                right, words, report = checked(text)
+        except InputError as error:
+            right, words = False, str(error)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            right, words = False, said(error)
-    return json.dumps({"right": bool(right), "words": str(words), "printed": printed.getvalue()})
+            right, words, report = False, "Python stops at an error.", said(error)
+    return json.dumps({"right": right, "words": words, "report": report, "printed": printed.getvalue()})
 
 
-def checked(text: str) -> tuple[bool, str]:
-    """The gradient checker's verdict on functions of one's own, and its report."""
+def checked(text: str) -> tuple[bool, str, str]:
+    """The gradient checker's verdict on functions of one's own: right or not, in words, and the whole report."""
     # So that a traceback shows the lines.
     linecache.cache[YOURS] = (len(text), None, text.splitlines(keepends=True), YOURS)
     names: dict = {"__name__": "__main__"}
@@ -48,15 +54,19 @@ def checked(text: str) -> tuple[bool, str]:
     if missing := [each for each in NAMES if each not in names]:
         raise InputError(f"the text does not define {', '.join(missing)}; it needs {', '.join(NAMES)}")
     given = [names[each] for each in NAMES]
-    report = gradcheck.check(*given, seconds=10.0, not_differentiable=names.get("not_differentiable", ()))
-    return bool(report), str(report)
+    report = gradcheck.check(*given, seconds=SECONDS, not_differentiable=names.get("not_differentiable", ()))
+    rows = [f"The gradient of {row.name}: {in_words(row.verdict)}." for row in report.inputs]
+    likely = [f"Likely: {cause}." for cause in report.causes]
+    return bool(report), "\n".join([*report.problems, *rows, *likely]), str(report)
+
+
+def in_words(verdict: str) -> str:
+    """A row's verdict; of a gradient that is right the report says what part of the allowed error it has."""
+    return "right" if verdict.endswith("of what is allowed") else verdict
 
 
 def said(error: BaseException) -> str:
-    """An error in words, with the line of the text that it comes from; what lies above it is ours and is left out."""
-    if isinstance(error, InputError):
-        return str(error)
+    """An error with its lines of the text; what lies above them is ours and is left out."""
     frames = traceback.extract_tb(error.__traceback__)
-    first = next((at for at, frame in enumerate(frames) if frame.filename == YOURS), len(frames) - 1)
-    lines = traceback.format_list(frames[first:]) if not isinstance(error, SyntaxError) else []
-    return "".join(["Python stops here:\n", *lines, *traceback.format_exception_only(error)]).rstrip()
+    first = next((at for at, frame in enumerate(frames) if frame.filename == YOURS), len(frames))
+    return "".join([*traceback.format_list(frames[first:]), *traceback.format_exception_only(error)]).rstrip()
