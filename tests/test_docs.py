@@ -197,6 +197,20 @@ def test_nothing_comes_from_elsewhere(site):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", style.read_text()), style.name
 
 
+def test_code_to_run_has_python_or_the_page_says_why_not(site):
+    """Where the build had no npm or no network the page says so; else it loads the editors. Hints are folded."""
+    pages, folder = site
+    for page in (DOCS / "course").glob("*.md"):
+        name = f"course/{page.stem}.html"
+        text = (folder / name).read_text()
+        loads = "../scripts/python/exercises.js" in pages[name].loads
+        assert loads != ("No Python in this copy of the pages" in text), name
+        assert text.count("<details") == page.read_text().count("<details>"), name
+        blocks = re.findall(r'^```python title="(?:exercise|your own)', page.read_text(), re.MULTILINE)
+        assert len(re.findall(r'<span class="filename">(?:exercise [\w-]+|your own layer)</span>', text)) == len(blocks)
+    assert not any("exercises.js" in load for load in pages["index.html"].loads)
+
+
 def test_formulas_and_expressions_are_all_rendered(site):
     pages, folder = site
     for name in pages:

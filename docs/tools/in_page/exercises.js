@@ -11,7 +11,8 @@ import { Stopped, ready, run, stop } from "./python.js";
 const TITLE = /^exercise ([\w-]+)$/;
 const OWN = "your own layer";
 const SLOW = 10;
-const KEYS = "Ctrl+Enter runs. Tab indents; to leave the editor by keyboard, press Escape, then Tab.";
+const RUNS = navigator.platform.startsWith("Mac") ? "Cmd+Enter" : "Ctrl+Enter";
+const KEYS = `${RUNS} runs. Tab indents; to leave the editor by keyboard, press Escape, then Tab.`;
 
 const editors = [];
 
@@ -95,12 +96,13 @@ class Exercise {
 
   begin() {
     this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: this.start } });
-    this.say("", "The beginning is back. Undo (Ctrl+Z) in the editor returns your text.");
+    this.say("", "The beginning is back; undo in the editor returns your text.");
   }
 
   async judge() {
     if (this.run.disabled) return;
     const text = this.text;
+    const focused = document.activeElement === this.run;
     busy(this, true);
     this.say("", ready() ? "Running ..." : "Starting Python: this takes some seconds, the first time only ...");
     const slow = setInterval(() => {
@@ -118,7 +120,11 @@ class Exercise {
       else this.say("wrong", "Python ended.", `${error.message}\nIt starts again at the next Run.`);
     } finally {
       clearInterval(slow);
+      // A button that is disabled loses the focus.
+      const lost = focused || document.activeElement === this.stop;
       busy(this, false);
+      if (lost) this.run.focus({ preventScroll: true });
+      this.said.scrollIntoView({ block: "nearest" });
     }
   }
 
@@ -143,11 +149,10 @@ function prose(text) {
   return made;
 }
 
+// One Python runs one text at a time.
 function busy(one, is) {
   for (const each of editors) each.run.disabled = is;
   one.stop.hidden = !is;
-  const inside = one.stop === document.activeElement || document.activeElement === document.body;
-  if (!is && inside) one.run.focus();
 }
 
 function heading(block) {

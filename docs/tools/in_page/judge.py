@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import linecache
+import textwrap
 import traceback
 
 from emop3d_np import gradcheck
@@ -35,7 +36,9 @@ def judged(name: str, text: str) -> str:
                 from emop3d_np import exercises
 
                 verdict = exercises.check(name, text)
-                right, words = verdict.right, verdict.words
+                right = verdict.right
+                words, _, shown = verdict.words.partition("\nYour file printed:\n")
+                printed.write(textwrap.dedent(shown))
             else:
                 right, words, report = checked(text)
         except InputError as error:
