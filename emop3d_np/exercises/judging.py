@@ -272,3 +272,70 @@ def _at(what: str, place: tuple[int, ...]) -> str:
 
 def _said(value: Any) -> str:
     return f"{float(value):.6g}"
+
+
+# Many arguments: the last is given by name.
+def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], large: Sequence[Any], over: str) -> str:
+    """See that a function whose values are right needs no loop over something.
+
+    Args:
+        answer: the student's file, which counts its steps.
+        function: of that file.
+        small, large: two lists of arguments; of the second, what ``over`` names is longer.
+        over: what there must be no loop over, in words.
+
+    Returns:
+        What is to be said of a right answer.
+
+    Raises:
+        Wrong: it takes more steps for the larger arguments.
+    """
+    steps = []
+    for arguments in (small, large):
+        function(*arguments)
+        steps.append(answer.steps)
+    if steps[1] > 1.2 * steps[0]:
+        raise Wrong(
+            f"the values are right, but there is a loop over the {over}: "
+            f"{steps[0]} steps of Python for a few of them, {steps[1]} for more"
+        )
+    return f"the values are right, in {steps[0]} steps of Python however many {over} there are"
+
+
+class Counted(np.ndarray):
+    """An array whose additions are counted, and those of what is computed from it; see :func:`additions`."""
+
+    count = 0
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        plain = [np.asarray(each) for each in inputs]
+        if out is not None:
+            options["out"] = tuple(np.asarray(each) for each in out)
+        before = plain[0].size
+        nothing = len(plain) == 2 and not (plain[0].any() and plain[1].any())  # a sum that begins with 0
+        result = getattr(ufunc, method)(*plain, **options)
+        if ufunc in (np.add, np.subtract) and not nothing:
+            Counted.count += (
+                np.size(result) if method == "__call__" else before - np.size(result) * (method == "reduce")
+            )
+        if out is not None:
+            return out[0]
+        return result.view(Counted) if isinstance(result, np.ndarray) else result
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function.__name__ in ("convolve", "correlate", "einsum", "dot", "matmul", "tensordot", "inner", "vdot"):
+            raise Wrong(f"{function.__name__} adds up out of sight; write the additions as +, +=, sum or cumsum")
+        return super().__array_function__(function, types, args, kwargs)
+
+
+def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
+    """How many additions a function needs for an array; those to an array of zeros are free.
+
+    Args:
+        function: it is called with the array and what else is given.
+        values: the array; its numbers are positive here, so that no sum is 0 by chance.
+        more: further arguments.
+    """
+    Counted.count = 0
+    function(np.abs(values).view(Counted), *more)
+    return Counted.count

@@ -2,6 +2,13 @@
 
 TITLE = "The chain rule and the weighted sum"
 TEACHES = (
-    "Move an input a little, follow it to the loss, collect what multiplies it; then a layer: a product and windows."
+    "Move an input a little, follow it to the loss, collect what multiplies it; then a layer: product, then windows."
 )
-NAMES = ("chain_of_two",)
+NAMES = (
+    "chain_of_two",
+    "windows_by_hand",
+    "product_first",
+    "weighted_row_backward",
+    "lost_frame",
+    "stride_in_time",
+)
