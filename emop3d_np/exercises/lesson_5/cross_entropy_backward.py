@@ -4,8 +4,8 @@ The loss of clip n, whose true class is t, is
 
     loss[n] = log(sum over m of exp(logits[n, m])) - logits[n, t]
 
-A gradient `dloss` of shape `(n,)` arrives, one number per clip. Write `softmax_cross_entropy_backward(dloss, logits,
-labels)`, which returns `dlogits`:
+A gradient `dloss` of shape `(n,)` arrives, one number per clip. Write
+`softmax_cross_entropy_backward(dloss, logits, labels)`, which returns `dlogits`:
 
     dlogits[n, k] = dloss[n] (p[n, k] - (1 if k is t, else 0))
 

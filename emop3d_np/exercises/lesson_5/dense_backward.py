@@ -4,8 +4,8 @@ The fully connected layer computes
 
     y[n, k] = sum over j of a[n, j] weights[j, k] + bias[k]
 
-A gradient `dy` of the shape of `y` arrives. Write `dense_backward(dy, a, weights)`, which returns `da, dweights,
-dbias`.
+A gradient `dy` of the shape of `y` arrives. Write `dense_backward(dy, a, weights)`, which returns
+`da, dweights, dbias`.
 
 | array | shape |
 |---|---|

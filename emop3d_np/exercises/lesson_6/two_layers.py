@@ -4,9 +4,9 @@ Forward, a weighted sum has made `z`; then `y = leaky_relu(z)` and `u = standard
 the gradient `du` arrives. `two_layers_backward(du, z)` shall return the gradient by `z`. It runs, and is wrong in a
 single place. Find it.
 
-The reference kernels are `leaky_relu(z)`, `leaky_relu_backward(dy, z)`, `standardize(x)`, `standardize_backward(dy,
-x)`: a backward function takes the incoming gradient, and then *what its forward function was given*. All arrays have
-the same shape `(n, d, h, w, f)`. The page: [A second walk](walk.md), "Backward".
+The reference kernels are `leaky_relu(z)`, `leaky_relu_backward(dy, z)`, `standardize(x)`,
+`standardize_backward(dy, x)`: a backward function takes the incoming gradient, and then *what its forward function
+was given*. All arrays have the same shape `(n, d, h, w, f)`. The page: [A second walk](walk.md), "Backward".
 """
 
 HINTS = (

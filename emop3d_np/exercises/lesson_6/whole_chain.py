@@ -1,8 +1,9 @@
 """A whole network, backward
 
 A pyramid of five steps is given: weighted sum, leaky ReLU, normalisation, blocks of 2 x 2, fully connected; then the
-mean of the clips' losses. `forward` returns the loss and all that it computed on the way. Write `backward(x, labels,
-p)`, which returns a dict of the gradients by the four parameters, `"W"`, `"b"`, `"votes"` and `"shrug"`.
+mean of the clips' losses. `forward` returns the loss and all that it computed on the way. Fill in
+`backward(x, labels, p)`: it puts the gradients by the four parameters, `"W"`, `"b"`, `"votes"` and `"shrug"`, into
+the dict `g`.
 
 Each line undoes one line of `forward`, from the last to the first, with the kernels that are imported:
 

@@ -6,10 +6,10 @@ As it was published, the gradient is not taken at `w`, but where momentum is abo
     a = momentum a + g
     w = w - rate a
 
-A program would like to take gradients where its parameters are. So keep the point ahead, `u = w - rate * momentum *
-a`, in the place of `w`. Write `nesterov_step(u, a, g, rate, momentum)`, where `g` is the gradient at `u`; it returns
-the new `u` and the new `a`. It must give the same points as the published form, `nesterov_as_published`, which is
-there to try.
+A program would like to take gradients where its parameters are. So keep the point ahead,
+`u = w - rate * momentum * a`, in the place of `w`. Write `nesterov_step(u, a, g, rate, momentum)`, where `g` is the
+gradient at `u`; it returns the new `u` and the new `a`. It must give the same points as the published form,
+`nesterov_as_published`, which is there to try.
 
 The page: [Momentum](momentum.md), "Line by line", which derives it.
 """

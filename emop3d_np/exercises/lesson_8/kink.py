@@ -3,9 +3,12 @@
 At a kink the slopes to the left and to the right differ. At a smooth, curved point they differ, too, if taken over a
 step h; but there their difference falls in proportion to h, while at a kink it stays.
 
-Write `is_kink(F, x, h)`, True or False: take how far the sides are apart, `(F(x + h) - F(x)) / h - (F(x) - F(x - h))
-/ h`, for `h` and for `h / 2`, and call it a kink if the second is more than three quarters of the first in size. (A
-real check also asks whether the two differ by more than rounding; here they do.)
+Write `is_kink(F, x, h)`, True or False. See how far the sides are apart,
+
+    (F(x + h) - F(x)) / h  -  (F(x) - F(x - h)) / h
+
+for `h` and for `h / 2`, and call it a kink if the second is more than three quarters of the first in size. (A real
+check also asks whether the two differ by more than rounding; here they do.)
 
 The page: [How gradients are checked](gradients_checked.md), "Kinks and ties".
 """
@@ -21,12 +24,9 @@ HINTS = (
 
 def is_kink(F, x, h):
     """Whether ``F``, a function of one number, has a kink at ``x``."""
-
     #: begin
-    def apart(h):
-        return (F(x + h) - F(x)) / h - (F(x) - F(x - h)) / h
-
-    return abs(apart(h / 2)) > 0.75 * abs(apart(h))
+    apart = [(F(x + t) - F(x)) / t - (F(x) - F(x - t)) / t for t in (h, h / 2)]
+    return abs(apart[1]) > 0.75 * abs(apart[0])
     #: end
 
 
