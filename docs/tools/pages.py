@@ -28,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
+import lessons
 
 import emop3d_np as emo
 from emop3d_np import commands
@@ -60,6 +61,7 @@ def names():
         "size": lambda shape: int(np.prod(shape)),
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
+        "lesson": lessons.lesson,
         "own_layer": own_layer,
         "flags": flags.markdown,
         "commands": command_sections,
@@ -84,12 +86,7 @@ def own_layer():
     """The example of a layer with two mistakes, as code that the page runs; what its head says is for the shell."""
     source = (ROOT / "emop3d_np/gradcheck/my_layer.py").read_text()
     start = ast.parse(source).body[1].lineno
-    return fenced("your own layer", "\n".join(source.splitlines()[start - 1 :]))
-
-
-def fenced(title, text):
-    """A block of Python with a title."""
-    return f'```python title="{title}"\n{text.rstrip()}\n```'
+    return lessons.code("\n".join(source.splitlines()[start - 1 :]), "your own layer")
 
 
 def command_sections():
@@ -165,6 +162,7 @@ def written(text, run_scripts=True):
 
 
 def main():
+    lessons.begin(DOCS / "course")
     for page in sorted(DOCS.glob("**/*.md")):
         text = page.read_text()
         if (new := written(text)) != text:
