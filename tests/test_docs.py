@@ -126,6 +126,29 @@ def test_pictures_have_a_text_besides_their_caption():
         )
 
 
+@pytest.mark.once
+def test_figures_that_move_have_a_place_a_sentence_and_their_data(tool):
+    """Each stands on one page, with words for those who read it without scripts, and is compared in a browser."""
+    scripts = {path.stem: path.read_text() for path in (DOCS / "scripts" / "figures").glob("*.js")}
+    places = [
+        place
+        for page in PAGES
+        for place in re.findall(r'^<div class="moving" data-figure="(\w+)">(.+)</div>$', page.read_text(), re.MULTILINE)
+    ]
+    assert len(places) == len(dict(places)) == 5
+    assert all(len(sentence) > 60 for _, sentence in places)
+    assert set(scripts) == {"figure", *dict(places), *(f"{name}_data" for name in tool.moving.DATA)}
+    assert all(f'movingFigure("{name}", ' in scripts[name] for name in dict(places))
+    assert sum(map(len, scripts.values())) < 100_000
+    if not JIT:
+        pytest.skip("drawing faces is for compiled kernels")
+    assert set(tool.moving.expected()) == set(dict(places))
+    for name in tool.moving.DATA:
+        kept = scripts[f"{name}_data"]
+        assert tool.moving.alike(kept, tool.moving.script(name)), "run `make pages`"
+        assert not tool.moving.alike(kept, re.sub(r"A[^A/+]{8}", "A12345678", kept, count=1))
+
+
 def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
     menu = re.findall(r"^ +- (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     order = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\)", (DOCS / "index.md").read_text(), re.MULTILINE)

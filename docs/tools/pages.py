@@ -28,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
+import moving
 
 import emop3d_np as emo
 from emop3d_np import commands
@@ -158,6 +159,7 @@ def main():
             page.write_text(new)
             print(f"{page.relative_to(ROOT)} written")
     figures.write(DOCS / "figures")
+    moving.write(DOCS / "scripts" / "figures")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""How MkDocs makes the site of these pages: formulas become MathML, pictures get captions; all of it without a network.
+"""How MkDocs makes the site of these pages, without a network.
 
-It needs the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
+Formulas become MathML, pictures get captions, and a page loads the scripts of the figures that move on it.  It needs the extra
+``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
 """
 
 import html
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from mkdocs.utils import get_relative_url
 
 FONT = "fonts/math.woff"
 
@@ -34,6 +36,11 @@ FIGURE = """<figure>
 <div class="scroll">{picture}</div>
 <figcaption>{caption}</figcaption>
 </figure>"""
+
+# --- Figures that move: a page loads the scripts of those that it holds.
+
+MOVING = re.compile(r'<div class="moving" data-figure="(\w+)"')
+MOVED = "scripts/figures/{}.js"
 
 # --- Formulas.
 
@@ -113,4 +120,9 @@ def on_post_page(output, page, config):
 
 def on_page_content(content, page, config, files):
     content = PICTURE.sub(lambda match: FIGURE.format(**match.groupdict()), content)
+    scripts = ["figure"] * ("data-figure" in content)
+    for name in MOVING.findall(content):
+        scripts += [each for each in (f"{name}_data", name) if files.get_file_from_path(MOVED.format(each))]
+    loads = (get_relative_url(MOVED.format(name), page.url) for name in scripts)
+    content += "".join(f'\n<script src="{load}"></script>' for load in loads)
     return FORMULA.sub(mathml, content)
