@@ -3,8 +3,8 @@
     python docs/tools/moving.py FILE.json      writes what each figure must show for some settings (make test-pages)
 
 The figures are ``docs/scripts/figures/NAME.js``.  Two of them start from arrays: ``make pages`` writes these beside
-them, as ``NAME_data.js``, since a page that is opened as a file may load scripts and no data.  All the arithmetic that the
-figures do by themselves is done here once more by ``kernels/reference`` and ``emop3d_np/optimizers.py``, for
+them, as ``NAME_data.js``, since a page that is opened as a file may load scripts and no data.  All the arithmetic that
+the figures do by themselves is done here once more by ``kernels/reference`` and ``emop3d_np/optimizers.py``, for
 ``docs/tools/moving.mjs``, which moves the sliders in a browser and compares.
 """
 

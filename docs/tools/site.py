@@ -1,7 +1,7 @@
 """How MkDocs makes the site of these pages, without a network.
 
-Formulas become MathML, pictures get captions, and a page loads the scripts of the figures that move on it.  It needs the extra
-``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
+Formulas become MathML, pictures get captions, and a page loads the scripts of the figures that move on it.  It needs
+the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
 """
 
 import html
