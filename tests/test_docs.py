@@ -1,6 +1,9 @@
 """README and the pages: their examples and commands, what they take from the code, their links; the walks; the site."""
 
+import contextlib
 import doctest
+import io
+import json
 import os
 import re
 import shlex
@@ -248,6 +251,47 @@ def test_walks_print_what_the_page_says(tool, page, script):
     if script != "descent":
         assert abs(shares[0][-1] - shares[1][-1]) < 0.1
         assert shares[0][-1] > 2 * CHANCE
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("script", ["descent", "layer", "train"])
+def test_notebooks_print_what_the_walks_print(tool, monkeypatch, tmp_path, script):
+    """The notebook that `make docs` makes of a walk: whole, valid, and run cell by cell; the longest for one epoch."""
+    monkeypatch.setattr(sys, "path", [str(DOCS / "tools"), *sys.path])
+    import notebooks
+
+    path = DOCS / "walks" / f"{script}.py"
+    made = json.loads(notebooks.written()[f"{script}.ipynb"])
+    assert (made["nbformat"], made["nbformat_minor"], made["metadata"]["kernelspec"]["name"]) == (4, 5, "python3")
+    ids = [cell["id"] for cell in made["cells"]]
+    assert len(set(ids)) == len(ids) > 6
+    assert all(re.fullmatch(r"[\w-]{1,64}", each) for each in ids)
+    code = ["".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "code"]
+    for cell in made["cells"]:
+        due = {"cell_type", "id", "metadata", "source"}
+        assert set(cell) == due | ({"execution_count", "outputs"} if cell["cell_type"] == "code" else set())
+        assert not cell.get("outputs")
+    # All of the script is there, in its order: code as it is, comments and words as text.
+    ours = "\n".join("".join(cell["source"]) for cell in made["cells"])
+    _, *lines = (line for line in path.read_text().splitlines() if line.strip(' ".'))
+    at = 0
+    for line in lines:
+        at = ours.index(re.sub(r"^# --- (.*)\.$", r"## \1", line), at)
+    if not JIT:
+        pytest.skip("training and drawing faces is for compiled kernels")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AssertionError, match="start Jupyter in the checkout"):
+        exec(code[0], {})
+    monkeypatch.chdir(DOCS)
+    namespace, whole = {"__name__": "__main__"}, tool.output(f"docs/walks/{script}.py")
+    if script == "train":
+        epochs = "EPOCHS, BATCH, RATE, MOMENTUM, DECAY = "
+        code = [cell.replace(f"{epochs}20", f"{epochs}1") for cell in code]
+        whole = "\n".join(whole.splitlines()[:2])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        for cell in code:
+            exec(cell, namespace)
+    assert said.getvalue().rstrip() == whole
 
 
 @pytest.fixture(scope="module")

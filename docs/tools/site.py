@@ -14,6 +14,7 @@ from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
+from notebooks import written as notebooks
 
 FONT = "fonts/math.woff"
 
@@ -104,6 +105,8 @@ def math_font():
 
 def on_files(files, config):
     files.append(File.generated(config, FONT, content=math_font()))
+    for name, text in notebooks().items():
+        files.append(File.generated(config, f"notebooks/{name}", content=text))
     return files
 
 
