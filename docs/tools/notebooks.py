@@ -3,8 +3,8 @@
     python docs/tools/notebooks.py FOLDER      writes a .ipynb for each script of docs/walks
 
 A script is cut where its statements are parted by blank lines: each part is a cell, the comments above it are text,
-and ``# --- Words.`` is a heading.  Nothing is left out; the search for the checkout is
-put in front of the first cell.
+and ``# --- Words.`` is a heading.  Nothing is left out; in front of what a script
+imports stands the search for the checkout.
 """
 
 import ast
@@ -39,10 +39,12 @@ def cells(path):
     title, _, rest = ast.literal_eval(doc.value).partition("\n")
     yield "markdown", INTRODUCTION.format(title=title.rstrip("."), rest=rest.strip("\n"), name=path.name)
     imports = [place for place, each in enumerate(statements) if isinstance(each, ast.Import | ast.ImportFrom)]
-    end = statements[imports[-1]].end_lineno
-    yield "code", FIND.format(name=path.name) + "\n" + "\n".join(lines[doc.end_lineno : end]).strip("\n")
-    code = []
-    for each in statements[imports[-1] + 1 :]:
+    end, code = doc.end_lineno, []
+    if imports:
+        end = statements[imports[-1]].end_lineno
+        yield "code", FIND.format(name=path.name) + "\n" + "\n".join(lines[doc.end_lineno : end]).strip("\n")
+        del statements[: imports[-1] + 1]
+    for each in statements:
         first = min([each.lineno, *(decorator.lineno for decorator in getattr(each, "decorator_list", []))]) - 1
         if between := lines[end:first]:
             if code:

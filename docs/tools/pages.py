@@ -28,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
+import figures_chain
 import moving
 
 import emop3d_np as emo
@@ -61,6 +62,8 @@ def names():
         "size": lambda shape: int(np.prod(shape)),
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
+        "chain_table": lambda: figures_chain.chain_table(net),
+        "costs": figures_chain.costs(net),
         "flags": flags.markdown,
         "commands": command_sections,
         "field": field,
