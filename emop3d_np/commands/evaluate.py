@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fit the temperature first, on other clips that the runs were not trained on (of a MedMNIST set the "
         "validation split), and use it",
     )
-    add("--fit_labels", metavar="LABELS", help="their labels, where VAL is an .npy")
+    add("--fit_labels", metavar="LABELS", help="their labels, where VAL is an .npy or a folder of parts")
     add("--executor", type=executor, help=f"who works on the clips, of a large set: {WORDS} (this process)")
     add("--json", help="write the result to this file")
     add("--picture", help="file to draw the reliability curve and the confusion matrix to, .png for example")

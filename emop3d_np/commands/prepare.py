@@ -18,6 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layout", help="folders, enterface05, cremad, ravdess, csv or ict-youtube (folders, or csv for a file)")
     add("--depth_frames", type=at_least(1), default=16, help="frames of a clip (16)")
     add("--size", type=at_least(8), default=100, help="rows and columns of a clip, pixels (100)")
+    add(
+        "--clips_per_file",
+        type=at_least(1),
+        help="write clips to several files, Training/part-00000.npy and so on, of so many each (one, Training.npy)",
+    )
     add("--dtype", choices=["uint8", "float32"], default="uint8", help="uint8, or float32 from 0 to 1 (uint8)")
     add_faces(parser)
     add("--processes", type=at_least(1), help="videos worked on at once (as many as cores)")
@@ -44,7 +49,7 @@ def run(given: argparse.Namespace) -> None:
     clips = given.layout, given.depth_frames, given.overlap, given.dtype
     try:
         rows = prepare(
-            given.source, given.out, *clips, faces,
+            given.source, given.out, *clips, faces, given.clips_per_file,
             processes=given.processes, executor=given.executor, part=given.part,
         )  # fmt: skip
     except KeyboardInterrupt:

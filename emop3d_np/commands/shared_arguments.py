@@ -67,8 +67,12 @@ def executor(text: str) -> str:
 
 def add_clips(parser: argparse.ArgumentParser, part: str, metavar: str | None = None) -> None:
     """Clips with their labels; ``part``: the split of a MedMNIST set that is taken by default."""
-    parser.add_argument("clips", metavar=metavar, help="clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz")
-    parser.add_argument("--labels", help="labels of an .npy")
+    parser.add_argument(
+        "clips",
+        metavar=metavar,
+        help="clips: .npy, a folder of parts, a prepared folder, or a 3D set of MedMNIST, .npz",
+    )
+    parser.add_argument("--labels", help="labels of an .npy or of parts")
     parser.add_argument(
         "--part", choices=["train", "val", "test"], default=part, help=f"split of a MedMNIST set ({part})"
     )

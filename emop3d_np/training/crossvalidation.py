@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import math
+import sys
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -294,10 +296,7 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
         try:
             _require_as_written(path)
             with reading.reading(where, damaged=f"{where} cannot be read"):
-                _, rows = reading.read_table(path / "answers.csv")
-                tested = np.array([int(row["clip"]) for row in rows])
-                labels = [row["label"] for row in rows]
-                values = np.array([[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows])
+                tested, labels, values = _read_answers(path / "answers.csv", clips.class_names)
                 if not (np.abs(values.sum(axis=1) - 1) < 1e-3).all() or values.min() < 0:
                     raise ValueError("its probabilities are none")
         except InputError as error:
@@ -310,6 +309,19 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
             )
         probabilities[own] = values
     return probabilities
+
+
+def _read_answers(path: Path, class_names: Sequence[str]) -> tuple[IntArray, list[str], FloatArray]:
+    """Numbers of the clips, labels by name, and probabilities (m, k) in the answers of a fold."""
+    rows = reading.table_rows(path)
+    columns = {name: place for place, name in enumerate(next(rows))}
+    clip, label, *shares = (columns[name] for name in ("clip", "label", *(f"p_{name}" for name in class_names)))
+    tested, labels, values = array("q"), [], array("d")  # a row of a million takes some bytes, and not some objects
+    for row in rows:
+        tested.append(int(row[clip]))
+        labels.append(sys.intern(row[label]))
+        values.extend(float(row[place]) for place in shares)
+    return np.array(tested), labels, np.array(values).reshape(-1, len(class_names))
 
 
 def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatArray, protocol: str) -> dict[str, Any]:

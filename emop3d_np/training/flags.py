@@ -145,10 +145,11 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "train_path",
             None,
             PATH,
-            "clips to train on, .npy (n, d, h, w, c), or a prepared folder; without, faces drawn by the package",
+            "clips to train on, .npy (n, d, h, w, c), a folder of parts of it, or a prepared folder; without, faces "
+            "drawn by the package",
         ),
         Setting("train_labels_path", None, PATH, "their labels, .npy (n,), whole numbers from 0"),
-        Setting("val_path", None, PATH, "clips to validate on, .npy or a prepared folder"),
+        Setting("val_path", None, PATH, "clips to validate on, .npy, a folder of parts, or a prepared folder"),
         Setting("val_labels_path", None, PATH, "their labels, .npy"),
         Setting(
             "faces",

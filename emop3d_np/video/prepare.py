@@ -4,7 +4,7 @@ Every recording is decoded and its face cut out, in several processes side by si
 that a run goes on from them if it was interrupted, or is repeated with other clips.  Then the clips are written:
 
 =================== ===========================================================================================
-``Training.npy``    clips (n, d, h, w, 1), uint8, or float32 from 0 to 1
+``Training.npy``    clips (n, d, h, w, 1), uint8, or float32 from 0 to 1; or parts of it, as of ``datasets.parts``
 ``labels.npy``      (n,) int64
 ``classes.txt``     names of the classes, one per line, in the order of the labels
 ``index.csv``       a row per clip: clip, source, first_frame (of the source, from 0), subject, label, label_name, video
@@ -30,9 +30,9 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from kernels.arrays import FloatArray, IntArray
+from kernels.arrays import AnyArray, FloatArray, IntArray
 
-from ..datasets import classes, record
+from ..datasets import classes, parts, record
 from ..errors import InputError
 from ..executors import PROCESSES, NotStarted, cores, is_being_imported, open_executor
 from ..files import beside, remove_unfinished, require_apart, write_atomically
@@ -59,7 +59,10 @@ FORMAT = 3
 WITHOUT_CHECKSUM = 2
 """The form before, whose descriptions have no checksum; such files are used again, too."""
 
-WRITTEN = ("Training.npy", "labels.npy", "index.csv", "classes.txt", "report.csv", record.FILE)
+ONE_FILE = "Training.npy"
+"""The file of all clips, where they are not in parts."""
+
+WRITTEN = (ONE_FILE, "labels.npy", "index.csv", "classes.txt", "report.csv", record.FILE)
 """Names of the files in ``OUT``."""
 
 WHY = ".why"
@@ -97,6 +100,7 @@ def prepare(
     overlap: int | None = None,
     dtype: str = "uint8",
     faces: FaceSettings | None = None,
+    clips_per_file: int | None = None,
     *,
     processes: int | None = None,
     executor: str | Executor = PROCESSES,
@@ -114,6 +118,8 @@ def prepare(
         overlap: frames that neighbouring clips share; default half a clip, 8 of 16.
         dtype: "uint8" (default), or "float32" for values from 0 to 1.
         faces: how faces are cut out; default ``FaceSettings()``.
+        clips_per_file: of the parts that the clips are written in, as of :mod:`emop3d_np.datasets.parts`; default None,
+            one file.
         processes: number of recordings that are worked on at the same time; default: as many as there are cores.
         executor: who works on them, as of :func:`~emop3d_np.executors.open_executor`; default processes here.
         part: of the recordings, those that are looked at; several processes may each do one.  The last one to finish
@@ -141,7 +147,7 @@ def prepare(
     require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
     work = _Work(out, processes or cores(), executor, part, progress)
     try:
-        return _find_and_write(listing, work, depth_frames, overlap, dtype, faces)
+        return _find_and_write(listing, work, depth_frames, overlap, dtype, faces, clips_per_file)
     except OSError as error:
         raise cannot_be_written(out, error) from None
 
@@ -158,7 +164,13 @@ class _Work:
 
 
 def _find_and_write(
-    listing: Listing, work: _Work, depth: int, overlap: int, dtype: str, faces: FaceSettings
+    listing: Listing,
+    work: _Work,
+    depth: int,
+    overlap: int,
+    dtype: str,
+    faces: FaceSettings,
+    clips_per_file: int | None,
 ) -> list[Row]:
     """Find the faces that are to be found and write the clips, as of :func:`prepare`."""
     out, recordings = work.out, listing.recordings
@@ -169,9 +181,10 @@ def _find_and_write(
         with only_writer(out):
             (out / "faces").mkdir(exist_ok=True)
             remove_unfinished(out / "faces")
+            parts.remove_unfinished(out)
             found = _all_faces(recordings, jobs, _known if work.part else _kept, work)
             remove_unfinished(out / "faces")  # of those who were killed meanwhile
-            return _write_clips(listing, found, out, depth, overlap, dtype, faces)
+            return _write_clips(listing, found, out, depth, overlap, dtype, faces, clips_per_file)
     except Busy as error:
         if not work.part:
             raise
@@ -428,13 +441,14 @@ def _write_clips(
     overlap: int,
     dtype: str,
     faces: FaceSettings,
+    clips_per_file: int | None,
 ) -> list[Row]:
     """Cut the faces of all recordings into clips and write the files that training reads, and the report.
 
     Returns the rows of the report.
     """
     rows: list[Row] = []
-    plan = []
+    plan: Plan = []
     for recording in listing.recordings:
         result = found[recording.name]
         row: Row = {"video": recording.name, "subject": recording.subject, "label": recording.label}
@@ -453,32 +467,54 @@ def _write_clips(
         rows.append(row)
     rows += [{"video": path, "clips": 0, "skipped": why} for path, why in listing.skipped]
     _write_table(out / "report.csv", REPORT, rows)
-    total = sum(len(starts) for _, starts in plan)
-    if not total:
+    if not plan:
         raise no_clip_at_all(rows, out)
 
-    shape = (total, depth, faces.size, faces.size, 1)
-    labels = np.empty(total, np.int64)
-    index: list[Row] = []
-    with beside(out / "Training.npy") as unfinished, open(unfinished, "wb") as file:
-        description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, description)
-        for recording, starts in plan:
-            pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r")
-            frames = np.load(_stem(out, recording).with_suffix(".track.npy"))[:, TRACK.index("frame")]
-            label = listing.classes.index(recording.label)
-            for start in starts:
-                clip = pixels[start : start + depth]
-                file.write(np.ascontiguousarray(clip if dtype == "uint8" else clip / np.float32(255)).data)
-                labels[len(index)] = label
-                values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
-                index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))
-        _forget(out)
-    made = record.Record(
-        tuple(listing.classes), *shape[1:], grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare"
+    clips = _clips(out, plan, depth, dtype)
+    if clips_per_file:
+        with parts.beside(out / parts.FOLDER) as unfinished:
+            parts.write_into(unfinished, clips, clips_per_file)
+            _forget(out)
+            (out / ONE_FILE).unlink(missing_ok=True)
+    else:
+        with beside(out / ONE_FILE) as unfinished, open(unfinished, "wb") as file:
+            parts.write_npy(file, clips)
+            _forget(out)
+            parts.remove(out / parts.FOLDER)
+    labels = np.repeat(
+        [listing.classes.index(recording.label) for recording, _ in plan], [len(starts) for _, starts in plan]
     )
-    _describe(out, made, labels, index)
+    made = record.Record(
+        *(tuple(listing.classes), depth, faces.size, faces.size, 1),
+        grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare",
+    )  # fmt: skip
+    _describe(out, made, labels.astype(np.int64), _index(out, plan, listing.classes))
     return rows
+
+
+Plan: TypeAlias = list[tuple[Recording, list[int]]]
+"""The recordings that give clips, each with the rows of its faces at which these begin."""
+
+
+def _clips(out: Path, plan: Plan, depth: int, dtype: str) -> Iterator[AnyArray]:
+    """The clips (d, h, w, 1) of all recordings, in their order."""
+    for recording, starts in plan:
+        pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r")[..., np.newaxis]
+        for start in starts:
+            clip = pixels[start : start + depth]
+            yield clip if dtype == "uint8" else clip / np.float32(255)
+
+
+def _index(out: Path, plan: Plan, names: Sequence[str]) -> Iterator[Row]:
+    """The rows of ``index.csv``; ``names`` are those of the classes."""
+    clip = 0
+    for recording, starts in plan:
+        frames = np.load(_stem(out, recording).with_suffix(".track.npy"))[:, TRACK.index("frame")]
+        label = names.index(recording.label)
+        for start in starts:
+            values = clip, recording.source, int(frames[start]), recording.subject, label, recording.label
+            yield dict(zip(INDEX, (*values, recording.name), strict=True))
+            clip += 1
 
 
 def _forget(out: Path) -> None:
