@@ -58,12 +58,12 @@ def prepared_with_a_kill(executor, source, out, victim, count=2):
     """Prepare, and kill one process that ``victim`` tells by its words as soon as the first face is written."""
     words = start(executor, count, "-m", "emop3d_np", "prepare", source, out, *SIZES, "--executor", executor)
     process = subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 200
     while process.poll() is None and not list((out / "faces").glob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     victims = [pid for pid, words in descendants(process.pid) if victim(words)]
     os.kill(victims[-1], signal.SIGKILL)
-    said, _ = process.communicate(timeout=100)
+    said, _ = process.communicate(timeout=400)
     return process.returncode, said
 
 
