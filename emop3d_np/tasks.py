@@ -55,6 +55,12 @@ class Lost(Exception):
     died = True
 
 
+class NotTried(Lost):
+    """Of a task that the executor had nobody do."""
+
+    died = False
+
+
 class Unwanted(Lost):
     """Raised by a task that is no longer wanted."""
 
@@ -112,12 +118,15 @@ def run_tasks(
         InputError: those who should work cannot.
         Exception: whatever a task raised, but for :class:`Lost`.
     """
-    lost = []
+    lost, done = [], 0
     for task, result in _hand_out(tasks, engines, stopping, look):
         if isinstance(result, Lost):
             lost.append(task)
+            if isinstance(result, NotTried) and not done and len(lost) == min(len(tasks), 4 * engines.count):
+                raise InputError(f"{task.name}: {result}; the same command goes on from here")
             say(f"{task.name}: {result}; it is tried once more, alone, when the others are done")
         else:
+            done += 1
             yield task, result
     for task in lost:
         yield from _hand_out([task], engines, stopping, look)
@@ -155,10 +164,8 @@ def _result(future: "Future[Any]", task: Task) -> Any:
     except (BrokenExecutor, CancelledError) as error:
         lost = Lost(DIED) if isinstance(error, BrokenExecutor) else Unwanted("the executor dropped it")
     except Exception as error:
-        if type(error).__name__ != "KilledWorker":  # of Dask, which is not imported here
-            words = short(f"{type(error).__name__}: {error}")
-            raise InputError(f"{task.name}: the executor failed: {words}; the same command goes on from here") from None
-        lost = Lost(DIED)
+        name = type(error).__name__  # KilledWorker is Dask's, which is not imported here
+        lost = Lost(DIED) if name == "KilledWorker" else NotTried(short(f"the executor failed: {name}: {error}"))
     else:
         if returned:
             return value
