@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 
 import emop3d_np as emo
-from emop3d_np import commands
+from emop3d_np import commands, exercises
 from emop3d_np.training import flags
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +60,7 @@ def names():
         "size": lambda shape: int(np.prod(shape)),
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
+        "course": Course,
         "flags": flags.markdown,
         "commands": command_sections,
         "field": field,
@@ -77,6 +78,23 @@ def layer_table(net):
         megabytes = np.prod(layer.output_shape) * 4 * 100 / 1e6
         lines.append(f"| {layer.name} | {f'{count:,}' if count else ''} | {shapes} | {megabytes:,.1f} |")
     return "\n".join(lines)
+
+
+class Course:
+    """What the page of the course says of the exercises."""
+
+    @staticmethod
+    def count():
+        """How many there are."""
+        return len(exercises.all_of())
+
+    @staticmethod
+    def lesson(number):
+        """A table of the exercises of a lesson."""
+        lines = ["| exercise | what it is about |", "|---|---|"]
+        return "\n".join(
+            [*lines, *(f"| `{each.name}` | {each.title} |" for each in exercises.all_of() if each.lesson == number)]
+        )
 
 
 def command_sections():
