@@ -73,6 +73,8 @@ def _words(answer: Answer, error: BaseException) -> str:
         return f"{where}: {_what(inner)}"
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, MemoryError | RecursionError) and not answer.steps:
+        return "your file is not Python that can be read: too many brackets or operators in one another"
     if isinstance(error, SyntaxError | ValueError) and not answer.steps:
         return f"your file is not Python: {_one_line(error)}"
     return f"the judge stumbled over what your file gives: {_what(error)}"
