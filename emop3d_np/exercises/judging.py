@@ -7,6 +7,7 @@ judge knows of typical wrong answers: words, each with what somebody who made th
 """
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -107,7 +108,7 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     raise Wrong(words + (f"; {looks}" if looks else ""))
 
 
-def number(answer: Answer, name: str, right: float, mistakes: Mapping[float, str] | None = None) -> None:
+def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] | None = None) -> None:
     """See that a number was predicted rightly.
 
     Args:
@@ -190,7 +191,7 @@ def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = list(report.problems) + list(report.causes)
+    words = list(report.problems[:1]) + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -242,6 +243,8 @@ def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
         return "; are axes in another order?"
     if len(found) < len(right) and len(found) == len([size for size in right if size != 1]):
         return "; keepdims=True keeps the axes that a sum runs over"
+    if math.prod(found) == math.prod(right):
+        return "; is a reshape missing?"
     if len(found) != len(right):
         return "; is a sum missing?" if len(found) > len(right) else "; is there a sum too many?"
     return ""

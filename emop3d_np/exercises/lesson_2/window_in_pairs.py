@@ -46,9 +46,7 @@ def judge(answer: judging.Answer) -> str:
         if r != 8 and np.shape(got) == each.shape and np.allclose(got, each):
             raise judging.Wrong(f"these are sums of {r} neighbours; eight are wanted")
     if np.shape(got) == (17,):
-        raise judging.Wrong(
-            "windows that overlap were added up, and numbers count twice: take those two, four apart"
-        )
+        raise judging.Wrong("windows that overlap were added up, and numbers count twice: take those two, four apart")
     judging.same(got, sums[8], "the answer")
     large = np.concatenate([[1e17], np.ones(15)])
     if abs(function(large)[-1] - 8) > 1e-6:
