@@ -1,7 +1,7 @@
 """A twin: group normalisation
 
 Now the maps of a group are normalised together: with `groups = 2`, the first half of the maps has one mean and one
-variance for each clip, and the second half has another. To keep it short, there are no frames: `x` has the shape
+variance for each clip, and the second half has another. To keep it short, there are no frames: `x` is
 `(n, h, w, f)`.
 
 `forward` is in the file: it puts the group into an axis of its own, `(n, h, w, groups, f / groups)`, and takes moments

@@ -15,7 +15,7 @@ rule](index.md#the-one-rule-behind-every-backward-pass).
 HINTS = (
     "It is a chain of two: first u = logits / T, then the cross-entropy of u, whose gradient is there.",
     "Let `du` be the gradient by u. The derivative of u[n, k] by logits[n, k] is 1 / T, that by T is "
-    "-logits[n, k] / T**2. All elements of u depend on the one T.",
+    "`-logits[n, k] / T**2`. All elements of u depend on the one T.",
     "`du = softmax_cross_entropy_backward(dloss, logits / temperature, labels)`; then `du / temperature`, and minus "
     "the "
     "sum of `du * logits`, over clips and classes, divided by `temperature**2`.",

@@ -18,8 +18,8 @@ The page: [How gradients are checked](gradients_checked.md#the-numeric-side).
 """
 
 HINTS = (
-    "The derivative of u / h + h**2 / 6 by h is -u / h**2 + h / 3.",
-    "`CENTRAL` is on the page. For the forward difference: -2 * u / h**2 + 1 / 2 = 0.",
+    "The derivative of `u / h + h**2 / 6` by h is `-u / h**2 + h / 3`.",
+    "`CENTRAL` is on the page. For the forward difference: `-2 * u / h**2 + 1 / 2 = 0`.",
     "`CENTRAL = (3 * U64) ** (1 / 3)`, `FORWARD = 2 * U64 ** 0.5`; put that into the formula of its error.",
 )
 
