@@ -15,8 +15,9 @@ from ..errors import InputError
 from .answers import STEPS, Answer, NeverEnds, Wrong
 from .course import TO_DO, Exercise, find, judge_of
 
-MEMORY = 1 << 28
-"""So many bytes may a student's file take: arrays that grow in a loop without end would take all there are."""
+MEMORY = 1 << 29
+"""So many bytes may a student's file take: arrays that grow in a loop without end would take all there are.  It is much
+more than an answer needs, as the system's libraries take some of it for their own at their first use."""
 
 PRINTED = 5
 """So many lines of what a student's file prints are shown."""
