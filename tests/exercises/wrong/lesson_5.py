@@ -32,6 +32,10 @@ WRONG = {
         ("return dy @ weights.T, a.T @ dy", "2 things are returned"),
     ],
     "stable_softmax": [
+        (
+            "e = np.exp(logits - logits.min(axis=1, keepdims=True))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "take the largest logit off first",
+        ),
         ("e = np.exp(logits)\nreturn e / e.sum(axis=1, keepdims=True)", "overflow even in a clip by itself"),
         (
             "e = np.exp(logits - logits.max())\nreturn e / e.sum(axis=1, keepdims=True)",
