@@ -4,6 +4,10 @@
 CE = "softmax_cross_entropy_backward"
 WRONG = {
     "shrug": [
+        (
+            "SHRUG = 1.7918\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
+            "SHRUG is nearly right; write it as an expression",
+        ),
         ("SHRUG = np.log10(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "to the base 10"),
         (
             "SHRUG = 1 / 6\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
