@@ -18,7 +18,7 @@ import pytest
 from conftest import JIT
 
 import emop3d_np as emo
-from emop3d_np import commands
+from emop3d_np import commands, exercises
 from emop3d_np.training import flags
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,6 +95,21 @@ def test_code_and_values_are_as_in_the_source(tool, page):
     """What a page holds of code, and of numbers that follow from it, is what the code says today: else `make pages`."""
     text = page.read_text()
     assert tool.written(text, run_scripts=False) == text, "run `make pages`"
+
+
+@pytest.mark.once
+def test_every_lesson_has_its_page():
+    pages = {path.stem for path in (DOCS / "course").glob("lesson_*.md")}
+    assert pages == {f"lesson_{each.number}" for each in exercises.lessons()}, "run `make pages`"
+
+
+@pytest.mark.once
+def test_exercises_are_markdown_as_it_is_meant():
+    """A power is not bold print, a product not slanted: what is code stands in backticks or is indented."""
+    for each in exercises.all_of():
+        for text in (each.task, *each.hints):
+            prose = re.sub(r"^    .*$|`[^`]*`", "", text, flags=re.MULTILINE)
+            assert not re.search(r"\w\s?\*\*\s?\w|<\w", prose), f"{each.name}: {prose}"
 
 
 @pytest.mark.once
@@ -221,6 +236,20 @@ def test_nothing_comes_from_elsewhere(site):
             assert load.startswith("data:") or not urlsplit(load).netloc, f"{name} loads {load}"
     for style in folder.rglob("*.css"):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", style.read_text()), style.name
+
+
+def test_code_to_run_has_python_or_the_page_says_why_not(site):
+    """Where the build had no npm or no network the page says so; else it loads the editors. Hints are folded."""
+    pages, folder = site
+    for page in (DOCS / "course").glob("*.md"):
+        name = f"course/{page.stem}.html"
+        text = (folder / name).read_text()
+        loads = "../scripts/python/exercises.js" in pages[name].loads
+        assert loads != ("No Python in this copy of the pages" in text), name
+        assert text.count("<details") == page.read_text().count("<details>"), name
+        blocks = re.findall(r'^```python title="(?:exercise|your own)', page.read_text(), re.MULTILINE)
+        assert len(re.findall(r'<span class="filename">(?:exercise [\w-]+|your own layer)</span>', text)) == len(blocks)
+    assert not any("exercises.js" in load for load in pages["index.html"].loads)
 
 
 def test_formulas_and_expressions_are_all_rendered(site):
