@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from ..executors import WORDS, is_executor
+from ..tasks import Share
+
 
 def numbers(text: str) -> list[int]:
     """``"1,2"`` as ``[1, 2]``."""
@@ -45,6 +48,21 @@ def rate(text: str) -> float:
     if not 0 < value <= 1000:
         raise argparse.ArgumentTypeError(f"{text} is no number of frames per second, above 0 and up to 1000")
     return value
+
+
+def a_share(text: str) -> Share:
+    """``I/N``: every N-th of some things, from the I-th on."""
+    try:
+        return Share.read(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not I/N, whole numbers with I from 1 to N, like 3/10") from None
+
+
+def executor(text: str) -> str:
+    """What ``--executor`` may be."""
+    if not is_executor(text):
+        raise argparse.ArgumentTypeError(f"{text} is not {WORDS}")
+    return text
 
 
 def add_clips(parser: argparse.ArgumentParser, part: str, metavar: str | None = None) -> None:

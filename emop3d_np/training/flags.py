@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
+from ..executors import PROCESSES, is_executor
+from ..executors import WORDS as EXECUTORS
 from ..files import taken_for_flag
 from ..reading import short
 
@@ -230,6 +232,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("folds", None, OPTIONAL_FOLDS, "cross-validate the training set in this many folds; None: one run"),
         Setting("fold", None, OPTIONAL_COUNT, "train and test this fold alone, from 1; None: all that are unfinished"),
         Setting("fold_jobs", 1, COUNT, "folds trained at a time, each in its own process with its share of --threads"),
+        Setting(
+            "executor",
+            PROCESSES,
+            Kind(_checked(str, is_executor), EXECUTORS),
+            f"who starts these processes: {EXECUTORS}; elsewhere each gets --threads, or 1",
+        ),
         Setting(
             "fold_protocol",
             "subjects",
