@@ -7,6 +7,7 @@ judge knows of typical wrong answers: words, each with what somebody who made th
 """
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -190,7 +191,7 @@ def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = list(report.problems) + list(report.causes)
+    words = list(report.problems[:1]) + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -242,8 +243,10 @@ def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
         return "; are axes in another order?"
     if len(found) < len(right) and len(found) == len([size for size in right if size != 1]):
         return "; keepdims=True keeps the axes that a sum runs over"
+    if math.prod(found) == math.prod(right):
+        return "; is a reshape missing?"
     if len(found) != len(right):
-        return f"; {'fewer' if len(found) > len(right) else 'more'} axes than that"
+        return "; is a sum missing?" if len(found) > len(right) else "; is there a sum too many?"
     return ""
 
 

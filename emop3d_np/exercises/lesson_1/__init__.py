@@ -1,9 +1,7 @@
 """Lesson 1."""
 
 TITLE = "The chain rule and the weighted sum"
-TEACHES = (
-    "Move an input a little, follow it to the loss, collect what multiplies it; then a layer: product, then windows."
-)
+TEACHES = "Move an input a little, follow it to the loss, collect what multiplies it; then a product and windows."
 NAMES = (
     "chain_of_two",
     "windows_by_hand",

@@ -68,6 +68,6 @@ def judge(answer: judging.Answer) -> str:
         "x weights",
         mistakes={
             lost: last,
-            "each plane of dweights has what belongs to both: it collects its own frames only": whole,
+            "each plane of dweights has what belongs to both: it has frames of its own": whole,
         },
     )

@@ -59,8 +59,7 @@ def judge(answer: judging.Answer) -> str:
         p = x * weights
         mistakes = {
             "the bias is missing": right - bias,
-            "the bias is added once for each place of the window; it belongs to the output": right
-            + (window - 1) * bias,
+            "the bias is added once for each place of the window; it is the output's": right + (window - 1) * bias,
             "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
             "position": convolution,
             "the last place of the window is missing": right - p[:, window - 1 :],

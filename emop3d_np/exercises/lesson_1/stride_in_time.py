@@ -9,7 +9,7 @@ gradient of `p`; `x` is `(n, d, w)`, `weights` `(rd, w)`. It returns `dx, dweigh
 
 Some frames are seen by two outputs, some by one, and some may be seen by none.
 
-The pages: [Weighted sum](weighted_sum.md#backward-line-by-line) and [box sums](box_sums.md#line-by-line), for the slice.
+The pages: [Weighted sum](weighted_sum.md#backward-line-by-line) and [box sums](box_sums.md#line-by-line).
 """
 
 HINTS = (

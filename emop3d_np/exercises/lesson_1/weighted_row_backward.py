@@ -1,6 +1,6 @@
 """The backward pass of a weighted sum
 
-Forward, for rows: `z[n, w'] = b[w'] + sum over k < window of p[n, w' + k]`, with the product `p[n, w] = x[n, w] * W[w]`.
+Forward, for rows: `z[n, w'] = b[w'] + sum over k < window of p[n, w' + k]`, and `p[n, w] = x[n, w] * W[w]`.
 
 Write `backward(dz, x, weights, window)`. It gets `dz` of shape `(n, w')`, the gradient of the loss by `z`, and returns
 the tuple `dx, dweights, dbias` in the shapes of `x` `(n, w)`, `weights` `(w,)` and `bias` `(w',)`.
@@ -12,8 +12,8 @@ The page: [Weighted sum, backward](weighted_sum.md#backward-line-by-line).
 """
 
 HINTS = (
-    "Make an array g of zeros in the shape of x: the gradient of the product. Where forward reads a slice of p and adds "
-    "it to z, backward adds dz to the same slice of g.",
+    "Make an array g of zeros in the shape of x: the gradient of the product. Where forward reads a slice of p and "
+    "adds it to z, backward adds dz to the same slice of g.",
     "One weight serves all clips, so its gradient is a sum over n. So is that of a bias.",
     "g[:, k : k + dz.shape[1]] += dz for each k; then dx = g * weights, dweights = (g * x).sum(axis=0).",
 )
