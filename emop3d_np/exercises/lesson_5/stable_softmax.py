@@ -6,7 +6,9 @@
     p[n, k] = exp(logits[n, k] - max[n]) / sum over m of exp(logits[n, m] - max[n])
 
 It works for a single clip. In a batch with logits of 0 and of 2000, some rows come out as NaN. Find the mistake and
-mend it. The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
+mend it.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
 """
 
 HINTS = (

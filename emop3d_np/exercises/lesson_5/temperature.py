@@ -7,6 +7,7 @@ loss of a clip whose true class is t is
 
 Write `tempered_backward(dloss, logits, labels, temperature)`, which returns `dlogits` of shape `(n, k)` and
 `dtemperature`, one number, given `dloss` of shape `(n,)`. `softmax_cross_entropy_backward` of the package is there.
+
 The pages: [Softmax and cross-entropy](softmax_cross_entropy.md) and the [one
 rule](index.md#the-one-rule-behind-every-backward-pass).
 """

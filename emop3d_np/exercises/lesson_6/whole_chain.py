@@ -16,7 +16,7 @@ Each line undoes one line of `forward`, from the last to the first, with the ker
 | `leaky_relu_backward` | `dy, z` | `dz` |
 | `weighted_sum_backward` | `dz, x, weights, receptive_field, strides` | `dx, dweights, dbias` |
 
-The page: [A second walk](walk.md), "Backward".
+The page: [A second walk](walk.md#backward).
 """
 
 HINTS = (

@@ -10,7 +10,7 @@ NAMES = (
     "complex_step",
     "kink",
     "forgotten_digits",
-    "windows_in_pairs",
+    "windows_of_six",
     "sparse_means",
     "tree_sum",
     "same_bits",

@@ -6,9 +6,10 @@ beside it. So the error is allowed to be `tol` times the sum of the sizes of the
 
     |promised - measured|  at most  tol * sum of |terms|
 
-The function has two mistakes: it refuses a right gradient whose terms cancel, and it lets NaN pass. Mend both. The
-page: [How gradients are checked](gradients_checked.md), "How large an error is allowed" and the table "Where mistakes
-hide".
+The function has two mistakes: it refuses a right gradient whose terms cancel, and it lets NaN pass. Mend both.
+
+The page: [How gradients are checked](gradients_checked.md#how-large-an-error-is-allowed), and there
+[where mistakes hide](gradients_checked.md#where-mistakes-hide).
 """
 
 HINTS = (

@@ -11,8 +11,9 @@ joins the list.
     after 1 clip:   [(1, a)]                after 3:   [(2, a + b), (1, c)]
     after 2 clips:  [(2, a + b)]            after 4:   [(4, (a + b) + (c + d))]
 
-So at most log2(n) + 1 sums wait. The page: [How the fast kernels work](fast_kernels.md), "The same bits on any number
-of threads".
+So at most log2(n) + 1 sums wait.
+
+The page: [How the fast kernels work](fast_kernels.md#the-same-bits-on-any-number-of-threads).
 """
 
 HINTS = (

@@ -14,7 +14,7 @@ KINK = """def apart(h):
 return abs(apart(h / 2)) > 0.75 * abs(apart(h))"""
 PAIRS = """twos = p[:-1] + p[1:]
 fours = twos[:-2] + twos[2:]
-return fours[:-4] + fours[4:]"""
+return fours[:-2] + twos[4:]"""
 TREE = """while len(x) > 1:
     even = len(x) // 2 * 2
     x = np.concatenate([x[0:even:2] + x[1:even:2], x[even:]])
@@ -122,15 +122,16 @@ WRONG = {
         (digits(STUCK="2**32"), "where whole numbers of 32 bits end"),
         (digits(STUCK="2**23"), "neighbours are 1 apart"),
     ],
-    "windows_in_pairs": [
-        ("count = len(p) - 7\nreturn sum(p[j : j + count] for j in range(8))", "take 8 additions; three will do"),
-        (PAIRS.replace("fours[:-4] + fours[4:]", "fours"), "these are sums of four"),
-        (PAIRS.replace("[:-2] + twos[2:]", "[:-1] + twos[1:]"), "the row of sums has the shape (14,)"),
-        ("t = p[:-1] + p[1:]\nu = t[:-1] + t[1:]\nreturn u[:-1] + u[1:]", "the steps are 1 at every turn"),
-        (PAIRS.replace("[:-4] + fours[4:]", "[:-2] + fours[2:]"), "put together at a distance of two"),
-        ("total = np.cumsum(np.concatenate([[0], p]))\nreturn total[8:] - total[:-8]", "NameError: name 'np'"),
-        ("total = p.cumsum()\nreturn total[7:] - total[:-7]", "the row of sums"),
-        (PAIRS.replace("fours[4:]", "fours[4:-1]").replace("[:-4]", "[:-5]"), "the last window is missing"),
+    "windows_of_six": [
+        ("count = len(p) - 5\nreturn sum(p[j : j + count] for j in range(6))", "additions each; three will do"),
+        (PAIRS.replace("fours[:-2] + twos[4:]", "fours"), "these are sums of 4, not of six"),
+        ("p = p[:-1] + p[1:]\np = p[:-2] + p[2:]\nreturn p[:-4] + p[4:]", "these are sums of 8, not of six"),
+        (PAIRS.replace("fours[:-2] + twos[4:]", "fours[:-2] + twos[2:-2]"), "the sum of two stands two further on"),
+        (PAIRS.replace("fours[:-2] + twos[4:]", "fours[:-2] + twos[:-4]"), "the two begin at the same place"),
+        (PAIRS.replace("twos[4:]", "twos[3:-1]"), "the sum of two stands before its place"),
+        (PAIRS.replace("[:-2] + twos[4:]", "[:-3] + twos[4:-1]"), "the last window is missing"),
+        ("total = p.cumsum()\ntotal[6:] -= total[:-6].copy()\nreturn total[5:]", "running sums forget digits"),
+        ("import numpy\nreturn numpy.convolve(p, numpy.ones(6), 'valid')", "convolve adds up out of sight"),
     ],
     "sparse_means": [
         ("return dm.mean(), (dm * m).sum() / places", "mean_dy is a mean over the blocks"),
