@@ -28,7 +28,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
+import figures_chain
 import lessons
+import moving
 
 import emop3d_np as emo
 from emop3d_np import commands
@@ -63,6 +65,8 @@ def names():
         "layer_table": lambda: layer_table(net),
         "lesson": lessons.lesson,
         "own_layer": own_layer,
+        "chain_table": lambda: figures_chain.chain_table(net),
+        "costs": figures_chain.costs(net),
         "flags": flags.markdown,
         "commands": command_sections,
         "field": field,
@@ -169,6 +173,7 @@ def main():
             page.write_text(new)
             print(f"{page.relative_to(ROOT)} written")
     figures.write(DOCS / "figures")
+    moving.write(DOCS / "scripts" / "figures")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""How MkDocs makes the site of these pages: formulas become MathML, pictures get captions; all of it without a network.
+"""How MkDocs makes the site of these pages, without a network.
 
-It needs the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
+Formulas become MathML, pictures get captions, and a page loads the scripts of the figures that move on it.  It needs
+the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
 """
 
 import html
@@ -17,6 +18,7 @@ from mkdocs.utils import get_relative_url
 
 sys.path.insert(0, str(Path(__file__).parent))
 import python_in_page
+from notebooks import written as notebooks
 
 FONT = "fonts/math.woff"
 
@@ -42,6 +44,11 @@ FIGURE = """<figure>
 <div class="scroll">{picture}</div>
 <figcaption>{caption}</figcaption>
 </figure>"""
+
+# --- Figures that move: a page loads the scripts of those that it holds.
+
+MOVING = re.compile(r'<div class="moving" data-figure="(\w+)"')
+MOVED = "scripts/figures/{}.js"
 
 # --- Formulas.
 
@@ -132,6 +139,8 @@ def on_files(files, config):
     config["python_in_page"] = python_in_page.packed()
     for name, script in config["python_in_page"].items():
         files.append(File.generated(config, f"{SCRIPTS}/{name}", content=script))
+    for name, text in notebooks().items():
+        files.append(File.generated(config, f"notebooks/{name}", content=text))
     return files
 
 
@@ -149,4 +158,9 @@ def on_post_page(output, page, config):
 
 def on_page_content(content, page, config, files):
     content = PICTURE.sub(lambda match: FIGURE.format(**match.groupdict()), content)
+    scripts = ["figure"] * ("data-figure" in content)
+    for name in MOVING.findall(content):
+        scripts += [each for each in (f"{name}_data", name) if files.get_file_from_path(MOVED.format(each))]
+    loads = (get_relative_url(MOVED.format(name), page.url) for name in scripts)
+    content += "".join(f'\n<script src="{load}"></script>' for load in loads)
     return with_python(FORMULA.sub(mathml, content), page, config)

@@ -1,7 +1,8 @@
 """A twin: group normalisation
 
 Now the maps of a group are normalised together: with `groups = 2`, the first half of the maps has one mean and one
-variance for each clip, and the second half has another. To keep it short, there are no frames: `x` has the shape `(n, h, w, f)`.
+variance for each clip, and the second half has another. To keep it short, there are no frames: `x` is
+`(n, h, w, f)`.
 
 `forward` is in the file: it puts the group into an axis of its own, `(n, h, w, groups, f / groups)`, and takes moments
 over `(h, w)` and the maps of the group. Write `backward(dy, x, groups)`, which gives `dx` of the shape of `x`.
