@@ -108,7 +108,7 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     raise Wrong(words + (f"; {looks}" if looks else ""))
 
 
-def number(answer: Answer, name: str, right: float, mistakes: Mapping[float, str] | None = None) -> None:
+def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] | None = None) -> None:
     """See that a number was predicted rightly.
 
     Args:
