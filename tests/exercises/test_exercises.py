@@ -110,6 +110,10 @@ FIRST = "chain_of_two"
         ("import sys\nsys.exit(0)", "line 2: `sys.exit(0)`: this ends the program"),
         ("import absent", "line 1: `import absent`: ModuleNotFoundError: No module named 'absent'"),
         ("import numpy as np\nbig = np.zeros(10**15)", "line 2: `big = np.zeros(10**15)`: this asks for more memory"),
+        (
+            "import numpy as np\nx = np.ones(1)\nwhile True:\n    x = np.concatenate([x, x])\n",
+            "line 4: `x = np.concatenate([x, x])`: this asks for more memory",
+        ),
         ("def backward(x, w, b):\n    return 1 / 0\n", "line 2: `return 1 / 0`: ZeroDivisionError: division by zero"),
         ("def backward(x, w, b):\n    return x * float('inf'), w, b\n", "the gradient of x is"),
         ("raise BaseException", "line 1: `raise BaseException`: BaseException"),

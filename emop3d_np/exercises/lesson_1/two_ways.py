@@ -4,8 +4,8 @@ One unit with one weight, and a price for large weights:
 
 `z = w * x + b`, then `e = z - t`, then `L = e * e / 2 + w * w / 2`
 
-Somebody wrote its backward pass and forgot something; the file has it. It returns the derivatives of `L` by `w`, `x` and
-`b`, in this order. Find what is forgotten, and mend it.
+Somebody wrote its backward pass and forgot something; the file has it. It returns the derivatives of `L` by `w`, `x`
+and `b`, in this order. Find what is forgotten, and mend it.
 
 The page: [The chain rule](chain_rule.md#by-hand).
 """

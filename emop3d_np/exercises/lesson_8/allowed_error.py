@@ -41,6 +41,13 @@ def judge(answer: judging.Answer) -> str:
     plain, cancelling = np.array([1.0, 2.0, 0.5]), np.array([1e6, -1e6, 0.001])
     cases = (
         (3.5, 3.5, plain, True, "a gradient without any error is refused"),
+        (
+            3.5,
+            3.5 + 3e-6,
+            plain,
+            True,
+            "an error of 3e-6 is refused, where the terms add up to 3.5: it is their sum, not their mean",
+        ),
         (3.5, 3.6, plain, False, "an error of 3 % passes at a tolerance of 1e-6"),
         (3.6, 3.5, plain, False, "an error upwards passes and one downwards does not; its size counts"),
         (

@@ -74,9 +74,13 @@ WRONG = {
         (SHIFT.format(**SHIFTS | {"dm": "dz * m"}), "dm has m in it"),
         (SHIFT.format(**SHIFTS | {"dm": "dz"}), "dm is dz; m was multiplied by a factor"),
         (SHIFT.format(**SHIFTS | {"dw": "(dz * weights).sum(axis=(0, 1))[None]"}), "dweights has the factor in it"),
-        (SHIFT.format(**SHIFTS | {"dw": "(dz * m).sum(axis=0)"}), "the gradient of weights has the shape (2, 1, 3, 1)"),
-        (SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3))"}), "the gradient of bias has the shape (2, 1)"),
+        (SHIFT.format(**SHIFTS | {"dw": "(dz * m).sum(axis=0)"}), "the gradient of weights has the shape (2, 1, 3, 2)"),
+        (SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3))"}), "the gradient of bias has the shape (2, 2)"),
         (SHIFT.format(**SHIFTS | {"db": "dz.mean(axis=(0, 2, 3))[:, None, None]"}), "dbias is a mean"),
+        (
+            SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3, 4)).reshape(-1, 1, 1, 1)"}),
+            "dbias is a sum over the maps, too",
+        ),
     ],
     "overlapping_blocks": [
         (
