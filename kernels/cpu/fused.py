@@ -39,6 +39,7 @@ from ..arrays import BoolArray, FloatArray, IntArray
 from . import threads
 from .fused_clip import (
     backward_clip,
+    clear_all_but_the_largest,
     cross_entropy,
     dense_weights_backward,
     forward_1,
@@ -48,7 +49,6 @@ from .fused_clip import (
     logit,
 )
 from .fused_layout import (
-    GROUP,
     Plan,
     aligned,
     kept_in,
@@ -332,22 +332,20 @@ def _train_share(share, training, plan, net, gradients, kept, scratch, batch, wo
     for first in range(work.shares[share], end, TOGETHER):
         parts = min(TOGETHER, end - first)
         for part in range(first, first + parts):
-            row = gradients[rows[sums + part - first]]
-            row[:] = 0
-            own = parameters_in(row, plan.parameters)
             clips = work.starts[part], work.starts[part + 1]
+            own = parameters_in(gradients[rows[sums + part - first]], plan.parameters)
             _train_part(clips, work.clips, training, plan, net, own, kept, scratch, batch)
         sums = add_up_alone(gradients, rows, sums, work.merges[first : first + parts])
 
 
 @pasted
 def _train_part(clips, count, training, plan, net, own, kept, scratch, batch):
-    """Forward and backward for the clips ``first, end`` of a batch of ``count``; adds to their gradients ``own``."""
+    """Forward and backward for a part, the clips ``first, end`` of a batch of ``count``; ``own`` are its gradients."""
     first, end = clips
+    clear_all_but_the_largest(own)
     for n in range(first, end):
-        slot = (n - first) % GROUP
+        slot = n - first
         batch.finite[n] = forward_clip(batch.x[n], slot, training, plan, net, kept, scratch, batch.logits[n])
         batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], count, scratch.dlogits[slot])
         backward_clip(slot, plan, net, own, kept, scratch)
-        if slot == GROUP - 1 or n == end - 1:
-            dense_weights_backward(slot + 1, kept.n5, scratch.dlogits, own)
+    dense_weights_backward(end - first, kept.n5, scratch.dlogits, own)
