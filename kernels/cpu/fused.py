@@ -304,7 +304,7 @@ def _run_task(job, begin, end, plan, buffers, batch, work, thread):
     training, slot = job == Job.TRAIN, np.int64(0)
     for part in range(begin, end):
         if job == Job.TRAIN:
-            _train_share(part, training, plan, net, buffers.gradients, kept, scratch, batch, work)
+            _train_share(part, work, plan, net, buffers.gradients, kept, scratch, batch)
         elif job == Job.FORWARD:
             batch.finite[part] = forward_clip(
                 batch.x[part], slot, training, plan, net, kept, scratch, batch.logits[part]
@@ -326,26 +326,25 @@ def _run_task(job, begin, end, plan, buffers, batch, work, thread):
 
 
 @pasted
-def _train_share(share, training, plan, net, gradients, kept, scratch, batch, work):
+def _train_share(share, work, plan, net, gradients, kept, scratch, batch):
     """Forward and backward for the parts of a share; its sums of gradients are left in its first rows."""
     rows, sums, end = work.rows[share], 0, work.shares[share + 1]
     for first in range(work.shares[share], end, TOGETHER):
         parts = min(TOGETHER, end - first)
         for part in range(first, first + parts):
-            clips = work.starts[part], work.starts[part + 1]
             own = parameters_in(gradients[rows[sums + part - first]], plan.parameters)
-            _train_part(clips, work.clips, training, plan, net, own, kept, scratch, batch)
+            _train_part(part, work, plan, net, own, kept, scratch, batch)
         sums = add_up_alone(gradients, rows, sums, work.merges[first : first + parts])
 
 
 @pasted
-def _train_part(clips, count, training, plan, net, own, kept, scratch, batch):
-    """Forward and backward for a part, the clips ``first, end`` of a batch of ``count``; ``own`` are its gradients."""
-    first, end = clips
+def _train_part(part, work, plan, net, own, kept, scratch, batch):
+    """Forward and backward for the clips of a part, whose gradients are written to ``own``."""
+    first, end, training = work.starts[part], work.starts[part + 1], work.clips > 0
     clear_all_but_the_largest(own)
     for n in range(first, end):
         slot = n - first
         batch.finite[n] = forward_clip(batch.x[n], slot, training, plan, net, kept, scratch, batch.logits[n])
-        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], count, scratch.dlogits[slot])
+        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], work.clips, scratch.dlogits[slot])
         backward_clip(slot, plan, net, own, kept, scratch)
     dense_weights_backward(end - first, kept.n5, scratch.dlogits, own)

@@ -15,7 +15,7 @@ from ..tree import PART_CLIPS
 from .jit import serial
 
 GROUP = 2 * PART_CLIPS
-"""The most clips of a part of a batch: their features are kept, and the dense layer's gradients written once for all."""
+"""The most clips of a part of a batch: their features are kept, the dense layer's gradients written once for all."""
 
 LINE = 16
 """Arrays begin at multiples of this many values, in float32 a line of the cache: loops read whole lines."""
