@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 import kernels
+from kernels import tree
 from kernels.arrays import FloatArray, IntArray
 from kernels.contracts import checked_labels, finite, require_unmasked, whole
 
@@ -280,20 +281,24 @@ class EmoP3D:
         weight_decay: WeightDecay = 0.0,
         input_gradient: bool = False,
         gradients: dict[str, FloatArray] | None = None,
+        share: tree.Share | None = None,
     ) -> tuple[float, dict[str, FloatArray], FloatArray]:
         """What :meth:`loss_and_gradients` returns, and the logits that the loss was taken of.
 
         Args:
             x, labels, weight_decay, input_gradient: as of :meth:`loss_and_gradients`.
             gradients: what an earlier call returned, whose arrays are written anew; default None, new ones are made.
+            share: which parts of a batch the clips are, where other processes have the others; there may be none then.
+                Default None, they are the batch.
 
         Returns:
-            ``loss, gradients, logits``; the last is an ndarray of shape (n, k).
+            ``loss, gradients, logits``; the last is an ndarray of shape (n, k).  Of a share, all three are those of the
+            whole batch.
 
         Raises:
             InputError: as :meth:`loss_and_gradients`; or ``gradients`` are not those of this network.
         """
-        x = self._checked_clips(x)
+        x = self._checked_clips(x, fewest=0 if share else 1)
         self._check_parameters()
         labels = checked_labels(labels, len(x), self.num_classes)
         factors = decay_factors(self.parameters, weight_decay)
@@ -302,45 +307,65 @@ class EmoP3D:
         else:
             gradients = by_name.zeros(self.parameters)
         if self._fused and not input_gradient:
+            of_share = {"share": share} if share else {}  # which not every edition knows
             losses, logits, finite = self._fused.training_pass(
-                x, labels, self.parameters.values(), [gradients[name] for name in self.parameters]
+                x, labels, self.parameters.values(), [gradients[name] for name in self.parameters], **of_share
             )
             self._require_finite(x, finite)
         else:
             self._require_finite(x)
-            losses, logits = self._layer_by_layer(x, labels, gradients, input_gradient)
+            losses, logits = self._layer_by_layer(x, labels, gradients, input_gradient, share)
+        if share:
+            losses, logits = share.gathered(losses), share.gathered(logits)
         for name, factor in factors.items():
             # d(wd ||w||^2 / 2) / dw = wd w
             _add_scaled(gradients[name], factor, self.parameters[name])
         return self._mean_loss(losses, factors), gradients, logits
 
-    def _layer_by_layer(self, x, labels, gradients, input_gradient):
+    def _layer_by_layer(self, x, labels, gradients, input_gradient, share):
         """Fill ``gradients`` as the layers define them; returns the clips' losses (n,) and logits (n, k)."""
         logits = np.empty((len(x), self.num_classes), self.dtype)
         losses = np.empty(len(x), self.dtype)
-        for gradient in gradients.values():
-            gradient[...] = 0
         if input_gradient:
             self._require_memory(x, f"the gradient by {len(x):,} clips")
             gradients["input"] = np.empty(x.shape, x.dtype)
-        for part in _parts(len(x)):
-            y, saved = self._place(x[part]), []
+        clips, first, end = (share.clips, share.first, share.end) if share else (len(x), 0, tree.parts_of(len(x)))
+        starts = tree.bounds(clips)[first : end + 1]
+
+        def gradients_of(part):
+            """Those of a part of the clips, by name."""
+            found, y, saved = {}, self._place(x[part]), []
             for layer in self.layers:
                 y, kept = layer.forward(y, self.parameters)
                 saved.append(kept)
             logits[part] = y
             losses[part] = self.kernels.softmax_cross_entropy(y, labels[part])
             # loss = sum_n losses[n] / N
-            dlosses = self._place(np.full(len(y), 1 / len(x), self.dtype))
+            dlosses = self._place(np.full(len(y), 1 / clips, self.dtype))
             dy = self.kernels.softmax_cross_entropy_backward(dlosses, y, labels[part])
             for layer in reversed(self.layers):
                 wanted = input_gradient or layer is not self.layers[0]
                 dy, of_layer = layer.backward(dy, saved.pop(), self.parameters, wanted)
-                for name, gradient in of_layer.items():
-                    gradients[name] += gradient
+                found |= of_layer
             if input_gradient:
                 gradients["input"][part] = dy
+            return found
+
+        parts = [slice(*pair) for pair in zip(starts - starts[0], starts[1:] - starts[0], strict=False)]
+        merges = tree.merges([(part, part + 1) for part in range(first, end)])
+        sums = tree.add_up(map(gradients_of, parts), merges, _added)
+        total = self._total(share, sums) if share else sums[0]
+        for name in self.parameters:
+            gradients[name][...] = total[name]
         return losses, logits
+
+    def _total(self, share, sums):
+        """The gradients of a whole batch, by name, of the sums of a share's subtrees."""
+        ends = np.cumsum([values.size for values in self.parameters.values()])
+        row = np.empty(ends[-1], self.dtype)
+        share.total([np.concatenate([each[name].reshape(-1) for name in self.parameters]) for each in sums], row)
+        parts = zip(self.parameters.items(), np.split(row, ends[:-1]), strict=True)
+        return {name: values.reshape(own.shape) for (name, own), values in parts}
 
     def activations(self, x: ArrayLike) -> dict[str, FloatArray]:
         """The output of every layer, by name: what the network sees on its way to the logits."""
@@ -383,14 +408,14 @@ class EmoP3D:
             decay += factor * sum(_half_square(self.parameters[name]) for name in factors if factors[name] == factor)
         return float(losses.mean(dtype=np.float64) + decay)
 
-    def _checked_clips(self, x: Any) -> FloatArray:
+    def _checked_clips(self, x: Any, fewest: int = 1) -> FloatArray:
         require_unmasked("clips", x)
         if not isinstance(x, self._array):
             try:
                 x = np.asarray(x)
             except ValueError:
                 raise InputError("clips are not of one shape; give an array (n, d, h, w, c)") from None
-        if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
+        if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < fewest:
             hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
             raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
         if x.dtype.kind not in "fiu":
@@ -454,6 +479,13 @@ def _restored(kind, settings, parameters):
 def _parts(count):
     """Slices that together cover ``count`` clips, :data:`CLIPS_AT_A_TIME` each."""
     return [slice(start, start + CLIPS_AT_A_TIME) for start in range(0, count, CLIPS_AT_A_TIME)]
+
+
+def _added(one, two):
+    """The sums of arrays of one name, kept in ``one``."""
+    for name, values in two.items():
+        one[name] += values
+    return one
 
 
 def _add_scaled(total, factor, values):

@@ -9,11 +9,11 @@ Subtrees are pairs ``(first, end)`` of parts: ``end - first`` is a power of two,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
+from .arrays import AnyArray, FloatArray, IntArray
 
 PART_CLIPS = 2
 """The fewest clips of a part, but for smaller batches: for fewer, its gradients cost more than they save."""
@@ -108,6 +108,6 @@ class Share:
         """
         raise NotImplementedError
 
-    def all_losses(self, losses: FloatArray) -> FloatArray:
-        """The losses of all clips of the batch, of those of this share."""
+    def gathered(self, values: AnyArray) -> Any:
+        """The values (n, ...) of all clips of the batch, of those (m, ...) of this share."""
         raise NotImplementedError
