@@ -422,7 +422,7 @@ def _start(rank: int, size: int) -> Ranks:
             f"that mpi4py loads the one that mpiexec is of, on all machines?",
             START,
         )
-    mpi4py.rc.initialize = False
+    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
     try:
         from mpi4py import MPI
 
