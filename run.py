@@ -57,7 +57,7 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     data = datasets.describe(training, validation)
-    here.require_same("the data", data)
+    here.require_same_data(data)
     unlike = datasets.differences(validation.record if validation else None, training.record)
     if unlike:
         print(f"note: the validation clips were cut out unlike the training clips: {', '.join(unlike)}")

@@ -4,7 +4,6 @@ import hashlib
 import os
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,8 @@ def target() -> tuple[str, str]:
 
 def description() -> dict[str, str]:
     """Each of them in a few words, by name."""
+    from importlib import metadata
+
     versions = {name: metadata.version(name) for name in ("llvmlite", "numba", "numpy", "scipy")}
     name, features = target()
     return {

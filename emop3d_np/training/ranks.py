@@ -32,14 +32,13 @@ from kernels.arrays import AnyArray, FloatArray
 from ..children import LAUNCHERS
 from ..errors import InputError
 from ..reading import short
-from . import machine
 from .flags import show
 from .witness import Witness
 
 Value = TypeVar("Value")
 
-START = 60.0
-"""Seconds within which all ranks must have found each other."""
+START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
+"""Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
 
 END = 15.0
 """Seconds that a rank which has failed waits for the others to hear of it."""
@@ -47,7 +46,7 @@ END = 15.0
 AT_ONCE = 0.02
 """Seconds that a rank waits for the others without sleeping: longer than ranks of one speed need."""
 
-DIFFERENT = {
+ALIKE = {
     "package": "the version of emop3d_np",
     "sources": "the source code of emop3d_np",
     "numba": "the version of Numba",
@@ -79,8 +78,8 @@ class Alone:
     def require_alike(self, settings: Any) -> None:
         """Refuse ``settings`` that several ranks cannot share, and ranks that would not come to the same bits."""
 
-    def require_same(self, what: str, value: Any) -> None:
-        """Refuse a ``value`` that is not the same on all ranks; ``what`` says what it is."""
+    def require_same_data(self, data: Mapping[str, Any]) -> None:
+        """Refuse ``data``, as of ``datasets.identity.describe``, that are not the same on all ranks."""
 
     def asked(self, here: bool) -> bool:
         """Whether to stop: whether any rank had been asked to when all last met; ``here``, whether this one was."""
@@ -294,20 +293,27 @@ class Ranks(Alone):
         ):
             if wrong:
                 raise InputError(words)
-        own = machine.description() | {"settings": {**vars(settings), "threads": None}}
-        for name, what in DIFFERENT.items():
-            advice = "; --portable_bits True makes it the same on all" if name == "target" else ""
-            self.require_same(what, own[name], advice)
+        from . import machine
 
-    def require_same(self, what: str, value: Any, advice: str = "") -> None:
-        values = self.everyones([value])
-        other = next((rank for rank, found in enumerate(values) if found != values[0]), None)
-        if other is not None:
-            one, two = (_apart(values[0], values[other]), _apart(values[other], values[0]))
-            raise InputError(
-                f"{what} differs: {self._names([0])} has {one}, {self._names([other])} has {two}; ranks must be alike "
-                f"to come to the same bits{advice}"
-            )
+        own = machine.description() | {"settings": {**vars(settings), "threads": None}}
+        everyones = self.everyones([own])
+        for name, what in ALIKE.items():
+            one, other, which = everyones[0][name], *_other([each[name] for each in everyones])
+            if which:
+                advice = "; --portable_bits True makes it the same on all" if name == "target" else ""
+                raise InputError(
+                    f"{what}: {self._names([0])} has {_apart(one, other)}, {self._names([which])} has "
+                    f"{_apart(other, one)}; all ranks must have the same{advice}"
+                )
+
+    def require_same_data(self, data: Mapping[str, Any]) -> None:
+        from ..datasets import identity
+
+        everyones = self.everyones([data])
+        other, which = _other(everyones)
+        if which:
+            what = ", ".join(identity.differences(everyones[0], other))
+            raise InputError(f"{what} differ between {self._names([0])} and {self._names([which])}; give both the same")
 
     # --- Arrays.
 
@@ -419,7 +425,7 @@ def _start(rank: int, size: int) -> Ranks:
     if witness:
         witness.say(
             f"run.py: error: the {size} ranks did not find each other within {START:g} seconds: is the MPI library "
-            f"that mpi4py loads the one that mpiexec is of, on all machines?",
+            f"that mpi4py loads the one that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer",
             START,
         )
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
@@ -455,6 +461,12 @@ def _cores() -> frozenset[int]:
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
+
+
+def _other(values: Sequence[Any]) -> tuple[Any, int]:
+    """The first of ``values`` that is not the first rank's, and the rank that has it; 0 where there is none."""
+    which = next((rank for rank, value in enumerate(values) if value != values[0]), 0)
+    return values[which], which
 
 
 def _apart(one: Any, other: Any) -> str:
