@@ -143,7 +143,8 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
                 with training_kept():
                     x, labels = next(batches)
                     loss, gradients, logits = net.training_pass(x, labels, penalty, False, gradients, share)
-                    labels = share.gathered(labels) if share else labels
+                    if share:
+                        logits, labels = share.gathered(logits), share.gathered(labels)
                 stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
                 optimizer.update(net.parameters, gradients)
                 if average:

@@ -9,11 +9,13 @@ Subtrees are pairs ``(first, end)`` of parts: ``end - first`` is a power of two,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from .arrays import AnyArray, FloatArray, IntArray
+from .arrays import FloatArray, IntArray
 
 PART_CLIPS = 2
 """The fewest clips of a part, but for smaller batches: for fewer, its gradients cost more than they save."""
@@ -34,10 +36,10 @@ def bounds(clips: int) -> IntArray:
 
 
 def shares(first: int, end: int, count: int) -> list[Subtree]:
-    """The parts ``first`` to ``end - 1``, dealt out in order and evenly to ``count`` at most: ``(first, end)`` of each."""
+    """The parts ``first`` to ``end - 1``, dealt out in order and evenly among ``count`` at most: ``(first, end)`` each."""
     count = min(count, end - first)
     starts = [first + (end - first) * i // count for i in range(count + 1)] if count else []
-    return list(zip(starts, starts[1:], strict=False))
+    return list(pairwise(starts))
 
 
 def subtrees(first: int, end: int) -> list[Subtree]:
@@ -49,6 +51,11 @@ def subtrees(first: int, end: int) -> list[Subtree]:
         found.append((first, first + size))
         first += size
     return found
+
+
+def single(first: int, end: int) -> list[Subtree]:
+    """The parts ``first`` to ``end - 1``, each a subtree of its own."""
+    return [(part, part + 1) for part in range(first, end)]
 
 
 def merges(subtrees: Sequence[Subtree]) -> IntArray:
@@ -63,9 +70,7 @@ def merges(subtrees: Sequence[Subtree]) -> IntArray:
     return np.array(counts, np.int64)
 
 
-def add_up(
-    values: Iterable[Value], counts: Iterable[int], add: Callable[[Value, Value], Value]
-) -> list[Value]:
+def add_up(values: Iterable[Value], counts: Iterable[int], add: Callable[[Value, Value], Value]) -> list[Value]:
     """The sums of the largest subtrees, of the values of consecutive ones.
 
     Args:
@@ -75,39 +80,48 @@ def add_up(
     """
     sums: list[Value] = []
     for value, count in zip(values, counts, strict=True):
-        for _ in range(count):
-            value = add(sums.pop(), value)
         sums.append(value)
+        for _ in range(count):
+            right = sums.pop()
+            sums.append(add(sums.pop(), right))
     return sums
 
 
 class Share:
-    """The parts ``first`` to ``end - 1`` of a batch, which one of several processes computes.
+    """A stretch of a batch's parts that is computed here; by itself, the whole batch.
+
+    Where several processes share a batch out, each passes an object of a subclass, which says by its two functions how
+    they come by what the others have.
 
     Args:
         clips: of the whole batch.
-        first, end: parts; there may be none.
+        first, end: the parts ``first`` to ``end - 1``, which may be none; default all.
 
     Attributes:
         own: which clips of the batch are in it, a slice.
-
-    A pass over a share is given its clips only, and asks for the rest by the two functions that a subclass defines.
     """
 
-    def __init__(self, clips: int, first: int, end: int) -> None:
-        self.clips, self.first, self.end = clips, first, end
+    def __init__(self, clips: int, first: int = 0, end: int | None = None) -> None:
+        self.clips, self.first = clips, first
+        self.end = parts_of(clips) if end is None else end
         starts = bounds(clips)
-        self.own = slice(int(starts[first]), int(starts[end]))
+        self.own = slice(int(starts[self.first]), int(starts[self.end]))
 
-    def total(self, sums: Sequence[FloatArray], into: FloatArray) -> None:
-        """Write the gradients of the whole batch.
+    @property
+    def starts(self) -> IntArray:
+        """The first clip of each part, counted from the first clip of the share, and the number of clips."""
+        return bounds(self.clips)[self.first : self.end + 1] - self.own.start
+
+    def total(self, sums: Sequence[FloatArray], length: int, dtype: DTypeLike) -> FloatArray:
+        """The sum of the whole batch, a row of ``length`` numbers.
 
         Args:
-            sums: rows (q) of gradients, one of each of ``subtrees(first, end)``.
-            into: row (q) to be written.
+            sums: such rows, one for each of ``subtrees(first, end)``; they are this network's memory, and overwritten
+                by its next pass.
+            length, dtype: of each.
         """
-        raise NotImplementedError
+        return sums[0]
 
-    def gathered(self, values: AnyArray) -> Any:
-        """The values (n, ...) of all clips of the batch, of those (m, ...) of this share."""
-        raise NotImplementedError
+    def all_losses(self, losses: FloatArray) -> FloatArray:
+        """The losses of all clips of the batch in order, given those of the clips in :attr:`own`."""
+        return losses

@@ -25,6 +25,7 @@ from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from kernels import tree
 from kernels.arrays import AnyArray, FloatArray
@@ -317,19 +318,17 @@ class Ranks(Alone):
 
     # --- Arrays.
 
-    def gather(self, values: AnyArray, counts: Sequence[int], into: AnyArray | None = None) -> AnyArray:
+    def gather(self, values: AnyArray, counts: Sequence[int]) -> Any:
         """The rows of all ranks, in order.
 
         Args:
             values: array of shape (m, ...), this rank's rows.
             counts: how many rows each rank has.
-            into: array to write to; default a new one.
         """
-        if into is None:
-            into = np.empty((sum(counts), *values.shape[1:]), values.dtype)
+        gathered = np.empty((sum(counts), *values.shape[1:]), values.dtype)
         numbers = math.prod(values.shape[1:])
-        self._world.Allgatherv(np.ascontiguousarray(values), [into, [count * numbers for count in counts]])
-        return into
+        self._world.Allgatherv(np.ascontiguousarray(values), [gathered, [count * numbers for count in counts]])
+        return gathered
 
     def deal(self, values: AnyArray, sent: Sequence[int], received: Sequence[int]) -> AnyArray:
         """Give each rank its stretch of a row, ``sent`` numbers to each; returns theirs, ``received`` from each."""
@@ -355,23 +354,27 @@ class Share(tree.Share):
         self._subtrees = [tree.subtrees(*share) for share in shares]
 
     def gathered(self, values: AnyArray) -> Any:
+        """The values (n, ...) of all clips of the batch, of those (m, ...) of this share."""
         self._ranks.meet()
         return self._ranks.gather(values, self._counts)
 
-    def total(self, sums: Sequence[FloatArray], into: FloatArray) -> None:
+    def all_losses(self, losses: FloatArray) -> FloatArray:
+        return self.gathered(losses)
+
+    def total(self, sums: Sequence[FloatArray], length: int, dtype: DTypeLike) -> FloatArray:
         ranks = self._ranks
         ranks.meet()
-        ends = [len(into) * rank // ranks.size for rank in range(ranks.size + 1)]
+        ends = [length * rank // ranks.size for rank in range(ranks.size + 1)]
         lengths = np.diff(ends).tolist()
         mine, counts = lengths[ranks.rank], [len(subtrees) for subtrees in self._subtrees]
         # To each rank its slice of every row, one after the other; of one row that is the row.
         dealt = [row[first:end] for first, end in pairwise(ends) for row in sums]
-        sent = sums[0] if len(sums) == 1 else np.concatenate([into[:0], *dealt])
-        found = ranks.deal(sent, [length * len(sums) for length in lengths], [mine * count for count in counts])
+        sent = sums[0] if len(sums) == 1 else np.concatenate([np.empty(0, dtype), *dealt])
+        found = ranks.deal(sent, [each * len(sums) for each in lengths], [mine * count for count in counts])
         subtrees = [each for of_rank in self._subtrees for each in of_rank]
         rows = found.reshape(len(subtrees), mine)
         (total,) = tree.add_up(rows, tree.merges(subtrees), lambda one, two: np.add(one, two, out=one))
-        ranks.gather(total, lengths, into)
+        return ranks.gather(total, lengths)
 
 
 _here: Alone = Alone()

@@ -172,10 +172,10 @@ class Fused:
             ``losses, logits, finite``: ndarrays of shape (n,), (n, k) and (n,); the last says for which clips all maps
             of the first layer were finite.
         """
-        clips, first, end = (share.clips, share.first, share.end) if share else (len(x), 0, tree.parts_of(len(x)))
+        share = share or tree.Share(len(x))
         with threads.turn():
             self._prepare(parameters)
-            work, places, merges = _shared_out(clips, first, end, threads.count())
+            work, places, merges = _shared_out(share.clips, share.first, share.end, threads.count())
             batch = self._batch(x, labels, flags=len(x))
             if len(self.buffers.gradients) < work.rows.size:
                 rows = aligned(self.plan.parameters, self.dtype, work.rows.size)
@@ -183,11 +183,8 @@ class Fused:
             rows = self.buffers.gradients
             self.run([(Job.TRAIN, 0, len(work.rows))], self.buffers, batch, work)
             add_up(rows, places, merges)
-            if share:
-                total = aligned(self.plan.parameters, self.dtype)[0]
-                share.total([rows[place] for place in places[: len(tree.subtrees(first, end))]], total)
-            else:
-                total = rows[0]
+            sums = [rows[place] for place in places[: len(tree.subtrees(share.first, share.end))]]
+            total = share.total(sums, rows.shape[1], self.dtype)
             unpack(total, self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
         return batch.losses, batch.logits, batch.finite
 
@@ -252,7 +249,7 @@ def _shared_out(clips, first, end, count):
         stretch each completes.
     """
     dealt = tree.shares(first, end, count)
-    merges = [tree.merges([(part, part + 1) for part in range(*share)]) for share in dealt]
+    merges = [tree.merges(tree.single(*share)) for share in dealt]
     starts = tree.bounds(clips)[first : end + 1]
     shares = np.array([first, *(last for _, last in dealt)])
     most = max(map(_rows, merges), default=0)
