@@ -86,7 +86,7 @@ class Alone:
         """Whether to stop: whether any rank had been asked to when all last met; ``here``, whether this one was."""
         return here
 
-    def share(self, clips: int) -> tree.Share | None:
+    def share(self, clips: int) -> "Share | None":
         """The share of a batch of ``clips`` that this rank computes; None: all of it."""
         return None
 
@@ -359,7 +359,8 @@ class Share(tree.Share):
         return self._ranks.gather(values, self._counts)
 
     def all_losses(self, losses: FloatArray) -> FloatArray:
-        return self.gathered(losses)
+        gathered: FloatArray = self.gathered(losses)
+        return gathered
 
     def total(self, sums: Sequence[FloatArray], length: int, dtype: DTypeLike) -> FloatArray:
         ranks = self._ranks
@@ -374,7 +375,8 @@ class Share(tree.Share):
         subtrees = [each for of_rank in self._subtrees for each in of_rank]
         rows = found.reshape(len(subtrees), mine)
         (total,) = tree.add_up(rows, tree.merges(subtrees), lambda one, two: np.add(one, two, out=one))
-        return ranks.gather(total, lengths)
+        row: FloatArray = ranks.gather(total, lengths)
+        return row
 
 
 _here: Alone = Alone()
