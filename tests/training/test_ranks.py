@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -139,20 +140,27 @@ def test_three_ranks_have_the_bits_of_one_process(place, capfd):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "arguments", [(), MOVED, DECAYED, (*MOVED, *DECAYED), CHEAP, ("--strides=1,2,2",)], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", [(), MOVED, DECAYED, (*MOVED, *DECAYED)], ids=" ".join)
 def test_any_number_of_ranks_and_threads_has_the_same_bits(place, arguments):
     """After 20 steps; of the 4 parts of a batch, 8 ranks have one or none."""
-    arguments = (*arguments, "--max_steps=10")
+    arguments = (*arguments, "--max_steps=10", "--test_milestones=None")
     expected = alone(*arguments)
     assert expected["3dpyranet.ckpt"]["step"] == 20
-    for count in (1, 2, 3, 4, 8):
-        for threads in (1, 2):
-            folder = f"ranks-{count}-{threads}"
-            code, _, errors = on(count, *ALL, *arguments, f"--threads={threads}", f"--save_path={folder}")
-            assert (code, errors) == (0, [])
-            assert left(the_run(folder)) == expected, (count, threads)
+    for count, threads in product((1, 2, 3, 4, 8), (1, 2)):
+        folder = f"ranks-{count}-{threads}"
+        code, _, errors = on(count, *ALL, *arguments, f"--threads={threads}", f"--save_path={folder}")
+        assert (code, errors) == (0, [])
+        assert left(the_run(folder)) == expected, (count, threads)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arguments", [CHEAP, ("--strides=1,2,2",), ("--dtype=float64", "--overfit_one_batch")])
+def test_other_networks_have_the_same_bits(place, arguments):
+    """Layer by layer, in another edition and with other windows; in other numbers, with one batch."""
+    expected = alone(*arguments, "--max_steps=3")
+    code, _, errors = on(3, *ALL, *arguments, "--max_steps=3", "--save_path=ranks")
+    assert (code, errors) == (0, [])
+    assert left(the_run("ranks")) == expected
 
 
 @pytest.mark.long
