@@ -318,23 +318,23 @@ class Ranks(Alone):
 
     # --- Arrays.
 
-    def gather(self, values: AnyArray, counts: Sequence[int]) -> Any:
+    def gather(self, values: AnyArray, counts: Sequence[int], into: AnyArray | None = None) -> Any:
         """The rows of all ranks, in order.
 
         Args:
             values: array of shape (m, ...), this rank's rows.
             counts: how many rows each rank has.
+            into: array to write to; default a new one.
         """
-        gathered = np.empty((sum(counts), *values.shape[1:]), values.dtype)
+        if into is None:
+            into = np.empty((sum(counts), *values.shape[1:]), values.dtype)
         numbers = math.prod(values.shape[1:])
-        self._world.Allgatherv(np.ascontiguousarray(values), [gathered, [count * numbers for count in counts]])
-        return gathered
+        self._world.Allgatherv(np.ascontiguousarray(values), [into, [count * numbers for count in counts]])
+        return into
 
-    def deal(self, values: AnyArray, sent: Sequence[int], received: Sequence[int]) -> AnyArray:
-        """Give each rank its stretch of a row, ``sent`` numbers to each; returns theirs, ``received`` from each."""
-        found = np.empty(sum(received), values.dtype)
-        self._world.Alltoallv([values, sent], [found, received])
-        return found
+    def deal(self, values: AnyArray, sent: Sequence[int], received: Sequence[int], into: AnyArray) -> None:
+        """Give each rank its stretch of a row, ``sent`` numbers to each; ``received`` from each, theirs go ``into``."""
+        self._world.Alltoallv([values, sent], [into, received])
 
 
 class Share(tree.Share):
@@ -352,6 +352,7 @@ class Share(tree.Share):
         super().__init__(clips, *shares[ranks.rank])
         self._counts = [int(starts[end] - starts[first]) for first, end in shares]
         self._subtrees = [tree.subtrees(*share) for share in shares]
+        self._dealt = self._total = np.empty(0)  # made once: memory that is new each time is slow
 
     def gathered(self, values: AnyArray) -> Any:
         """The values (n, ...) of all clips of the batch, of those (m, ...) of this share."""
@@ -371,12 +372,15 @@ class Share(tree.Share):
         # To each rank its slice of every row, one after the other; of one row that is the row.
         dealt = [row[first:end] for first, end in pairwise(ends) for row in sums]
         sent = sums[0] if len(sums) == 1 else np.concatenate([np.empty(0, dtype), *dealt])
-        found = ranks.deal(sent, [each * len(sums) for each in lengths], [mine * count for count in counts])
         subtrees = [each for of_rank in self._subtrees for each in of_rank]
-        rows = found.reshape(len(subtrees), mine)
+        if self._total.shape != (length,) or self._total.dtype != dtype:
+            self._dealt, self._total = np.empty(len(subtrees) * mine, dtype), np.empty(length, dtype)
+        received = [mine * count for count in counts]
+        ranks.deal(sent, [each * len(sums) for each in lengths], received, self._dealt)
+        rows = self._dealt.reshape(len(subtrees), mine)
         (total,) = tree.add_up(rows, tree.merges(subtrees), lambda one, two: np.add(one, two, out=one))
-        row: FloatArray = ranks.gather(total, lengths)
-        return row
+        ranks.gather(total, lengths, self._total)
+        return self._total
 
 
 _here: Alone = Alone()
