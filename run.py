@@ -30,7 +30,7 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     from emop3d_np import datasets
     from emop3d_np.locks import only_writer
     from emop3d_np.optimizers import MovingAverage
-    from emop3d_np.training import building, checkpoint, ranks, resuming, stopping
+    from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
     from emop3d_np.training.metrics import Tally, in_words
     from emop3d_np.training.runs import FollowedRun, RunFolder
@@ -203,7 +203,8 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Train what the flags ask for: one run, or the folds of a cross-validation; returns the exit code."""
     given = flags.parse(arguments)
-    if given.get("folds") or given.get("fold") or given.get("fold_jobs", 1) > 1:
+    of_folds = {name: given.get(name, default) != default for name, default in flags.defaults().items()}
+    if any(of_folds[name] for name in ("folds", "fold", "fold_jobs", "executor")):
         from emop3d_np.training.crossvalidation import cross_validate
 
         return cross_validate(train, given)

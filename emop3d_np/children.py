@@ -5,14 +5,6 @@ import os
 import threading
 from collections.abc import Callable
 
-LAUNCHERS = (
-    ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI, srun --mpi=pmi2
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
-    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),  # MVAPICH
-    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),  # srun --mpi=pmix
-)
-"""Environment variables by which launchers of MPI tell a process its rank, and how many there are."""
-
 WITH_STDIN = "EMOP3D_ENDS_WITH_STDIN"
 """Environment variable of a process that is to end with its standard input, of which its parent holds the other end."""
 
@@ -30,8 +22,6 @@ def end_with_parent() -> None:
 def end_with_stdin() -> None:
     """Where the environment asks for it (:data:`WITH_STDIN`): end at once when the standard input is closed."""
     if os.environ.pop(WITH_STDIN, None):
-        for variable in (name for pair in LAUNCHERS for name in pair):
-            os.environ.pop(variable, None)  # a child of a rank is none itself
         # Not through sys.stdin, whose lock a thread that waits in it would keep at the end of the program.
         _end_after(lambda: os.read(0, 1))
 

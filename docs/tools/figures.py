@@ -1,8 +1,6 @@
-"""The pictures of these pages, drawn from the kernels and the network themselves.
+"""The pictures of these pages, drawn from the kernels and the network themselves (``make pages``).
 
-    python docs/tools/figures.py [FOLDER]      draws all of them, as .svg; default docs/figures
-
-A picture is a function here, under the name that the pages call it by.
+A picture is a function here or in ``figures_chain.py``, under the name that the pages call it by.
 """
 
 import json
@@ -560,7 +558,3 @@ def alike(one, other):
         return False
     first, second = (np.array([float(number) for number in NUMBER.findall(text)]) for text in texts)
     return first.shape == second.shape and bool((np.abs(first - second) <= 0.1).all())
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "figures")

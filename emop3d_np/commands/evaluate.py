@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fit the temperature first, on other clips that the runs were not trained on (of a MedMNIST set the "
         "validation split), and use it",
     )
-    add("--fit_labels", metavar="LABELS", help="their labels, where VAL is an .npy")
+    add("--fit_labels", metavar="LABELS", help="their labels, where VAL is an .npy or a folder of parts")
     add("--json", help="write the result to this file")
     add("--picture", help="file to draw the reliability curve and the confusion matrix to, .png for example")
 

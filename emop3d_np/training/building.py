@@ -194,7 +194,7 @@ def require_batch(settings: Settings, clips: ClipSet, own: int | None = None) ->
     if settings.batch_size > len(clips):
         raise InputError(f"--batch_size {settings.batch_size} is larger than the training set of {len(clips)} clips")
     stored = clips.clips.dtype
-    clip = clips.clips[0].size
+    clip = math.prod(clips.clips.shape[1:])
     shrunk = clip // settings.shrink**2
     kept = shrunk * np.result_type(stored, np.float32).itemsize if settings.shrink > 1 else 0
     own = settings.batch_size if own is None else own

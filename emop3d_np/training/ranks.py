@@ -30,13 +30,20 @@ from numpy.typing import DTypeLike
 from kernels import tree
 from kernels.arrays import AnyArray, FloatArray
 
-from ..children import LAUNCHERS
 from ..errors import InputError
 from ..reading import short
 from .flags import show
 from .witness import Witness
 
 Value = TypeVar("Value")
+
+LAUNCHERS = (
+    ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI, srun --mpi=pmi2
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
+    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),  # MVAPICH
+    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),  # srun --mpi=pmix
+)
+"""Environment variables by which launchers of MPI tell a process its rank, and how many there are."""
 
 START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
 """Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
@@ -285,12 +292,12 @@ class Ranks(Alone):
     # --- What must be the same.
 
     def require_alike(self, settings: Any) -> None:
+        jobs, executor = settings.fold_jobs, settings.executor
         for wrong, words in (
             (settings.backend == "cuda", "--backend cuda works on one rank; start it without mpiexec"),
-            (
-                settings.fold_jobs > 1,
-                f"--fold_jobs {settings.fold_jobs} is not for several ranks; leave it out",
-            ),
+            (jobs > 1, f"--fold_jobs {jobs}: all ranks train one fold after the other; leave it out"),
+            (executor == "mpi", f"--executor mpi: start it by mpiexec -n {self.size} python -m mpi4py.futures run.py"),
+            (executor.startswith("dask"), f"--executor {executor}: all ranks train one fold after the other"),
         ):
             if wrong:
                 raise InputError(words)
@@ -417,6 +424,8 @@ def on_all_ranks(call: Callable[[], int], advice: str) -> int:
 
 def _told() -> tuple[int, int] | None:
     """Rank and number of ranks as the launcher tells them; None where this process is the only one."""
+    if "mpi4py.futures" in sys.modules:  # of those ranks the first hands out tasks to the others
+        return None
     for rank, size in LAUNCHERS:
         if os.environ.get(rank, "").isdecimal() and os.environ.get(size, "").isdecimal():
             return (int(os.environ[rank]), int(os.environ[size])) if int(os.environ[size]) > 1 else None
