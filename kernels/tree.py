@@ -36,7 +36,7 @@ def bounds(clips: int) -> IntArray:
 
 
 def shares(first: int, end: int, count: int) -> list[Subtree]:
-    """The parts ``first`` to ``end - 1``, dealt out in order and evenly among ``count`` at most: ``(first, end)`` each."""
+    """The parts ``first`` to ``end - 1``, dealt out in order and evenly among ``count`` at most: ``(first, end)``s."""
     count = min(count, end - first)
     starts = [first + (end - first) * i // count for i in range(count + 1)] if count else []
     return list(pairwise(starts))

@@ -39,6 +39,7 @@ from ..arrays import BoolArray, FloatArray, IntArray
 from . import threads
 from .fused_clip import (
     backward_clip,
+    clear_all_but_the_largest,
     cross_entropy,
     dense_weights_backward,
     forward_1,
@@ -48,7 +49,6 @@ from .fused_clip import (
     logit,
 )
 from .fused_layout import (
-    GROUP,
     Plan,
     aligned,
     kept_in,
@@ -304,7 +304,7 @@ def _run_task(job, begin, end, plan, buffers, batch, work, thread):
     training, slot = job == Job.TRAIN, np.int64(0)
     for part in range(begin, end):
         if job == Job.TRAIN:
-            _train_share(part, training, plan, net, buffers.gradients, kept, scratch, batch, work)
+            _train_share(part, work, plan, net, buffers.gradients, kept, scratch, batch)
         elif job == Job.FORWARD:
             batch.finite[part] = forward_clip(
                 batch.x[part], slot, training, plan, net, kept, scratch, batch.logits[part]
@@ -326,28 +326,25 @@ def _run_task(job, begin, end, plan, buffers, batch, work, thread):
 
 
 @pasted
-def _train_share(share, training, plan, net, gradients, kept, scratch, batch, work):
+def _train_share(share, work, plan, net, gradients, kept, scratch, batch):
     """Forward and backward for the parts of a share; its sums of gradients are left in its first rows."""
     rows, sums, end = work.rows[share], 0, work.shares[share + 1]
     for first in range(work.shares[share], end, TOGETHER):
         parts = min(TOGETHER, end - first)
         for part in range(first, first + parts):
-            row = gradients[rows[sums + part - first]]
-            row[:] = 0
-            own = parameters_in(row, plan.parameters)
-            clips = work.starts[part], work.starts[part + 1]
-            _train_part(clips, work.clips, training, plan, net, own, kept, scratch, batch)
+            own = parameters_in(gradients[rows[sums + part - first]], plan.parameters)
+            _train_part(part, work, plan, net, own, kept, scratch, batch)
         sums = add_up_alone(gradients, rows, sums, work.merges[first : first + parts])
 
 
 @pasted
-def _train_part(clips, count, training, plan, net, own, kept, scratch, batch):
-    """Forward and backward for the clips ``first, end`` of a batch of ``count``; adds to their gradients ``own``."""
-    first, end = clips
+def _train_part(part, work, plan, net, own, kept, scratch, batch):
+    """Forward and backward for the clips of a part, whose gradients are written to ``own``."""
+    first, end, training = work.starts[part], work.starts[part + 1], work.clips > 0
+    clear_all_but_the_largest(own)
     for n in range(first, end):
-        slot = (n - first) % GROUP
+        slot = n - first
         batch.finite[n] = forward_clip(batch.x[n], slot, training, plan, net, kept, scratch, batch.logits[n])
-        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], count, scratch.dlogits[slot])
+        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], work.clips, scratch.dlogits[slot])
         backward_clip(slot, plan, net, own, kept, scratch)
-        if slot == GROUP - 1 or n == end - 1:
-            dense_weights_backward(slot + 1, kept.n5, scratch.dlogits, own)
+    dense_weights_backward(end - first, kept.n5, scratch.dlogits, own)
