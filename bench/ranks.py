@@ -23,6 +23,7 @@ from machine import description, sentence
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from emop3d_np.training.machine import portable_environment
 from kernels import tree
 
 HERE = Path(__file__).resolve().parent
@@ -110,9 +111,25 @@ def model(measured, size, gigabits, clips=BATCH):
     return fixed + most * per_clip + 8 * moved / (gigabits * 1e9) + MESSAGES * LATENCY * log2(size)
 
 
-def worker(count, threads, steps, batch=BATCH):
+def curves(measured):
+    """Milliseconds per step, for each speed of the network and each number of ranks.
+
+    ``fixed``: of :data:`BATCH` clips; ``growing``: of so many for each rank.
+    """
+    sizes = [2**power for power in range(MOST_RANKS.bit_length())]
+    found = {"ranks": sizes}
+    for kind, grows in (("fixed", 0), ("growing", 1)):
+        found[kind] = {
+            str(speed): [round(1e3 * model(measured, size, speed, BATCH * size**grows), 1) for size in sizes]
+            for speed in GIGABITS
+        }
+    return found
+
+
+def worker(count, threads, steps, batch=BATCH, portable=False):
     """What :func:`measure` prints on ``count`` ranks of so many threads each."""
     environment = os.environ | {"NUMBA_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    environment |= portable_environment() if portable else {}
     command = [sys.executable, __file__, "--measure", str(batch), "--steps", str(steps)]
     if count > 1:
         places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -124,18 +141,29 @@ def worker(count, threads, steps, batch=BATCH):
 def turns(count, steps):
     """Medians over ``count`` turns, in seconds, of one process with two threads and of two ranks with one each."""
     kinds = {"whole": (1, 2, steps), "ranks": (2, 1, steps), "half": (1, 2, steps, BATCH // 2)}
+    kinds["portable"] = (1, 2, steps, BATCH, True)
     times, found = {kind: [] for kind in kinds}, {}
     for _ in tqdm(range(count), unit="turn"):
         for kind, arguments in kinds.items():
             found[kind] = worker(*arguments)
             times[kind].append(found[kind]["seconds"])
     medians = {kind: statistics.median(each) for kind, each in times.items()}
-    shares = [two / one - 1 for one, two in zip(times["whole"], times["ranks"], strict=True)]
-    return medians | {
-        "overhead": statistics.median(shares),
-        "bytes": found["ranks"]["bytes"],
-        "row": found["whole"]["row"],
+    more = {
+        f"{kind}_more": statistics.median(two / one - 1 for one, two in zip(times["whole"], times[kind], strict=True))
+        for kind in ("ranks", "portable")
     }
+    return medians | more | {"bytes": found["ranks"]["bytes"], "row": found["whole"]["row"]}
+
+
+def in_words(found):
+    """What was measured, as ``docs/cluster.md`` has it."""
+    whole, ranks, more, portable = (found[name] for name in ("whole", "ranks", "ranks_more", "portable_more"))
+    return (
+        f"A step of {BATCH} clips of the default network took {1e3 * whole:.1f} ms in one process with two threads, "
+        f"and {1e3 * ranks:.1f} ms on two ranks with a thread each: {100 * more:+.1f} %. Each of the two sent "
+        f"{found['bytes'] / 1e6:.1f} MB per step. With `--portable_bits` the one process took {100 * portable:+.1f} %. "
+        f"({sentence(found['machine'])}; medians of turns, by `bench/ranks.py`.)"
+    )
 
 
 def main():
@@ -150,18 +178,19 @@ def main():
 
         return ranks.on_all_ranks(lambda: measure(given.steps, given.measure), "")
     worker(1, 2, 1)  # compiles
-    found = turns(given.turns, given.steps) | {"machine": description("numba", "numpy", "mpi4py")}
+    worker(1, 2, 1, portable=True)
+    found = turns(given.turns, given.steps)
+    found |= {"machine": description("numba", "numpy", "mpi4py"), "model": curves(found)}
+    found["words"] = in_words(found)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
-    print(sentence(found["machine"]))
-    print(f"one process, two threads: {1e3 * found['whole']:.1f} ms per step of {BATCH} clips")
-    print(f"two ranks, a thread each: {1e3 * found['ranks']:.1f} ms, {100 * found['overhead']:+.1f} %")
+    print(found["words"])
     counted = traffic(BATCH, 2, found["row"])[0]
-    print(f"each sends {found['bytes'] / 1e6:.1f} MB per step; the model counts {counted / 1e6:.1f}")
-    print("model, ms per step: " + ", ".join(f"{gigabits} Gb/s" for gigabits in GIGABITS))
-    for size in (2**power for power in range(MOST_RANKS.bit_length())):
+    print(f"the model counts {counted / 1e6:.1f} MB; ", end="")
+    print("it says, in ms per step: " + ", ".join(f"{gigabits} Gb/s" for gigabits in GIGABITS))
+    for place, size in enumerate(found["model"]["ranks"]):
         fixed, growing = (
-            " ".join(f"{1e3 * model(found, size, gigabits, clips):7.1f}" for gigabits in GIGABITS)
-            for clips in (BATCH, size * BATCH)
+            " ".join(f"{found['model'][kind][str(speed)][place]:7.1f}" for speed in GIGABITS)
+            for kind in ("fixed", "growing")
         )
         print(f"  {size:2} ranks: {BATCH} clips {fixed}   {size * BATCH} clips {growing}")
     return 0

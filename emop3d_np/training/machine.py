@@ -24,14 +24,18 @@ NEEDED = ("avx2", "fma", "bmi2")
 """What a processor must have for :data:`PORTABLE`."""
 
 
+def portable_environment() -> dict[str, str]:
+    """The environment that :func:`compile_portably` makes."""
+    return PORTABLE if platform.machine().lower() in ("x86_64", "amd64") else PORTABLE_ELSEWHERE
+
+
 def compile_portably() -> None:
     """Let kernels be compiled for a processor that all machines can stand for, before Numba is imported.
 
     Raises:
         InputError: Numba has been imported for another one, or this processor is older.
     """
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    wanted = PORTABLE if x86 else PORTABLE_ELSEWHERE
+    wanted = portable_environment()
     if "numba" in sys.modules:
         if target() != (wanted["NUMBA_CPU_NAME"], wanted["NUMBA_CPU_FEATURES"]):
             raise InputError(
@@ -39,7 +43,7 @@ def compile_portably() -> None:
                 "itself"
             )
         return
-    if x86:
+    if wanted is PORTABLE:
         from llvmlite import binding
 
         features = binding.get_host_cpu_features()
