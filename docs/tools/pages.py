@@ -65,6 +65,8 @@ def names():
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
         "lesson": lessons.lesson,
+        "lesson_table": lessons.table,
+        "exercise_count": lessons.count(),
         "own_layer": own_layer,
         "chain_table": lambda: figures_chain.chain_table(net),
         "costs": figures_chain.costs(net),

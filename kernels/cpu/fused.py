@@ -70,7 +70,7 @@ class Job(IntEnum):
 
     TRAIN = auto()  # forward and backward; a part is a thread's share of the batch
     FORWARD = auto()  # forward only; a part is a clip
-    # These five, one after the other, are the forward pass of a single clip.
+    # These five, one after the other, are the forward pass of a single clip, or of each of a few.
     GATHER = auto()  # the clip as planes; a part is a channel of a frame
     LAYER_1 = auto()  # L1WS, NORM_2, spatial maximum; a part is a map of a pair of frames
     LAYER_3 = auto()  # L3P after that, NORM_4; a part is a map of a pair of frames
@@ -143,12 +143,19 @@ class Fused:
 
     def forward(self, x: FloatArray, parameters: Iterable[FloatArray]) -> tuple[FloatArray, BoolArray]:
         """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
-        single = len(x) == 1
-        batch = self._batch(x, np.empty(0, np.int64), flags=self.flags if single else len(x))
+        batch = self._batch(x, np.empty(0, np.int64))
         with threads.turn():  # all passes of a network share its memory
             self._prepare(parameters, unless_seen=True)
-            self.run(self.one_clip if single else [(Job.FORWARD, 0, len(x))], self.buffers, batch)
-        return batch.logits, np.array([batch.finite.all()]) if single else batch.finite
+            if len(x) > 1 and 2 * len(x) > threads.count():
+                self.run([(Job.FORWARD, 0, len(x))], self.buffers, batch)
+                return batch.logits, batch.finite
+            # Too few clips for the threads: each is shared out by itself.
+            for n in range(len(x)):
+                of_parts = np.ones(self.flags, np.bool_)
+                of_clip = batch._replace(x=x[n : n + 1], logits=batch.logits[n : n + 1], finite=of_parts)
+                self.run(self.one_clip, self.buffers, of_clip)
+                batch.finite[n] = of_parts.all()
+        return batch.logits, batch.finite
 
     def training_pass(
         self,
@@ -176,7 +183,7 @@ class Fused:
         with threads.turn():
             self._prepare(parameters)
             work, places, merges = _shared_out(share.clips, share.first, share.end, threads.count())
-            batch = self._batch(x, labels, flags=len(x))
+            batch = self._batch(x, labels)
             if len(self.buffers.gradients) < work.rows.size:
                 rows = aligned(self.plan.parameters, self.dtype, work.rows.size)
                 self.buffers = self.buffers._replace(gradients=rows)
@@ -188,14 +195,14 @@ class Fused:
             unpack(total, self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
         return batch.losses, batch.logits, batch.finite
 
-    def _batch(self, x, labels, flags):
+    def _batch(self, x, labels):
         """A batch whose answers are still to be written."""
         return Batch(
             x,
             labels,
             losses=np.empty(len(labels), self.dtype),
             logits=np.empty((len(x), self.classes), self.dtype),
-            finite=np.ones(flags, np.bool_),
+            finite=np.ones(len(x), np.bool_),
         )
 
     def run(self, tasks: Sequence[tuple[Job, int, int]], buffers: Buffers, batch: Batch, work: Work = NONE) -> None:
