@@ -19,7 +19,7 @@ from ..executors import cores, open_executor
 from ..network import EmoP3D
 from ..tasks import Lost, Task, run_tasks
 from . import building
-from .answers import EVALUATED_TOGETHER, logits_in_parts
+from .answers import EVALUATED_TOGETHER, all_logits
 from .calibration import fit_temperature
 from .ensemble import Ensemble
 from .flags import Settings
@@ -48,8 +48,10 @@ def evaluate_network(net: EmoP3D, clips: datasets.ClipSet, settings: Settings, l
     count = min(limit or len(clips), len(clips))
     chosen = np.linspace(0, len(clips) - 1, count).round().astype(np.int64)
     together = min(settings.batch_size, EVALUATED_TOGETHER)
-    for logits, labels in logits_in_parts(net, clips, chosen, together, settings.normalize):
-        result.add(net.loss(logits, labels), logits, labels)
+    logits = all_logits(net, clips, chosen, together, settings.normalize)
+    for start in range(0, count, together):
+        part, labels = logits[start : start + together], clips.labels[chosen[start : start + together]]
+        result.add(net.loss(part, labels), part, labels)
     return result
 
 

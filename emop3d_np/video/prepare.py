@@ -182,6 +182,8 @@ def _find_and_write(
             (out / "faces").mkdir(exist_ok=True)
             remove_unfinished(out / "faces")
             parts.remove_unfinished(out)
+            if clips_per_file:
+                parts.require_own(out / parts.FOLDER)
             found = _all_faces(recordings, jobs, _known if work.part else _kept, work)
             remove_unfinished(out / "faces")  # of those who were killed meanwhile
             return _write_clips(listing, found, out, depth, overlap, dtype, faces, clips_per_file)
@@ -480,7 +482,8 @@ def _write_clips(
         with beside(out / ONE_FILE) as unfinished, open(unfinished, "wb") as file:
             parts.write_npy(file, clips)
             _forget(out)
-            parts.remove(out / parts.FOLDER)
+            if parts.is_parted(out / parts.FOLDER):
+                parts.remove(out / parts.FOLDER)
     labels = np.repeat(
         [listing.classes.index(recording.label) for recording, _ in plan], [len(starts) for _, starts in plan]
     )
