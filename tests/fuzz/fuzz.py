@@ -230,11 +230,13 @@ def _listen(pipe, child, seen, first):
 def registry():
     """All targets: the function that makes each, by its name."""
     import command_targets
+    import faces_targets
     import parts_targets
     import targets
     import video_targets
 
-    return targets.TARGETS | parts_targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
+    rooms = targets, faces_targets, parts_targets, video_targets, command_targets
+    return {name: make for room in rooms for name, make in room.TARGETS.items()}
 
 
 def main(arguments=None):
