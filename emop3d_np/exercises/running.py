@@ -15,8 +15,9 @@ from ..errors import InputError
 from .answers import STEPS, Answer, NeverEnds, Wrong
 from .course import TO_DO, Exercise, find, judge_of
 
-MEMORY = 1 << 28
-"""So many bytes may a student's file take: arrays that grow in a loop without end would take all there are."""
+MEMORY = 1 << 29
+"""So many bytes may a student's file take: arrays that grow in a loop without end would take all there are.  It is much
+more than an answer needs, as the system's libraries take some of it for their own at their first use."""
 
 PRINTED = 5
 """So many lines of what a student's file prints are shown."""
@@ -77,6 +78,8 @@ def _words(answer: Answer, error: BaseException) -> str:
         return f"{where}: {_what(inner)}"
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, MemoryError | RecursionError) and not answer.steps:
+        return "your file is not Python that can be read: too many brackets or operators in one another"
     if isinstance(error, SyntaxError | ValueError) and not answer.steps:
         return f"your file is not Python: {_one_line(error)}"
     return f"the judge stumbled over what your file gives: {_what(error)}"

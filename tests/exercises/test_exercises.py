@@ -116,6 +116,8 @@ FIRST = "chain_of_two"
         ),
         ("def backward(x, w, b):\n    return 1 / 0\n", "line 2: `return 1 / 0`: ZeroDivisionError: division by zero"),
         ("def backward(x, w, b):\n    return x * float('inf'), w, b\n", "the gradient of x is"),
+        ("def backward(x, w, b): return [[1], [1, 2]], w, b", "the gradient of x is a list; it must be an array"),
+        ("x = " + "(" * 5000, "((((((...`: this is not Python: too many nested parentheses"),
         ("raise BaseException", "line 1: `raise BaseException`: BaseException"),
         ("x = 1\x00", "null bytes"),
         (b"\xff\xfe", "the file is not stored as UTF-8"),

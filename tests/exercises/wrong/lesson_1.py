@@ -41,6 +41,8 @@ WRONG = {
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 220, 1100", "dx_3 is not 1100: only the last window reaches the last pixel"),
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 221, 1000", "dw_2 is not 221; it is less"),
         ("z_1, g_1, dw_2 = 12, 11, 220", "your file does not define dx_3"),
+        ("z_1, g_1, dw_2, dx_3 = [[1], [1, 2]], 11, 220, 1000", "z_1 is [[1], [1, 2]]; it must be a number"),
+        ("z_1, g_1, dw_2, dx_3 = float('nan'), 11, 220, 1000", "z_1 is nan; it must be a number"),
         ("z_1, g_1, dw_2, dx_3 = '12', 11, 220, 1000", "z_1 is '12'; it must be a number"),
     ],
     "product_first": [
