@@ -17,6 +17,7 @@ A piece of code that is not found, or found twice, is an error: text and source 
 
 import argparse
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def names():
         "chain_table": lambda: figures_chain.chain_table(net),
         "costs": figures_chain.costs(net),
         "flags": flags.markdown,
+        "ranks_measured": lambda: json.loads((ROOT / "bench/results/ranks.json").read_text())["words"],
         "commands": command_sections,
         "field": field,
         "field_share": 100 * np.prod(field) / np.prod(net.input_shape),

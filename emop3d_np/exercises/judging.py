@@ -139,6 +139,8 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
     for wrong, words in (mistakes or {}).items():
         if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
             raise Wrong(f"{name} is not {_said(got)}: {words}")
+    if abs(float(got) - right) <= 1e-3 * abs(right):
+        raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
 
 

@@ -134,7 +134,7 @@ def _decoded(text: str | bytes) -> str:
 def _little_memory() -> Iterator[None]:
     """Within, this process may take MEMORY bytes more than it has, where the system can be told so."""
     before: tuple[int, int] | None = None
-    with suppress(ImportError, OSError, ValueError):  # not on Windows, not in a browser
+    with suppress(ImportError, AttributeError, OSError, ValueError):  # not on Windows, not in a browser
         import resource
 
         now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sparse import prepared_sparse
 
 import kernels
 from emop3d_np import datasets
@@ -416,27 +417,9 @@ def test_a_batch_opens_each_part_once(tmp_path, monkeypatch):
     assert len([path for path in opens if "part-" in str(path)]) == 4
 
 
-def sparse(folder, count, per_file, shape):
-    """A prepared folder of so many clips, which are black and take no place on the disk; a thousand of each person."""
-    (folder / "Training").mkdir(parents=True)
-    for number in range(count // per_file):
-        with open(folder / "Training" / parts.part_name(number), "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (per_file, *shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            file.truncate(file.tell() + per_file * int(np.prod(shape)))
-    parts.index(folder / "Training")
-    np.save(folder / "labels.npy", np.arange(count) % 3)
-    (folder / "classes.txt").write_text("a\nb\nc\n")
-    with open(folder / "index.csv", "w") as file:
-        file.write("clip,source,first_frame,subject,label\n")
-        for clip in range(count):
-            file.write(f"{clip},year/{clip // 10_000}/session/{clip // 10}.mp4,0,person {clip // 1000},{clip % 3}\n")
-    return folder
-
-
 def test_a_large_set_takes_little_memory(tmp_path):
     """20,000 clips of 3 GB together: what grows is a few numbers per clip."""
-    folder = sparse(tmp_path / "set", 20_000, 500, (16, 100, 100, 1))
+    folder = prepared_sparse(tmp_path / "set", 20_000, 500, (16, 100, 100, 1))
     tracemalloc.start()
     clips = datasets.load_prepared(folder, (16, 100, 100, 1), 3)
     fold_of = split_into_folds(clips, flags.merge({"folds": 10}))

@@ -295,6 +295,36 @@ def cut_out(tmp_path, faces):
     return job, module._cut_out(*job)
 
 
+def test_clips_in_several_files(tmp_path):
+    """With ``--clips_per_file`` they are those of one file; one form takes the other's place, and nothing else does."""
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(24), "libx264")
+    (tmp_path / "out" / "faces").mkdir(parents=True)
+    cut_out(tmp_path, FaceSettings(size=16))  # here, in place of a process that would take longer to start
+    command = ["prepare", str(tmp_path / "in"), str(tmp_path / "out"), "--size=16", "--depth_frames=8", "--overlap=6"]
+    several = [*command, "--clips_per_file=4"]
+    assert main(command) == 0
+    one = load_prepared(tmp_path / "out", (8, 16, 16, 1), 1)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.*")}
+    values = np.array(one.clips)
+    assert main(several) == 0
+    names = sorted(path.name for path in (tmp_path / "out" / "Training").iterdir())
+    assert names == ["part-00000.npy", "part-00001.npy", "part-00002.npy", "parts.json"]
+    clips = load_prepared(tmp_path / "out", (8, 16, 16, 1), 1)
+    assert np.array_equal(np.stack(list(clips.clips)), values)
+    assert not (tmp_path / "out" / "Training.npy").exists()
+    leftover = tmp_path / "out" / f".1{module.parts.UNFINISHED}"
+    leftover.mkdir()
+    (leftover / "part-00000.npy").write_text("of a process that was killed")
+    assert main(command) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.*")} == whole
+    assert not (tmp_path / "out" / "Training").exists()
+    (tmp_path / "out" / "Training").mkdir()
+    (tmp_path / "out" / "Training" / "mine.txt").write_text("mine")
+    assert main(several) == 2
+    assert main(command) == 0
+    assert load_prepared(tmp_path / "out", (8, 16, 16, 1), 1).labels.tolist() == clips.labels.tolist()
+
+
 def killed_at(monkeypatch, call):
     """From now on the ``call``-th renaming is the moment at which the process is killed: nothing happens any more."""
     replace, calls = os.replace, []

@@ -17,8 +17,7 @@ HINTS = (
     "Let `du` be the gradient by u. The derivative of u[n, k] by logits[n, k] is 1 / T, that by T is "
     "`-logits[n, k] / T**2`. All elements of u depend on the one T.",
     "`du = softmax_cross_entropy_backward(dloss, logits / temperature, labels)`; then `du / temperature`, and minus "
-    "the "
-    "sum of `du * logits`, over clips and classes, divided by `temperature**2`.",
+    "the sum of `du * logits`, over clips and classes, divided by `temperature**2`.",
 )
 
 # --- answer

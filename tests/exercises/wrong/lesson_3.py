@@ -79,6 +79,7 @@ WRONG = {
         (SCALE.format("centred * (dy * centred).mean(axis=(2, 3), keepdims=True)", "s"), "has no y left in it"),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "1"), "the factor s before the bracket is lost"),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "s**2"), "is s, not its square"),
+        (SCALE.format("y * (dy * y).mean(axis=(2, 3))", "s"), "a mean lacks keepdims=True"),
         (SCALE.format("y * (dy * y).sum(axis=(2, 3), keepdims=True)", "s"), "the gradient of x["),
     ],
     "group_normalisation": [
