@@ -4,6 +4,7 @@ import pytest
 
 from emop3d_np import exercises
 from emop3d_np.__main__ import main
+from emop3d_np.exercises.apart import check_apart
 
 pytestmark = pytest.mark.once
 NAME = "chain_of_two"
@@ -34,6 +35,19 @@ def test_from_the_start_to_the_right_answer(capsys, tmp_path):
     assert said(capsys, 0, "check", path).startswith(f"{NAME}.py: right: ")
     assert "is there already" in said(capsys, 2, "start", NAME, path.parent)
     assert path.read_text() == exercise.solution
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import os\nos._exit(0)", "ended the program before it was judged (exit code 0)"),
+        ("while True:\n    try:\n        x = 1\n    except:\n        pass\n", "has not come back after 1 s"),
+    ],
+)
+def test_what_no_program_survives(text, words):
+    verdict = check_apart(NAME, text.encode(), seconds=20 if "exit" in text else 1)
+    assert not verdict.right
+    assert words in verdict.words
 
 
 def test_hints_come_one_after_the_other(capsys):
