@@ -77,7 +77,10 @@ def _check(path: Path) -> int:
     from ..exercises.apart import check_apart
 
     name = path.name.removesuffix(".py")
-    find(name)
+    try:
+        find(name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; the file's name says which exercise it is, as in lost_frame.py") from None
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; exercise start {name} {path.parent} writes one to begin with")
     verdict = check_apart(name, path.read_bytes())

@@ -64,6 +64,7 @@ def test_what_is_no_exercise(capsys, tmp_path):
     assert "did you mean chain_of_two" in said(capsys, 2, "hint", "chain_of_tow")
     assert "exercise list names them all" in said(capsys, 2, "solution", "qqqq")
     assert "there is no exercise 'mine'" in said(capsys, 2, "check", tmp_path / "mine.py")
+    assert "name says which exercise it is" in said(capsys, 2, "check", tmp_path / "mine.py")
     assert "there is no such file" in said(capsys, 2, "check", tmp_path / f"{NAME}.py")
     (tmp_path / f"{NAME}.py").mkdir()
     assert "there is no such file" in said(capsys, 2, "check", tmp_path / f"{NAME}.py")
