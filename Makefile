@@ -57,13 +57,17 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/index.html
+docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/index.html; with npm, with Python in them
+	$(DOCS)/bin/python docs/tools/python_in_page.py
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
-test-pages: docs  ## the pages in Chromium: accessibility, widths, search; needs npm and /usr/bin/chromium; not in CI
+test-pages: docs $(VENV)/core  ## the pages in Chromium: accessibility, widths, search, exercises, figures; needs npm and /usr/bin/chromium
 	npm install --silent --no-fund --no-audit --prefix build/browser playwright-core@1 axe-core@4
 	node docs/tools/look.mjs
+	node docs/tools/exercises.mjs
+	$(BIN)/python docs/tools/moving.py build/browser/moving.json
+	node docs/tools/moving.mjs
 
 pages: $(VENV)/dev  ## what the pages take from the code: code, values, tables, pictures, what the walks print
 	$(BIN)/python docs/tools/pages.py

@@ -15,7 +15,7 @@ from typing import IO, Any
 from .errors import InputError
 
 READ_IN_FOLDERS = (
-    *("Training.npy", "labels.npy", "classes.txt", "index.csv", "record.json"),
+    *("Training.npy", "labels.npy", "classes.txt", "index.csv", "record.json", "parts.json", "Training/parts.json"),
     *(
         "settings.json",
         "history.jsonl",
@@ -28,6 +28,9 @@ READ_IN_FOLDERS = (
     ),
 )
 """Names of the files that commands read in the folder of a run, of folds, of a sweep, or of prepared clips."""
+
+READ_PATTERNS = ("*.ckpt*", "part-*.npy", "Training/part-*.npy")
+"""The same of those that have many names: checkpoints, and clips in parts."""
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 """Flag of ``os.open`` by which a link is refused, where the system has it."""
@@ -203,7 +206,7 @@ def require_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
     Args:
         outputs: paths by what the user calls them, ``--json`` for example; None stands for one that was not asked for.
         inputs: files and folders that are read, None among them; a folder stands for what commands read in it
-            (:data:`READ_IN_FOLDERS`), and for checkpoints.
+            (:data:`READ_IN_FOLDERS`, :data:`READ_PATTERNS`).
 
     Raises:
         InputError: an output is an input, or another output.
@@ -224,7 +227,8 @@ def require_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
 def _files_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return [path / name for name in READ_IN_FOLDERS] + [each for each in path.glob("*.ckpt*") if each.is_file()]
+    found = [each for pattern in READ_PATTERNS for each in path.glob(pattern) if each.is_file()]
+    return [path / name for name in READ_IN_FOLDERS] + found
 
 
 def _identity(path: Path) -> Any:

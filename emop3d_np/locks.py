@@ -27,6 +27,26 @@ _held: dict[tuple[str, int], int] = {}
 """How often each thread of this process has taken each folder."""
 
 
+class Busy(InputError):
+    """Another one writes to a folder."""
+
+
+@contextmanager
+def one_of_several_writers(folder: str | Path) -> Iterator[None]:
+    """Write to ``folder`` beside others that do so by this function, each its own files; none is its only writer.
+
+    Raises:
+        Busy: somebody is its only writer.
+        InputError: it cannot be written.
+    """
+    file = _taken(folder, folder, alone=False)
+    try:
+        yield
+    finally:
+        if file is not None:
+            os.close(file)  # which the others still lock
+
+
 @contextmanager
 def only_writer(folder: str | Path, called: str | Path | None = None) -> Iterator[None]:
     """Be the one process, and the one thread of it, that writes to ``folder``; it is made where it does not exist.
@@ -38,7 +58,8 @@ def only_writer(folder: str | Path, called: str | Path | None = None) -> Iterato
         called: what it is called in messages; default its path.
 
     Raises:
-        InputError: another one has it, which is named; or it cannot be written.
+        Busy: another one has it, which is named.
+        InputError: it cannot be written.
     """
     key = os.path.realpath(folder), threading.get_ident()
     if key in _held:
@@ -48,11 +69,7 @@ def only_writer(folder: str | Path, called: str | Path | None = None) -> Iterato
         finally:
             _held[key] -= 1
         return
-    try:
-        os.makedirs(folder, exist_ok=True)
-        file = _take(Path(folder), called or folder)
-    except OSError as error:
-        raise InputError(f"{called or folder}: cannot be written: {error.strerror or error}") from None
+    file = _taken(folder, called or folder)
     _held[key] = 1
     try:
         remove_unfinished(folder)
@@ -65,13 +82,22 @@ def only_writer(folder: str | Path, called: str | Path | None = None) -> Iterato
             os.close(file)
 
 
-def _take(folder: Path, called: str | Path) -> int | None:
+def _taken(folder: str | Path, called: str | Path, alone: bool = True) -> int | None:
+    """As :func:`_take`, of a folder that is made where it does not exist; raises InputError if it cannot be written."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        return _take(Path(folder), called, alone)
+    except OSError as error:
+        raise InputError(f"{called}: cannot be written: {error.strerror or error}") from None
+
+
+def _take(folder: Path, called: str | Path, alone: bool) -> int | None:
     """Lock the folder's file; returns its descriptor, or None where the file system has no locks."""
     path, waited_until = folder / NAME, time.monotonic() + PATIENCE
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         try:
-            _lock(file)
+            _lock(file, alone)
             # The last writer may have removed the file between our opening and locking it.
             if os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
                 with suppress(OSError):  # on a full disk, it is a lock all the same
@@ -82,7 +108,7 @@ def _take(folder: Path, called: str | Path) -> int | None:
             if time.monotonic() > waited_until:
                 who = os.read(file, 400).decode(errors="replace").strip() or "another process"
                 os.close(file)
-                raise InputError(
+                raise Busy(
                     f"{called}: is being written by {who}; wait until it has ended, or give another folder"
                 ) from None
             time.sleep(0.05)
@@ -100,8 +126,8 @@ def _who() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
 
 
-def _lock(file: int) -> None:
-    """Lock an open file for this process.
+def _lock(file: int, alone: bool) -> None:
+    """Lock an open file for this process: ``alone``, or beside others that lock it so, where the system has that.
 
     Raises:
         BlockingIOError: another one has it.
@@ -110,6 +136,8 @@ def _lock(file: int) -> None:
     if os.name == "nt":
         import msvcrt
 
+        if not alone:
+            return
         os.lseek(file, 1 << 30, os.SEEK_SET)  # a byte far behind the text, since what is locked there cannot be read
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
@@ -120,4 +148,4 @@ def _lock(file: int) -> None:
         return
     import fcntl
 
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -190,28 +190,63 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def read_table(path: str | Path, where: str = "", missing: str = "") -> tuple[list[str], list[dict[str, str]]]:
-    """A CSV file with a head.
+def table_rows(path: str | Path, where: str = "", missing: str = "") -> Iterator[list[str]]:
+    """The rows of a CSV file with a head, one at a time, so that a long table need not be in memory.
 
-    Returns:
-        ``columns, rows``: the names of the columns, and a dict by column for each row.
+    Args:
+        path: the file, UTF-8.
+        where: what it is called in messages; default its path.
+        missing: as of :func:`reading`.
+
+    Yields:
+        The names of the columns, and then the cells of each row; empty lines are left out.
 
     Raises:
         InputError: as of :func:`read_text`; or it is no CSV, or a row has more or fewer cells than the head.
     """
     where = where or str(path)
-    text = read_text(path, where, MOST_TABLE, missing)
-    with reading(where, damaged=f"{where}: is no CSV"):
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-        columns = next(lines, [])
-        rows = []
-        for cells in filter(None, lines):
-            if len(cells) != len(columns):
-                raise InputError(
-                    f"{where}: line {lines.line_num} has {len(cells)} cells, the head has {len(columns)} columns"
-                )
-            rows.append(dict(zip(columns, cells, strict=True)))
-    return columns, rows
+    with reading(where, missing=missing, damaged=f"{where}: is no CSV"):
+        if file_size(path, where) > MOST_TABLE:
+            raise InputError(f"{where}: is larger than {MOST_TABLE:,} bytes, the most that is read")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(_lines(file, where, MOST_TABLE), strict=True)
+            columns = next(lines, [])
+            yield columns
+            for cells in filter(None, lines):
+                if len(cells) != len(columns):
+                    raise InputError(
+                        f"{where}: line {lines.line_num} has {len(cells)} cells, the head has {len(columns)} columns"
+                    )
+                yield cells
+
+
+def _lines(file: IO[str], where: str, most: int) -> Iterator[str]:
+    """The lines of an open text file, of ``most`` letters together."""
+    read = 0
+    while True:
+        try:
+            line = file.readline(most + 1 - read)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{where}: cannot be read: it is no text in UTF-8 ({error.reason})") from None
+        if not line:
+            return
+        if "\0" in line:
+            raise InputError(f"{where}: cannot be read: it is no text, byte {read + line.index(chr(0))} is 0")
+        read += len(line)
+        if read > most:
+            raise InputError(f"{where}: is larger than {most:,} bytes, the most that is read")
+        yield line
+
+
+def read_table(path: str | Path, where: str = "", missing: str = "") -> tuple[list[str], list[dict[str, str]]]:
+    """A CSV file with a head; arguments and errors as of :func:`table_rows`.
+
+    Returns:
+        ``columns, rows``: the names of the columns, and a dict by column for each row.
+    """
+    rows = table_rows(path, where, missing)
+    columns = next(rows)
+    return columns, [dict(zip(columns, cells, strict=True)) for cells in rows]
 
 
 def read_npz(
@@ -297,7 +332,7 @@ def is_number(value: Any) -> bool:
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> AnyArray:
     """One array of an archive, read when its header agrees with what the archive says of its size."""
     with archive.open(member) as file:
-        shape, dtype = npy_header(file)
+        shape, _, dtype = npy_header(file)
         size = file.tell() + math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects (pickles)")
@@ -309,8 +344,9 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> AnyA
         return values
 
 
-def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """``shape, dtype`` in the header of an .npy file, which ``file`` is at the start of; then it is at the values.
+def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """``shape, fortran, dtype`` in the header of an .npy file, which ``file`` is at the start of; then it is at the
+    values, which lie in Fortran's order or in C's.
 
     Raises:
         ValueError and others: it is no .npy file, or damaged; to be called within :func:`reading`.
@@ -321,7 +357,33 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if int.from_bytes(length, "little") > MOST_HEADER:  # NumPy takes memory for all of it before it looks
         raise ValueError(f"its header says that it has {int.from_bytes(length, 'little'):,} bytes itself")
     reader = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-    shape, _, dtype = reader(io.BytesIO(length + file.read(int.from_bytes(length, "little"))))
+    shape, fortran, dtype = reader(io.BytesIO(length + file.read(int.from_bytes(length, "little"))))
     if any(side < 0 for side in shape):
         raise ValueError(f"its header has a negative side, shape {shape}")
-    return shape, dtype
+    return shape, fortran, dtype
+
+
+def numbers_header(file: IO[bytes], size: int, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """As :func:`npy_header`, of a file of ``size`` bytes that must hold numbers, called ``where`` in messages.
+
+    Raises:
+        InputError: it is no .npy file, its header does not agree with its size, or it holds anything but integers or
+            floats of up to 64 bits.
+        ValueError and others: as of :func:`npy_header`.
+    """
+    magic = file.read(6)
+    if magic != b"\x93NUMPY":
+        found = "an .npz archive" if magic[:2] == b"PK" else "no .npy file" if magic else "an empty file"
+        raise InputError(f"{where}: cannot be read as .npy: it is {found}; save the array with numpy.save")
+    file.seek(0)
+    shape, fortran, dtype = npy_header(file)
+    needed = file.tell() + math.prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        raise InputError(f"{where}: holds Python objects (pickle), which are refused; save a plain number array")
+    if dtype.kind not in "fiu":
+        raise InputError(f"{where}: has dtype {dtype}; it must hold integers or floats")
+    if dtype.itemsize > 8:
+        raise InputError(f"{where}: has dtype {dtype}; floats of up to 64 bits are read, save it as float64")
+    if needed != size:
+        raise InputError(f"{where}: is damaged or cut short: its header says {needed:,} bytes, it has {size:,}")
+    return shape, fortran, dtype

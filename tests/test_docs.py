@@ -1,6 +1,9 @@
 """README and the pages: their examples and commands, what they take from the code, their links; the walks; the site."""
 
+import contextlib
 import doctest
+import io
+import json
 import os
 import re
 import shlex
@@ -15,7 +18,7 @@ import pytest
 from conftest import JIT
 
 import emop3d_np as emo
-from emop3d_np import commands
+from emop3d_np import commands, exercises
 from emop3d_np.training import flags
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +51,7 @@ def shell_lines(page):
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
         for line in block.replace("\\\n", " ").splitlines():
             if words := shlex.split(line, comments=True):
-                yield words
+                yield words[words.index("python") :] if words[0] in ("mpiexec", "srun") else words
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
@@ -63,6 +66,8 @@ def test_commands_are_such_as_there_are(page):
             assert words[3] in commands.TAKE_FLAGS or not rest, words
         elif words[0] == "make":
             assert set(words[1:]) <= {*targets, ".venv-peers/ready"}, words
+        elif words[0] == "export":
+            pass
         elif words[0].endswith("python"):
             assert (ROOT / words[1]).exists(), words
         else:
@@ -95,6 +100,21 @@ def test_code_and_values_are_as_in_the_source(tool, page):
 
 
 @pytest.mark.once
+def test_every_lesson_has_its_page():
+    pages = {path.stem for path in (DOCS / "course").glob("lesson_*.md")}
+    assert pages == {f"lesson_{each.number}" for each in exercises.lessons()}, "run `make pages`"
+
+
+@pytest.mark.once
+def test_exercises_are_markdown_as_it_is_meant():
+    """A power is not bold print, a product not slanted: what is code stands in backticks or is indented."""
+    for each in exercises.all_of():
+        for text in (each.task, *each.hints):
+            prose = re.sub(r"^    .*$|`[^`]*`", "", text, flags=re.MULTILINE)
+            assert not re.search(r"\w\s?\*\*\s?\w|<\w", prose), f"{each.name}: {prose}"
+
+
+@pytest.mark.once
 def test_a_page_follows_the_source(tool):
     """A changed line and a changed number are put right, and what is not found is an error."""
     text = (DOCS / "fully_connected.md").read_text()
@@ -124,6 +144,29 @@ def test_pictures_have_a_text_besides_their_caption():
         assert "](figures/" not in re.sub(
             r"^!\[.*\]\(figures/\w+\.svg\)\n\n\*.*\*$", "", page.read_text(), flags=re.MULTILINE
         )
+
+
+@pytest.mark.once
+def test_figures_that_move_have_a_place_a_sentence_and_their_data(tool):
+    """Each stands on one page, with words for those who read it without scripts, and is compared in a browser."""
+    scripts = {path.stem: path.read_text() for path in (DOCS / "scripts" / "figures").glob("*.js")}
+    places = [
+        place
+        for page in PAGES
+        for place in re.findall(r'^<div class="moving" data-figure="(\w+)">(.+)</div>$', page.read_text(), re.MULTILINE)
+    ]
+    assert len(places) == len(dict(places)) == 5
+    assert all(len(sentence) > 60 for _, sentence in places)
+    assert set(scripts) == {"figure", *dict(places), *(f"{name}_data" for name in tool.moving.DATA)}
+    assert all(f'movingFigure("{name}", ' in scripts[name] for name in dict(places))
+    assert sum(map(len, scripts.values())) < 100_000
+    if not JIT:
+        pytest.skip("drawing faces is for compiled kernels")
+    assert set(tool.moving.expected()) == set(dict(places))
+    for name in tool.moving.DATA:
+        kept = scripts[f"{name}_data"]
+        assert tool.moving.alike(kept, tool.moving.script(name)), "run `make pages`"
+        assert not tool.moving.alike(kept, re.sub(r"A[^A/+]{8}", "A12345678", kept, count=1))
 
 
 def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
@@ -197,6 +240,20 @@ def test_nothing_comes_from_elsewhere(site):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", style.read_text()), style.name
 
 
+def test_code_to_run_has_python_or_the_page_says_why_not(site):
+    """Where the build had no npm or no network the page says so; else it loads the editors. Hints are folded."""
+    pages, folder = site
+    for page in (DOCS / "course").glob("*.md"):
+        name = f"course/{page.stem}.html"
+        text = (folder / name).read_text()
+        loads = "../scripts/python/exercises.js" in pages[name].loads
+        assert loads != ("No Python in this copy of the pages" in text), name
+        assert text.count("<details") == page.read_text().count("<details>"), name
+        blocks = re.findall(r'^```python title="(?:exercise|your own)', page.read_text(), re.MULTILINE)
+        assert len(re.findall(r'<span class="filename">(?:exercise [\w-]+|your own layer)</span>', text)) == len(blocks)
+    assert not any("exercises.js" in load for load in pages["index.html"].loads)
+
+
 def test_formulas_and_expressions_are_all_rendered(site):
     pages, folder = site
     for name in pages:
@@ -209,7 +266,10 @@ def test_formulas_and_expressions_are_all_rendered(site):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(("page", "script"), [("walk_layer", "layer"), ("walk", "train"), ("walk_descent", "descent")])
+@pytest.mark.parametrize(
+    ("page", "script"),
+    [("chain_rule", "chain"), ("walk_layer", "layer"), ("walk", "train"), ("walk_descent", "descent")],
+)
 def test_walks_print_what_the_page_says(tool, page, script):
     """The same words, and the same share of people never seen, to what other orders of sums may make of it."""
     if not JIT:
@@ -222,9 +282,51 @@ def test_walks_print_what_the_page_says(tool, page, script):
     number = re.compile(r" *-?\d+(\.\d+)?(e[-+]\d+)?%?")
     assert number.sub("", printed) == number.sub("", said)
     shares = [[float(share) / 100 for share in re.findall(r"never seen +([\d.]+)%", text)] for text in (printed, said)]
-    if script != "descent":
+    if script in ("layer", "train"):
         assert abs(shares[0][-1] - shares[1][-1]) < 0.1
         assert shares[0][-1] > 2 * CHANCE
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("script", ["chain", "descent", "layer", "train"])
+def test_notebooks_print_what_the_walks_print(tool, monkeypatch, tmp_path, script):
+    """The notebook that `make docs` makes of a walk: whole, valid, and run cell by cell; the longest for one epoch."""
+    monkeypatch.setattr(sys, "path", [str(DOCS / "tools"), *sys.path])
+    import notebooks
+
+    path = DOCS / "walks" / f"{script}.py"
+    made = json.loads(notebooks.written()[f"{script}.ipynb"])
+    assert (made["nbformat"], made["nbformat_minor"], made["metadata"]["kernelspec"]["name"]) == (4, 5, "python3")
+    ids = [cell["id"] for cell in made["cells"]]
+    assert len(set(ids)) == len(ids) > 6
+    assert all(re.fullmatch(r"[\w-]{1,64}", each) for each in ids)
+    code = ["".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "code"]
+    for cell in made["cells"]:
+        due = {"cell_type", "id", "metadata", "source"}
+        assert set(cell) == due | ({"execution_count", "outputs"} if cell["cell_type"] == "code" else set())
+        assert not cell.get("outputs")
+    # All of the script is there, in its order: code as it is, comments and words as text.
+    ours = "\n".join("".join(cell["source"]) for cell in made["cells"])
+    _, *lines = (line for line in path.read_text().splitlines() if line.strip(' ".'))
+    at = 0
+    for line in lines:
+        at = ours.index(re.sub(r"^# --- (.*)\.$", r"## \1", line), at)
+    if not JIT:
+        pytest.skip("training and drawing faces is for compiled kernels")
+    monkeypatch.chdir(tmp_path)
+    if script != "chain":
+        with pytest.raises(AssertionError, match="start Jupyter in the checkout"):
+            exec(code[0], {})
+    monkeypatch.chdir(DOCS)
+    namespace, whole = {"__name__": "__main__"}, tool.output(f"docs/walks/{script}.py")
+    if script == "train":
+        epochs = "EPOCHS, BATCH, RATE, MOMENTUM, DECAY = "
+        code = [cell.replace(f"{epochs}20", f"{epochs}1") for cell in code]
+        whole = "\n".join(whole.splitlines()[:2])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        for cell in code:
+            exec(cell, namespace)
+    assert said.getvalue().rstrip() == whole
 
 
 @pytest.fixture(scope="module")

@@ -261,11 +261,11 @@ def test_a_lock_on_a_file_that_was_just_removed_is_none(tmp_path, monkeypatch):
     """The file that we opened goes away, with the writer before us, before it is locked."""
     lock, calls = locks._lock, []
 
-    def slowly(file):
+    def slowly(file, alone):
         calls.append(file)
         if len(calls) == 1:
             os.remove(tmp_path / locks.NAME)
-        lock(file)
+        lock(file, alone)
 
     monkeypatch.setattr(locks, "_lock", slowly)
     with locks.only_writer(tmp_path):
@@ -274,7 +274,7 @@ def test_a_lock_on_a_file_that_was_just_removed_is_none(tmp_path, monkeypatch):
 
 
 def test_where_there_are_no_locks(tmp_path, monkeypatch, capsys):
-    def none(_):
+    def none(*_):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(locks, "_lock", none)

@@ -16,6 +16,7 @@ FLOORS = (
     ("emop3d_np.training",),
     ("emop3d_np.report",),
     ("emop3d_np.gradcheck", "emop3d_np.video"),
+    ("emop3d_np.exercises",),
     ("run",),
     ("emop3d_np.commands",),
     ("emop3d_np.__main__",),
@@ -126,7 +127,10 @@ def public(tree, name=""):
 def test_public_functions_are_typed():
     untyped = []
     for name, path in package().items():
+        of_students = name.startswith("emop3d_np.exercises.lesson_")  # whose functions have no types, but for the judge
         for function, node in public(ast.parse(path.read_text())):
+            if of_students and function != "judge":
+                continue
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             arguments += filter(None, [node.args.vararg, node.args.kwarg])
             if "." in function and "staticmethod" not in map(ast.unparse, node.decorator_list):
@@ -158,11 +162,11 @@ def test_import_is_light():
     """``import emop3d_np`` brings NumPy alone at most, and what it names is there on first use."""
     code = """
 import sys, time, numpy
-before = time.perf_counter()
+before = time.process_time()
 import emop3d_np as emo
 from emop3d_np import gradcheck
 assert emo.EmoP3D and emo.InputError and emo.optimizers
-seconds = time.perf_counter() - before
+seconds = time.process_time() - before
 print([name for name in ("numba", "tqdm", "av", "matplotlib") if name in sys.modules], seconds < 0.5)
 assert emo.metrics.auc and emo.checkpoint.load and emo.video and emo.datasets.windows and emo.gradcheck.check
 assert set(emo.__all__) <= set(dir(emo))

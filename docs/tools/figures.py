@@ -1,8 +1,6 @@
-"""The pictures of these pages, drawn from the kernels and the network themselves.
+"""The pictures of these pages, drawn from the kernels and the network themselves (``make pages``).
 
-    python docs/tools/figures.py [FOLDER]      draws all of them, as .svg; default docs/figures
-
-A picture is a function here, under the name that the pages call it by.
+A picture is a function here or in ``figures_chain.py``, under the name that the pages call it by.
 """
 
 import json
@@ -441,6 +439,27 @@ def roofline():
 
 
 @picture
+def ranks():
+    """Of ``bench/results/ranks.json``: what a step should take on more ranks than were measured."""
+    measured = json.loads((Path(__file__).resolve().parents[2] / "bench" / "results" / "ranks.json").read_text())
+    model = measured["model"]
+    fig, axes = panels(1, 2, 8, 3, sharey=True)
+    for ax, kind, title in zip(
+        axes, ("fixed", "growing"), ("100 clips, shared out", "100 clips for each rank"), strict=True
+    ):
+        for (speed, times), style in zip(model[kind].items(), ("-", "--", ":"), strict=True):
+            ax.plot(model["ranks"], times, f"{style}o", markersize=3, label=f"{speed} Gb/s")
+        ax.set(xscale="log", yscale="log", xlabel="ranks", title=title)
+        ax.xaxis.set_ticks(model["ranks"], labels=map(str, model["ranks"]))
+        ax.xaxis.set_ticks([], minor=True)
+        ax.yaxis.set_ticks(ticks := [5, 10, 20, 50, 100, 200], labels=map(str, ticks))
+        ax.yaxis.set_ticks([], minor=True)
+    axes[0].set(ylabel="milliseconds per step")
+    axes[1].legend(title="network")
+    return fig
+
+
+@picture
 def pyramid():
     """The maps of every layer as a stack of sheets, to scale."""
     net = emo.EmoP3D(backend="reference")
@@ -560,7 +579,3 @@ def alike(one, other):
         return False
     first, second = (np.array([float(number) for number in NUMBER.findall(text)]) for text in texts)
     return first.shape == second.shape and bool((np.abs(first - second) <= 0.1).all())
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "figures")

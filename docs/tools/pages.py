@@ -17,6 +17,7 @@ A piece of code that is not found, or found twice, is an error: text and source 
 
 import argparse
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -28,6 +29,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
+import figures_chain
+import lessons
+import moving
 
 import emop3d_np as emo
 from emop3d_np import commands
@@ -60,7 +64,14 @@ def names():
         "size": lambda shape: int(np.prod(shape)),
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
+        "lesson": lessons.lesson,
+        "lesson_table": lessons.table,
+        "exercise_count": lessons.count(),
+        "own_layer": own_layer,
+        "chain_table": lambda: figures_chain.chain_table(net),
+        "costs": figures_chain.costs(net),
         "flags": flags.markdown,
+        "ranks_measured": lambda: json.loads((ROOT / "bench/results/ranks.json").read_text())["words"],
         "commands": command_sections,
         "field": field,
         "field_share": 100 * np.prod(field) / np.prod(net.input_shape),
@@ -77,6 +88,13 @@ def layer_table(net):
         megabytes = np.prod(layer.output_shape) * 4 * 100 / 1e6
         lines.append(f"| {layer.name} | {f'{count:,}' if count else ''} | {shapes} | {megabytes:,.1f} |")
     return "\n".join(lines)
+
+
+def own_layer():
+    """The example of a layer with two mistakes, as code that the page runs; what its head says is for the shell."""
+    source = (ROOT / "emop3d_np/gradcheck/my_layer.py").read_text()
+    start = ast.parse(source).body[1].lineno
+    return lessons.code("\n".join(source.splitlines()[start - 1 :]), "your own layer")
 
 
 def command_sections():
@@ -152,12 +170,14 @@ def written(text, run_scripts=True):
 
 
 def main():
+    lessons.begin(DOCS / "course")
     for page in sorted(DOCS.glob("**/*.md")):
         text = page.read_text()
         if (new := written(text)) != text:
             page.write_text(new)
             print(f"{page.relative_to(ROOT)} written")
     figures.write(DOCS / "figures")
+    moving.write(DOCS / "scripts" / "figures")
 
 
 if __name__ == "__main__":

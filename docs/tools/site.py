@@ -1,10 +1,12 @@
-"""How MkDocs makes the site of these pages: formulas become MathML, pictures get captions; all of it without a network.
+"""How MkDocs makes the site of these pages, without a network.
 
-It needs the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
+Formulas become MathML, pictures get captions, and a page loads the scripts of the figures that move on it.  It needs
+the extra ``docs`` only, not the package: what pages take from the code stands in them (``pages.py``).
 """
 
 import html
 import re
+import sys
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,6 +14,11 @@ from xml.etree import ElementTree
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from mkdocs.utils import get_relative_url
+
+sys.path.insert(0, str(Path(__file__).parent))
+import python_in_page
+from notebooks import written as notebooks
 
 FONT = "fonts/math.woff"
 
@@ -24,6 +31,9 @@ VALUE_MARKS = re.compile(r"<!--= .*? -->|<!--/-->", re.DOTALL)
 STEP = re.compile(r'^<div class="step">$(.*?)^</div>$', re.DOTALL | re.MULTILINE)
 """What stands in one is Markdown, as it is on a Git host; here that takes a block, since a formula may hold a `<`."""
 
+DETAILS = re.compile(r"^<details>\n<summary>(.*?)</summary>$(.*?)^</details>$", re.DOTALL | re.MULTILINE)
+"""Folded; what stands in one is Markdown, too."""
+
 STATEMENT = re.compile(r'(title="(?:\w+/)*(\w+/\w+\.py)): [^"]*"')
 """Of a title that names a source and what is taken from it, the place is shown and not how the statement begins."""
 
@@ -34,6 +44,11 @@ FIGURE = """<figure>
 <div class="scroll">{picture}</div>
 <figcaption>{caption}</figcaption>
 </figure>"""
+
+# --- Figures that move: a page loads the scripts of those that it holds.
+
+MOVING = re.compile(r'<div class="moving" data-figure="(\w+)"')
+MOVED = "scripts/figures/{}.js"
 
 # --- Formulas.
 
@@ -92,17 +107,47 @@ def math_font():
     return written.getvalue()
 
 
+# --- Python in the page.
+
+SCRIPTS = "scripts/python"
+TO_RUN = re.compile(r'<span class="filename">(?:exercise [\w-]+|your own layer)</span>')
+"""Code that a page with Python makes an editor of (``in_page/exercises.js``)."""
+
+WITHOUT = """<div class="admonition note">
+<p class="admonition-title">No Python in this copy of the pages</p>
+<p>It was built without npm or without a network, so the code below is to be read only. Where you have both,
+<code>make docs</code> makes editors of it.</p>
+</div>
+"""
+
+
+def with_python(content, page, config):
+    """A page's code made editors, where there is Python for it; else the page says why it is not."""
+    if not TO_RUN.search(content):
+        return content
+    if not config["python_in_page"]:
+        return WITHOUT + content
+    script = get_relative_url(f"{SCRIPTS}/{python_in_page.BUNDLE}", page.url)
+    return f'{content}<script src="{script}" defer></script>'
+
+
 # --- What MkDocs calls.
 
 
 def on_files(files, config):
     files.append(File.generated(config, FONT, content=math_font()))
+    config["python_in_page"] = python_in_page.packed()
+    for name, script in config["python_in_page"].items():
+        files.append(File.generated(config, f"{SCRIPTS}/{name}", content=script))
+    for name, text in notebooks().items():
+        files.append(File.generated(config, f"notebooks/{name}", content=text))
     return files
 
 
 def on_page_markdown(markdown, page, config, files):
     markdown = DOCSTRINGS.sub(r"::: \1", markdown)
     markdown = STEP.sub(r"/// html | div.step\1///", VALUE_MARKS.sub("", markdown))
+    markdown = DETAILS.sub(r"/// details | \1\2///", markdown)
     return STATEMENT.sub(r'title="\2"', markdown)
 
 
@@ -113,4 +158,9 @@ def on_post_page(output, page, config):
 
 def on_page_content(content, page, config, files):
     content = PICTURE.sub(lambda match: FIGURE.format(**match.groupdict()), content)
-    return FORMULA.sub(mathml, content)
+    scripts = ["figure"] * ("data-figure" in content)
+    for name in MOVING.findall(content):
+        scripts += [each for each in (f"{name}_data", name) if files.get_file_from_path(MOVED.format(each))]
+    loads = (get_relative_url(MOVED.format(name), page.url) for name in scripts)
+    content += "".join(f'\n<script src="{load}"></script>' for load in loads)
+    return with_python(FORMULA.sub(mathml, content), page, config)

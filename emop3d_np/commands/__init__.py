@@ -4,7 +4,7 @@ A command is a file of this folder: its docstring is its help, ``EXAMPLE`` one u
 takes, and ``run`` does it, with imports of its own, so that the help of all is printed at once.
 
 Every command ends with 0, or with 2 after one line that says what was wrong, or with 130 after Ctrl-C; ``gradcheck``
-ends with 1 where a gradient is wrong, or cannot be decided.
+ends with 1 where a gradient is wrong, or cannot be decided, and ``exercise`` where an answer is wrong.
 """
 
 import argparse
@@ -29,6 +29,7 @@ NAMES = (
     "faces",
     "augmented",
     "gradcheck",
+    "exercise",
     "settings",
 )
 """The commands, in the order of the help."""

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also train ridge regression on the features, and judge it and the network on these other clips (of a "
         "MedMNIST set the validation split)",
     )
-    add("--classify_labels", metavar="LABELS", help="their labels, where VAL is an .npy")
+    add("--classify_labels", metavar="LABELS", help="their labels, where VAL is an .npy or a folder of parts")
 
 
 def run(given: argparse.Namespace) -> None:

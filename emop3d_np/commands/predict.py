@@ -14,7 +14,10 @@ EXAMPLE = "predict video.mp4 --checkpoint train_dir/20261126-120000 --picture ti
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The video, the network, what is written, how faces are found."""
     add = parser.add_argument
-    add("source", help="video, folder of pictures, .npy of clips or frames, URL, or camera, camera:1, camera:NAME")
+    add(
+        "source",
+        help="video, folder of pictures, .npy of clips or frames, folder of parts, URL, camera, camera:1, camera:NAME",
+    )
     add(
         "--checkpoint",
         required=True,
@@ -44,11 +47,11 @@ def run(given: argparse.Namespace) -> None:
         print(f"note: {note}", file=sys.stderr)
     names, moments = predictor.class_names, videos.Moments()
     options, notes = predictor.cutting(**{name: getattr(given, flag) for name, flag in FLAGS.items()})
-    if not given.source.endswith(".npy"):
+    if not videos.holds_clips(given.source):
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
     depth = predictor.net.input_shape[0]
-    if given.annotated and given.source.endswith(".npy"):
+    if given.annotated and videos.holds_clips(given.source):
         raise InputError(f"--annotated {given.annotated}: {given.source} holds no video to draw in; leave it out")
     with Annotated(given.annotated, names, depth) if given.annotated else nullcontext() as annotated:
         found = videos.predict(given.source, predictor, given.overlap, moments, annotated, **options)

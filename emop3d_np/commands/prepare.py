@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from .shared_arguments import add_faces, at_least
+from ..executors import PROCESSES, WORDS
+from .shared_arguments import a_share, add_faces, at_least, executor
 
 EXAMPLE = "prepare videos clips --layout folders"
 
@@ -17,9 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layout", help="folders, enterface05, cremad, ravdess, csv or ict-youtube (folders, or csv for a file)")
     add("--depth_frames", type=at_least(1), default=16, help="frames of a clip (16)")
     add("--size", type=at_least(8), default=100, help="rows and columns of a clip, pixels (100)")
+    add(
+        "--clips_per_file",
+        type=at_least(1),
+        help="write clips to several files, Training/part-00000.npy and so on, of so many each (one, Training.npy)",
+    )
     add("--dtype", choices=["uint8", "float32"], default="uint8", help="uint8, or float32 from 0 to 1 (uint8)")
     add_faces(parser)
     add("--processes", type=at_least(1), help="videos worked on at once (as many as cores)")
+    add("--executor", type=executor, default=PROCESSES, help=f"who works on them: {WORDS} ({PROCESSES})")
+    add(
+        "--part",
+        type=a_share,
+        metavar="I/N",
+        help="look at every N-th video, from the I-th on, for a cluster's job array; the last part to finish writes "
+        "the clips (all)",
+    )
 
 
 def run(given: argparse.Namespace) -> None:
@@ -34,10 +48,15 @@ def run(given: argparse.Namespace) -> None:
     )
     clips = given.layout, given.depth_frames, given.overlap, given.dtype
     try:
-        rows = prepare(given.source, given.out, *clips, faces, processes=given.processes)
+        rows = prepare(
+            given.source, given.out, *clips, faces, given.clips_per_file,
+            processes=given.processes, executor=given.executor, part=given.part,
+        )  # fmt: skip
     except KeyboardInterrupt:
         print("\nwhat is finished is kept: the same command goes on from here", file=sys.stderr)
         raise
+    if not rows:  # other parts are not finished
+        return
     print(summary(rows, given.out))
     classes = len(read_names(Path(given.out) / "classes.txt"))
     if classes == 1:

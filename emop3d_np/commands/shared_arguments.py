@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from ..executors import WORDS, is_executor
+from ..tasks import Share
+
 
 def numbers(text: str) -> list[int]:
     """``"1,2"`` as ``[1, 2]``."""
@@ -47,10 +50,29 @@ def rate(text: str) -> float:
     return value
 
 
+def a_share(text: str) -> Share:
+    """``I/N``: every N-th of some things, from the I-th on."""
+    try:
+        return Share.read(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not I/N, whole numbers with I from 1 to N, like 3/10") from None
+
+
+def executor(text: str) -> str:
+    """What ``--executor`` may be."""
+    if not is_executor(text):
+        raise argparse.ArgumentTypeError(f"{text} is not {WORDS}")
+    return text
+
+
 def add_clips(parser: argparse.ArgumentParser, part: str, metavar: str | None = None) -> None:
     """Clips with their labels; ``part``: the split of a MedMNIST set that is taken by default."""
-    parser.add_argument("clips", metavar=metavar, help="clips: .npy, a prepared folder, or a 3D set of MedMNIST, .npz")
-    parser.add_argument("--labels", help="labels of an .npy")
+    parser.add_argument(
+        "clips",
+        metavar=metavar,
+        help="clips: .npy, a folder of parts, a prepared folder, or a 3D set of MedMNIST, .npz",
+    )
+    parser.add_argument("--labels", help="labels of an .npy or of parts")
     parser.add_argument(
         "--part", choices=["train", "val", "test"], default=part, help=f"split of a MedMNIST set ({part})"
     )

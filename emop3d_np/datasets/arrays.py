@@ -1,6 +1,5 @@
-"""Clips and labels from .npy files, memory-mapped, with every mistake in them named."""
+"""Clips and labels from .npy files, memory-mapped or in parts, with every mistake in them named."""
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
-from ..reading import file_size, npy_header, reading
+from ..reading import file_size, numbers_header, reading
+from . import parts
 from .classes import numbered
 from .clips import ClipSet
 
@@ -25,7 +25,8 @@ def load_npy(
     """Open a set of clips.
 
     Args:
-        clips_path: .npy of shape (n, d, h, w, c), integers or floats; it stays on disk and is read batch by batch.
+        clips_path: .npy of shape (n, d, h, w, c), integers or floats, or a folder of parts (:mod:`.parts`); it stays on
+            disk and is read batch by batch.
         labels_path: .npy of shape (n,) or (n, 1), whole numbers.
         shape: ``(d, h, w, c)`` that a clip must have.
         num_classes: labels must be ``0 ... num_classes - 1``.
@@ -38,7 +39,7 @@ def load_npy(
         InputError: a file is missing, not an .npy, damaged, holds Python objects, or does not fit.
     """
     where = f"{flags[0]} {clips_path}"
-    watch = _watch(clips_path, where)
+    watch = None if parts.is_parted(clips_path) else _watch(clips_path, where)  # parts are watched where they are read
     clips = open_npy(clips_path, flags[0])
     if clips.shape[1:] != tuple(shape):
         raise InputError(
@@ -82,8 +83,10 @@ def _watch(path: str | Path, where: str) -> Callable[[], None]:
     return watch
 
 
-def open_npy(path: str | Path, flag: str = "clips") -> AnyArray:
+def open_npy(path: str | Path, flag: str = "clips") -> parts.Clips:
     """Open clips alone, of any shape; arguments and errors as of :func:`load_npy`."""
+    if parts.is_parted(path):
+        return parts.PartedClips(path, flag)
     clips = open_array(path, f"{flag} {path}")
     if clips.ndim != 5:
         raise InputError(f"{flag} {path}: has shape {clips.shape}, {clips.ndim} axes; clips have 5: (n, d, h, w, c)")
@@ -144,20 +147,6 @@ def open_array(path: str | Path, where: str) -> AnyArray:
     with reading(where):
         size = file_size(path, where)
         with open(path, "rb") as file:
-            magic = file.read(6)
-            if magic != b"\x93NUMPY":
-                found = "an .npz archive" if magic[:2] == b"PK" else "no .npy file" if magic else "an empty file"
-                raise InputError(f"{where}: cannot be read as .npy: it is {found}; save the array with numpy.save")
-            file.seek(0)
-            shape, dtype = npy_header(file)
-            needed = file.tell() + math.prod(shape) * dtype.itemsize
-        if dtype.hasobject:
-            raise InputError(f"{where}: holds Python objects (pickle), which are refused; save a plain number array")
-        if dtype.kind not in "fiu":
-            raise InputError(f"{where}: has dtype {dtype}; it must hold integers or floats")
-        if dtype.itemsize > 8:
-            raise InputError(f"{where}: has dtype {dtype}; floats of up to 64 bits are read, save it as float64")
-        if needed != size:
-            raise InputError(f"{where}: is damaged or cut short: its header says {needed:,} bytes, it has {size:,}")
+            shape, _, dtype = numbers_header(file, size, where)
         # An empty file cannot be mapped, and needs no reading either.
         return np.load(path, mmap_mode="r", allow_pickle=False) if 0 not in shape else np.empty(shape, dtype)

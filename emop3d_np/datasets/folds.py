@@ -37,15 +37,34 @@ def group_folds(groups: ArrayLike, labels: ArrayLike, count: int, seed: int = 0)
     np.add.at(table, (member, classes), 1)
     shuffled = np.random.default_rng(seed).permutation(len(names))
     order = shuffled[np.argsort(-table[shuffled].sum(axis=1), kind="stable")]
-    in_fold = np.zeros((count, table.shape[1]), np.int64)
     fold_of = np.empty(len(names), np.int64)
-    for group in order:
-        # The sum of squares grows least where the group's classes are still rare, and of equal folds the emptiest wins.
-        cost = ((in_fold + table[group]) ** 2 - in_fold**2).sum(axis=1)
-        fold = min(range(count), key=lambda k: (cost[k], in_fold[k].sum(), k))
-        in_fold[fold] += table[group]
-        fold_of[group] = fold
+    fold_of[order] = _dealt(table[order], count)
     return fold_of[member]
+
+
+def _dealt(table: IntArray, count: int) -> list[int]:
+    """The fold of each group; ``table`` (g, k) has their clips per class, in the order of dealing.
+
+    In plain Python, since there may be a million groups of a clip each, for which calls of NumPy are slow.
+    """
+    in_fold = [[0] * count for _ in range(table.shape[1])]  # clips per class and fold
+    total = [0] * count
+    own, classes = np.nonzero(table)
+    clips = list(zip(classes.tolist(), table[own, classes].tolist(), strict=True))
+    fold_of = []
+    start = 0
+    for end in np.cumsum(np.bincount(own)).tolist():
+        # The sum of squares of clips per class and fold grows least where the group's classes are still rare: by
+        # (a + n)^2 - a^2 = 2 a n + n^2, where the sum of a n over its classes is smallest.  Of equal folds the emptiest
+        # wins.
+        costs = [sum(in_fold[k][fold] * n for k, n in clips[start:end]) for fold in range(count)]
+        fold = min(zip(costs, total, range(count), strict=True))[2]
+        for k, n in clips[start:end]:
+            in_fold[k][fold] += n
+            total[fold] += n
+        fold_of.append(fold)
+        start = end
+    return fold_of
 
 
 def linked_groups(subjects: ArrayLike, sources: ArrayLike) -> IntArray:
@@ -63,11 +82,20 @@ def linked_groups(subjects: ArrayLike, sources: ArrayLike) -> IntArray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    subjects, sources = np.asarray(subjects).astype(str), np.asarray(sources).astype(str)
-    _, who = np.unique(subjects, return_inverse=True)
-    _, where = np.unique(sources, return_inverse=True)
-    where += who.max() + 1
-    known = subjects != ""
+    people, who = _numbered(subjects)
+    _, where = _numbered(sources)
+    where += len(people)
+    known = who != people.get("", -1)
     links = coo_array((np.ones(known.sum()), (who[known], where[known])), shape=(where.max() + 1,) * 2)
     _, group = connected_components(links, directed=False)
     return np.asarray(group[where])
+
+
+def _numbered(values: ArrayLike) -> tuple[dict[str, int], IntArray]:
+    """The texts of ``values`` (n,) with their numbers in alphabetical order, and int64 (n,), the number of each.
+
+    As ``numpy.unique`` does, but long texts are not laid out in a table, four bytes to the letter.
+    """
+    texts = list(map(str, np.asarray(values).tolist()))
+    numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
+    return numbers, np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))

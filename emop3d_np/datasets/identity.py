@@ -3,7 +3,8 @@
 A digest is SHA-256.  That of the clips is of their type, their shape, which of them the set takes, and their values:
 all of them up to :data:`WHOLE` bytes, of a larger array :data:`BLOCKS` blocks of :data:`BLOCK` bytes, evenly spaced,
 the first and the last among them.  So a set of any size is told in moments; a change of a few clips of a large set,
-between two blocks, is not seen.  Labels and groups (subject, source and video of every clip) go in whole.
+between two blocks, is not seen.  Labels and groups (subject, source and video of every clip) go in whole.  Clips in
+parts have the digest of the same clips in one file, so a run may go on with either.
 """
 
 import hashlib
@@ -22,9 +23,13 @@ from ..reading import is_whole, listed, read_json, require
 from . import record
 from .classes import require_names
 from .clips import ClipSet
+from .parts import PartedClips
 
 WHOLE = 1 << 26
 """Bytes of clips up to which all of them go into the digest: 64 megabytes."""
+
+TOGETHER = 4096
+"""Rows of an index that are put into its digest at a time."""
 
 BLOCKS, BLOCK = 1024, 4096
 """How many blocks of a larger array do, and of how many bytes each is."""
@@ -113,6 +118,13 @@ def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, 
     Raises:
         InputError: they are not the same; what differs is named.
     """
+    differing = differences(before, now)
+    if differing:
+        raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs of two, as :func:`describe` gives them, in words; what the first does not say is not compared."""
     differing = []
     for part in ("training", "validation"):
         then, found = before.get(part), now.get(part)
@@ -124,19 +136,30 @@ def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, 
     names_then, names_now = before.get("class_names"), now["class_names"]
     if names_then and names_then != names_now:
         differing.append(f"the classes ({listed(names_then)}; now {listed(names_now)})")
-    if differing:
-        raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
+    return differing
 
 
 def _digests(clips: ClipSet) -> dict[str, Any]:
     """What :func:`describe` says of a set."""
-    groups = {name: np.asarray(clips.index[name]).astype(str).tolist() for name in GROUPS} if clips.index else {}
     return {
         "count": len(clips),
         "labels": _sha256(clips.labels.astype("<i8").tobytes()),
-        "groups": _sha256(json.dumps(groups).encode()),
+        "groups": _digest_of_groups(clips.index or {}),
         "clips": _digest_of_values(clips),
     }
+
+
+def _digest_of_groups(index: Mapping[str, AnyArray]) -> str:
+    """The digest of the columns :data:`GROUPS` of an index, as JSON has them: {"subject": ["a", "b"], ...}."""
+    digest = hashlib.sha256(b"{")
+    for number, name in enumerate(GROUPS if index else ()):
+        digest.update(f"{', ' if number else ''}{json.dumps(name)}: [".encode())
+        for start in range(0, len(index[name]), TOGETHER):
+            texts = np.asarray(index[name][start : start + TOGETHER]).astype(str).tolist()
+            digest.update(f"{', ' if start else ''}{json.dumps(texts)[1:-1]}".encode())
+        digest.update(b"]")
+    digest.update(b"}")
+    return digest.hexdigest()
 
 
 def _digest_of_values(clips: ClipSet) -> str:
@@ -148,25 +171,36 @@ def _digest_of_values(clips: ClipSet) -> str:
     if clips.draw:
         digest.update(clips.name.encode())
     else:
-        for block in _blocks(values):
-            digest.update(block.data)
+        for block in _blocks_of_parts(values) if isinstance(values, PartedClips) else _blocks(values):
+            digest.update(block)
     return digest.hexdigest()
 
 
-def _blocks(values: AnyArray) -> Iterator[AnyArray]:
+def _blocks_of_parts(values: PartedClips) -> Iterator[bytes]:
+    """The bytes of clips in parts that go into their digest: those of the same clips in one file."""
+    for start, count in _places(values.nbytes):
+        yield from values.read_bytes(start, count)
+
+
+def _places(size: int) -> Iterator[tuple[int, int]]:
+    """First byte and length of each block that goes into the digest of so many bytes."""
+    if size <= WHOLE:
+        yield 0, size
+    else:
+        yield from ((int(start), BLOCK) for start in np.linspace(0, size - BLOCK, BLOCKS).astype(np.int64))
+
+
+def _blocks(values: AnyArray) -> Iterator[memoryview]:
     """The bytes of an array that go into its digest, as they lie in memory; views of it, where it lies there whole."""
     flat = values.ravel(order="K").view(np.uint8)
-    if flat.size <= WHOLE:
-        yield flat
-        return
     # Of a file that is mapped, the system would read megabytes around each block.
     base: Any = values.base
     advise = getattr(base, "madvise", None) if isinstance(base, mmap.mmap) else None
-    if advise:
+    if advise and flat.size > WHOLE:
         advise(mmap.MADV_RANDOM)
-    for start in np.linspace(0, flat.size - BLOCK, BLOCKS).astype(np.int64):
-        yield flat[start : start + BLOCK]
-    if advise:
+    for start, count in _places(flat.size):
+        yield flat[start : start + count].data
+    if advise and flat.size > WHOLE:
         advise(mmap.MADV_NORMAL)
 
 

@@ -1,4 +1,7 @@
-"""A folder of prepared clips: ``Training.npy``, ``labels.npy``, ``index.csv``, ``classes.txt``, and ``record.json``."""
+"""A folder of prepared clips: ``Training.npy``, ``labels.npy``, ``index.csv``, ``classes.txt``, and ``record.json``.
+
+In the place of ``Training.npy`` there may be a folder of parts (:mod:`.parts`), called ``Training``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,8 +12,8 @@ import numpy as np
 from kernels.arrays import AnyArray, IntArray
 
 from ..errors import InputError
-from ..reading import read_table, short
-from . import classes, record
+from ..reading import short, table_rows
+from . import classes, parts, record
 from .arrays import load_npy
 from .clips import ClipSet
 from .subjects import canonical, spelling_notes, tell
@@ -29,10 +32,10 @@ def load_prepared(
     """Open a prepared folder.
 
     Args:
-        folder: holds ``Training.npy`` (n, d, h, w, c), ``labels.npy`` (n,), ``classes.txt`` (one name per line, in the
-            order of the labels) and ``index.csv`` (one row per clip: clip (0, 1, ...), source, first_frame, subject,
-            label; optionally video, whose clips vote together, by default those of one source); optionally
-            ``record.json``, how they came to be.
+        folder: holds ``Training.npy`` (n, d, h, w, c), or parts of it in ``Training``, ``labels.npy`` (n,),
+            ``classes.txt`` (one name per line, in the order of the labels) and ``index.csv`` (one row per clip: its
+            number from 0, ``clip``, source, first_frame, subject, label; optionally video, whose clips vote together,
+            by default those of one source); optionally ``record.json``, how they came to be.
         shape: ``(d, h, w, c)`` that a clip must have.
         num_classes: number of classes there must be.
         flag: what the folder is called in messages; default "train_path".
@@ -53,7 +56,7 @@ def load_prepared(
     if len(names) != num_classes:
         raise InputError(f"{where}: names {len(names)} classes, --num_classes is {num_classes}; set it to {len(names)}")
     flags = (flag, flag.replace("path", "labels_path"))
-    clips = load_npy(folder / "Training.npy", folder / "labels.npy", shape, num_classes, flags)
+    clips = load_npy(parts.of_prepared(folder, flag), folder / "labels.npy", shape, num_classes, flags)
     made = record.read(folder, f"{flag} {folder / record.FILE}")
     if made:
         record.require_fit(made, names, clips.clips.shape[1:], f"{flag} {folder / record.FILE}")
@@ -66,22 +69,34 @@ def load_prepared(
 def _index(path: Path, flag: str, labels: IntArray) -> dict[str, AnyArray]:
     """The columns that the index of a ClipSet has, each of shape (n,)."""
     where = f"{flag} {path}"
-    columns, rows = read_table(path, where, _missing(path, flag))
+    rows = table_rows(path, where, _missing(path, flag))
+    columns = {column: place for place, column in enumerate(next(rows))}
     missing = [column for column in COLUMNS if column not in columns]
     if missing:
         raise InputError(f"{where}: has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-    if len(rows) != len(labels):
-        raise InputError(f"{where}: has {len(rows)} rows, there are {len(labels)} clips; each needs one")
-    for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        if row["clip"] != str(number) or row["label"] != str(label):
-            raise InputError(
-                f"{where}: row {number + 1} is of clip {short(row['clip'])} with label {short(row['label'])}; "
-                f"by its place and labels.npy it must be clip {number} with label {label}"
+    kept: dict[str, list[str]] = {name: [] for name in ("subject", "source", "first_frame", "video") if name in columns}
+    shared: dict[str, str] = {}  # a text is in memory once, however many rows have it
+    count, wrong = 0, ""
+    for count, row in enumerate(rows, 1):
+        clip, label = row[columns["clip"]], row[columns["label"]]
+        if not wrong and count <= len(labels) and (clip != str(count - 1) or label != str(labels[count - 1])):
+            wrong = (
+                f"row {count} is of clip {short(clip)} with label {short(label)}; by its place and labels.npy it must "
+                f"be clip {count - 1} with label {labels[count - 1]}"
             )
-    index = {column: np.array([row[column] for row in rows]) for column in ("subject", "source", "first_frame")}
-    tell(spelling_notes(set(index["subject"].tolist())))
-    index["subject"] = np.array([canonical(name) for name in index["subject"].tolist()])
-    return index | {"video": np.array([row["video"] for row in rows]) if "video" in columns else index["source"]}
+        for name, texts in kept.items():
+            text = row[columns[name]]
+            texts.append(shared.setdefault(text, text))
+    if count != len(labels):
+        raise InputError(f"{where}: has {count} rows, there are {len(labels)} clips; each needs one")
+    if wrong:
+        raise InputError(f"{where}: {wrong}")
+    spellings = set(kept["subject"])
+    tell(spelling_notes(spellings))
+    names = {name: canonical(name) for name in spellings}
+    kept["subject"] = [names[name] for name in kept["subject"]]
+    index = {name: np.array(texts, object) for name, texts in kept.items()}
+    return {"video": index["source"]} | index
 
 
 def _missing(path: Path, flag: str) -> str:

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from kernels.arrays import AnyArray, IntArray
+from kernels.arrays import IntArray
 
 from ..errors import InputError
 from ..reading import listed
+from . import parts
 from .arrays import load_npy, open_npy
 from .classes import numbered
 from .clips import ClipSet
@@ -89,7 +90,7 @@ def split(clips: ClipSet, settings: SimpleNamespace) -> IntArray:
     else:
         raise InputError(
             f"--folds {settings.folds}: who is seen in the clips of {clips.name} is not known; give a prepared folder "
-            f"(Training.npy, labels.npy, index.csv, classes.txt) as --train_path, or --fold_protocol clips"
+            f"(Training.npy or its parts, labels.npy, index.csv, classes.txt) as --train_path, or --fold_protocol clips"
         )
     count = len(np.unique(groups))
     if count < settings.folds:
@@ -108,7 +109,7 @@ def _open_set(settings: SimpleNamespace, part: str) -> ClipSet:
     flags = f"{part}_path", f"{part}_labels_path"
     clips, labels = (getattr(settings, flag) for flag in flags)
     for flag in flags:
-        if not getattr(settings, flag) and not (clips and (Path(clips).is_dir() or _is_medmnist(clips))):
+        if not getattr(settings, flag) and not (clips and (_is_prepared(clips) or _is_medmnist(clips))):
             raise InputError(f"--{flag} is missing; --{_given(settings)[0]} needs it")
     return open_set(clips, labels, settings, part, part)
 
@@ -124,8 +125,9 @@ def open_set(
     """Open one set of clips.
 
     Args:
-        clips: path of an .npy, of a prepared folder, or of a 3D set of MedMNIST, .npz.
-        labels: path of the labels that go with an .npy; None for a prepared folder or an .npz, which have their own.
+        clips: path of an .npy, a folder of parts, a prepared folder, or a 3D set of MedMNIST, .npz.
+        labels: path of the labels that go with an .npy or with parts; None for a prepared folder or an .npz, which have
+            their own.
         settings: the set must have their shape of clips and number of classes; its batches are shrunk as they say.
         flag: messages call the paths by this name with ``_path`` and ``_labels_path`` behind it.
         part: which split of a set of MedMNIST: "train", "val" or "test".
@@ -139,29 +141,31 @@ def open_set(
     """
     flags = f"{flag}_path", f"{flag}_labels_path"
     shape, classes = clip_shape(settings), settings.num_classes
-    if labels and (Path(clips).is_dir() or _is_medmnist(clips)):
+    if labels and (_is_prepared(clips) or _is_medmnist(clips)):
         raise InputError(f"--{flags[1]} {labels}: leave it out, the labels are in {clips}")
-    if Path(clips).is_dir():
+    if _is_prepared(clips):
         found = load_prepared(clips, shape, classes, flags[0], class_names)
     elif _is_medmnist(clips):
         found = load_medmnist(clips, part, shape, classes, flags[0])
     elif labels:
         found = load_npy(clips, labels, shape, classes, flags)
     else:
-        raise InputError(f"{flags[0]} {clips}: an .npy of clips needs a second one with their labels; give both")
+        what = "a folder of parts needs an .npy" if parts.is_parted(clips) else "an .npy of clips needs a second one"
+        raise InputError(f"{flags[0]} {clips}: {what} with their labels; give both")
     if class_names and found.class_names == numbered(classes):
         found = replace(found, class_names=tuple(class_names))
     return replace(found, shrink=settings.shrink)
 
 
-def open_clips(path: str | Path | None) -> AnyArray:
+def open_clips(path: str | Path | None) -> parts.Clips:
     """Open clips to look at, of any shape, without their labels.
 
     Args:
         path: as of :func:`open_set`, or None for the drawn faces of six people.
 
     Returns:
-        Array of shape (n, d, h, w, c): the clips, of a set of MedMNIST those of its training split.
+        Array of shape (n, d, h, w, c), or what stands for one: the clips, of a set of MedMNIST those of its training
+        split.
 
     Raises:
         InputError: a file is missing or damaged, or holds no clips.
@@ -179,7 +183,12 @@ def open_clips(path: str | Path | None) -> AnyArray:
 
 def _file_of(path: str | Path) -> str | Path:
     """Where the clips of a prepared folder are; a file is itself."""
-    return Path(path) / "Training.npy" if Path(path).is_dir() else path
+    return parts.of_prepared(path) if _is_prepared(path) else path
+
+
+def _is_prepared(path: str | Path) -> bool:
+    """Whether a path is of a prepared folder, which has its own labels; a folder of parts has none."""
+    return Path(path).is_dir() and not parts.is_parted(path)
 
 
 def _is_medmnist(path: str | Path) -> bool:

@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import math
+import sys
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -25,14 +27,16 @@ from kernels.arrays import FloatArray, IntArray
 from .. import datasets, files, reading
 from ..datasets import identity
 from ..errors import InputError
+from ..executors import PROCESSES
 from ..locks import only_writer
-from . import baseline, building, flags
-from .answers import logits_in_parts
+from ..tasks import Share
+from . import baseline, building, checkpoint, flags, ranks
+from .answers import all_logits
 from .metrics import Evaluation, figures
 from .runs import read_settings
 from .side_by_side import Task, require_all, side_by_side
 
-MAY_DIFFER = {"fold", "fold_jobs", "threads", "resume", "save_path", "save_checkpoint"}
+MAY_DIFFER = {"fold", "fold_jobs", "executor", "threads", "resume", "save_path", "save_checkpoint"}
 """Settings that need not be the same in all folds: they do not change the result."""
 
 DATA = "data.json"
@@ -79,7 +83,7 @@ class CrossValidation:
         self.given, self.settings = given, flags.merge(given)
         settings = self.settings
         _check(settings)
-        building.use_threads(settings.threads)
+        building.use_machine(settings)
         self.folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
         self.clips = datasets.load_all(settings)
         self.fold_of = datasets.split(self.clips, settings)  # which refuses more folds than there are clips
@@ -124,17 +128,19 @@ class CrossValidation:
         Returns:
             Exit code: 0, or 130 when the user interrupted.
         """
-        path = self.paths[fold - 1]
-        if not (self.folder / DATA).exists():
+        path, here = self.paths[fold - 1], ranks.here()
+        if here.first and not (self.folder / DATA).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             files.write_text(self.folder / DATA, json.dumps(self._data, indent=2) + "\n")
         saved = path / self.settings.checkpoint_name
         own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
-        with only_writer(path):
-            code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
+        with only_writer(path) if here.first else nullcontext():
+            code = train(own | ({"resume": str(saved)} if here.first_says(saved.exists) else {}))
             if not code:
                 tested = np.flatnonzero(self.fold_of == fold - 1)
-                write_answers(path, _answer(saved, self.clips, tested))
+                text = _answer(here.first_says(lambda: checkpoint.load(saved)), self.clips, tested)
+                if here.first:
+                    write_answers(path, text)
         return code
 
     def compile_kernels(self) -> None:
@@ -170,31 +176,36 @@ class CrossValidation:
         return result
 
 
-def train_side_by_side(cross_validations: Mapping[str, CrossValidation], jobs: int) -> dict[str, str]:
-    """Train all unfinished folds, ``jobs`` at a time, in processes of their own.
+def train_side_by_side(
+    cross_validations: Mapping[str, CrossValidation], settings: flags.Settings, folder: Path, share: Share | None = None
+) -> dict[str, str]:
+    """Train all unfinished folds in processes of their own.
 
     Args:
         cross_validations: CrossValidation by name; a fold is called by that name and its folder's.
-        jobs: processes at a time.
+        settings: ``fold_jobs``, how many at a time, and ``executor``, where.
+        folder: in which those of all lie.
+        share: of all folds, those that are trained; default None, all.
 
     Returns and raises: as :func:`side_by_side`.
     """
-    tasks = [
-        Task(f"{name} {folds.paths[fold - 1].name}".strip(), folds.paths[fold - 1], folds.given | {"fold": fold})
+    everything = [
+        (folds, fold, Task(f"{name} {path.name}".strip(), path, folds.given | {"fold": fold}))
         for name, folds in cross_validations.items()
-        for fold in folds.waiting
+        for fold, path in enumerate(folds.paths, 1)
     ]
-    finished = sum(len(folds.paths) for folds in cross_validations.values()) - len(tasks)
+    mine = share.of(everything) if share else everything
+    own = [(folds, task) for folds, fold, task in mine if fold in folds.waiting]
+    finished = len(mine) - len(own)
     for folds in cross_validations.values():
         folds.tidy()
-    print(f"folds to train: {len(tasks)}; finished already: {finished}")
-    if not tasks:
+    print(f"folds to train: {len(own)}; finished already: {finished}")
+    if not own:
         return {}
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
-    for folds in cross_validations.values():  # here, since processes must not write Numba's cache at the same time
-        if folds.waiting:
-            folds.compile_kernels()
-    return side_by_side(tasks, jobs, finished)
+    for folds in {id(folds): folds for folds, _ in own}.values():
+        folds.compile_kernels()  # here, since processes must not write Numba's cache at the same time
+    return side_by_side([task for _, task in own], settings.fold_jobs, finished, settings.executor, folder)
 
 
 def cross_validate(train: Train, given: dict[str, Any]) -> int:
@@ -203,7 +214,7 @@ def cross_validate(train: Train, given: dict[str, Any]) -> int:
     Args:
         train: trains a fold.
         given: the settings given, by name; with ``fold``, that one alone is trained; with ``fold_jobs``, so many at
-            a time in processes of their own.
+            a time in processes of their own; with ``executor``, wherever that has them started.
 
     Returns:
         Exit code: 0, or 130 when the user interrupted.
@@ -216,22 +227,23 @@ def cross_validate(train: Train, given: dict[str, Any]) -> int:
     if words:
         print(f"warning: {words}")
     # Several processes may train a fold each.
-    with nullcontext() if folds.settings.fold else only_writer(folds.folder):
+    with nullcontext() if folds.settings.fold or not ranks.here().first else only_writer(folds.folder):
         return _cross_validate(train, folds)
 
 
 def _cross_validate(train: Train, folds: CrossValidation) -> int:
     """As :func:`cross_validate`, of ``folds`` that nobody else trains."""
-    settings = folds.settings
-    if settings.fold_jobs > 1:
-        require_all(train_side_by_side({"": folds}, settings.fold_jobs))
+    settings, here = folds.settings, ranks.here()
+    if _in_processes(settings):
+        require_all(train_side_by_side({"": folds}, settings, folds.folder))
     else:
-        folds.tidy()
+        if here.first:
+            folds.tidy()
         for fold, path in enumerate(folds.paths, 1):
             if settings.fold not in (None, fold):
                 continue
             print(f"--- fold {fold} of {settings.folds}: {path}")
-            if fold not in folds.waiting:
+            if here.first_says(lambda: fold not in folds.waiting):  # noqa: B023
                 print("finished already")
                 continue
             code = folds.train_fold(train, fold)
@@ -239,6 +251,8 @@ def _cross_validate(train: Train, folds: CrossValidation) -> int:
                 print("the same command goes on from here; finished folds are kept")
                 return code
 
+    if not here.first:
+        return 0
     if folds.waiting:
         names = ", ".join(folds.paths[fold - 1].name for fold in folds.waiting)
         print(f"not finished yet: {names}; the last one to finish gathers the results")
@@ -287,10 +301,7 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
         try:
             _require_as_written(path)
             with reading.reading(where, damaged=f"{where} cannot be read"):
-                _, rows = reading.read_table(path / "answers.csv")
-                tested = np.array([int(row["clip"]) for row in rows])
-                labels = [row["label"] for row in rows]
-                values = np.array([[float(row[f"p_{name}"]) for name in clips.class_names] for row in rows])
+                tested, labels, values = _read_answers(path / "answers.csv", clips.class_names)
                 if not (np.abs(values.sum(axis=1) - 1) < 1e-3).all() or values.min() < 0:
                     raise ValueError("its probabilities are none")
         except InputError as error:
@@ -303,6 +314,19 @@ def gather(paths: Sequence[Path], clips: datasets.ClipSet, fold_of: IntArray) ->
             )
         probabilities[own] = values
     return probabilities
+
+
+def _read_answers(path: Path, class_names: Sequence[str]) -> tuple[IntArray, list[str], FloatArray]:
+    """Numbers of the clips, labels by name, and probabilities (m, k) in the answers of a fold."""
+    rows = reading.table_rows(path)
+    columns = {name: place for place, name in enumerate(next(rows))}
+    clip, label, *shares = (columns[name] for name in ("clip", "label", *(f"p_{name}" for name in class_names)))
+    tested, labels, values = array("q"), [], array("d")  # a row of a million takes some bytes, and not some objects
+    for row in rows:
+        tested.append(int(row[clip]))
+        labels.append(sys.intern(row[label]))
+        values.extend(float(row[place]) for place in shares)
+    return np.array(tested), labels, np.array(values).reshape(-1, len(class_names))
 
 
 def summarize(clips: datasets.ClipSet, fold_of: IntArray, probabilities: FloatArray, protocol: str) -> dict[str, Any]:
@@ -436,10 +460,10 @@ def _mean(values: Sequence[float | None]) -> dict[str, Any] | None:
 
 def _check(settings: flags.Settings) -> None:
     """Raises InputError if these settings cannot be cross-validated."""
-    if settings.fold_jobs > 1 and (settings.fold or not settings.folds):
-        raise InputError(
-            f"--fold_jobs {settings.fold_jobs} is how many folds are trained at once: it needs --folds, without --fold"
-        )
+    if _in_processes(settings) and (settings.fold or not settings.folds):
+        jobs = f"--fold_jobs {settings.fold_jobs} is how many folds are trained at once"
+        whom = f"--executor {settings.executor} says by whom folds are trained"
+        raise InputError(f"{jobs if settings.fold_jobs > 1 else whom}: it needs --folds, without --fold")
     if not settings.folds:
         raise InputError(f"--fold {settings.fold} needs --folds: how many there are")
     if settings.resume:
@@ -453,6 +477,11 @@ def _check(settings: flags.Settings) -> None:
         )
     if settings.fold and settings.fold > settings.folds:
         raise InputError(f"--fold is {settings.fold}, --folds {settings.folds}; folds are 1 ... {settings.folds}")
+
+
+def _in_processes(settings: flags.Settings) -> bool:
+    """Whether each fold is trained in a process of its own."""
+    return bool(settings.fold_jobs > 1 or settings.executor != PROCESSES)
 
 
 def _check_same(path: Path, settings: flags.Settings) -> None:
@@ -471,11 +500,11 @@ def _check_same(path: Path, settings: flags.Settings) -> None:
             )
 
 
-def _answer(path: Path, clips: datasets.ClipSet, tested: IntArray) -> str:
-    """``answers.csv``: what the network of the checkpoint ``path`` says of the clips numbered ``tested``."""
-    net, settings = building.load_network(path)
-    logits = [part for part, _ in logits_in_parts(net, clips, tested, settings.batch_size, settings.normalize)]
-    probabilities = softmax(np.concatenate(logits).astype(np.float64), axis=1)
+def _answer(state: checkpoint.Checkpoint, clips: datasets.ClipSet, tested: IntArray) -> str:
+    """``answers.csv``: what the network of a checkpoint says of the clips numbered ``tested``."""
+    net, settings = building.network_of(state)
+    logits = all_logits(net, clips, tested, settings.batch_size, settings.normalize)
+    probabilities = softmax(logits.astype(np.float64), axis=1)
     index = clips.index or {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 from kernels.arrays import AnyArray, FloatArray
 
 from .. import datasets, files, memory
+from ..datasets.parts import FOLDER, is_parted
 from ..errors import InputError
 from ..locks import only_writer
 from . import baseline
@@ -51,7 +52,8 @@ def write_features(
     """
     folder = Path(out)
     own = {Path(given).resolve() for given in (clips, labels) if given}
-    if (folder / "Training.npy").exists() or own & {(folder / name).resolve() for name in FILES}:
+    holds = (folder / "Training.npy").exists() or is_parted(folder) or is_parted(folder / FOLDER)
+    if holds or own & {(folder / name).resolve() for name in FILES}:
         raise InputError(f"{folder}: holds clips or labels, which features would be written over; give another folder")
     member = Member.load(run)
     chosen = _open(member, clips, labels, part)

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
+from ..executors import PROCESSES, is_executor
+from ..executors import WORDS as EXECUTORS
 from ..files import taken_for_flag
 from ..reading import short
 
@@ -143,10 +145,11 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "train_path",
             None,
             PATH,
-            "clips to train on, .npy (n, d, h, w, c), or a prepared folder; without, faces drawn by the package",
+            "clips to train on, .npy (n, d, h, w, c), a folder of parts of it, or a prepared folder; without, faces "
+            "drawn by the package",
         ),
         Setting("train_labels_path", None, PATH, "their labels, .npy (n,), whole numbers from 0"),
-        Setting("val_path", None, PATH, "clips to validate on, .npy or a prepared folder"),
+        Setting("val_path", None, PATH, "clips to validate on, .npy, a folder of parts, or a prepared folder"),
         Setting("val_labels_path", None, PATH, "their labels, .npy"),
         Setting(
             "faces",
@@ -230,6 +233,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("fold", None, OPTIONAL_COUNT, "train and test this fold alone, from 1; None: all that are unfinished"),
         Setting("fold_jobs", 1, COUNT, "folds trained at a time, each in its own process with its share of --threads"),
         Setting(
+            "executor",
+            PROCESSES,
+            Kind(_checked(str, is_executor), EXECUTORS),
+            f"who starts these processes: {EXECUTORS}; elsewhere each gets --threads, or 1",
+        ),
+        Setting(
             "fold_protocol",
             "subjects",
             _choice("subjects", "clips"),
@@ -247,6 +256,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("threads", None, OPTIONAL_COUNT, "threads of the kernels; None: all cores"),
         Setting("backend", "cpu", _choice(*kernels.BACKENDS), "edition of the kernels"),
         Setting("dtype", "float32", _choice("float32", "float64"), "numbers the network computes with"),
+        Setting(
+            "portable_bits",
+            False,
+            BOOLEAN,
+            "compile kernels for a processor that all machines can stand for, so that unlike ones give the same bits",
+        ),
     ),
 }
 

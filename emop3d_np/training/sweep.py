@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import files
 from ..errors import InputError
-from ..locks import only_writer
+from ..locks import Busy, one_of_several_writers, only_writer
+from ..tasks import Share
 from . import flags
 from .crossvalidation import CrossValidation, as_percent, mean_interval, train_side_by_side
 from .side_by_side import require_all
@@ -23,16 +24,18 @@ from .side_by_side import require_all
 REFUSED = {
     "val_path": "a sweep chooses by folds of --train_path and never looks at other clips",
     "val_labels_path": "a sweep chooses by folds of --train_path and never looks at other clips",
-    "fold": "a sweep trains all folds of every combination",
+    "fold": "a sweep trains all folds of every combination; --task I/N is a share of them",
     "resume": "a sweep goes on when its command is repeated",
 }
 
 
-def sweep(arguments: Sequence[str]) -> None:
+def sweep(arguments: Sequence[str], share: Share | None = None) -> None:
     """Cross-validate every combination of the listed settings, and compare them.
 
     Args:
         arguments: flags of ``run.py``; those of the network and the training may list several values.
+        share: of the folds of all combinations, those that are trained; then the last one to finish compares them.
+            Default None, all.
 
     Raises:
         InputError: a combination is not valid, which is told before the first one trains, or a fold failed.
@@ -62,15 +65,26 @@ def sweep(arguments: Sequence[str]) -> None:
             raise InputError(f"{error} (seen with {name})") from None
 
     print(f"{len(combinations)} combinations, each in {shared.folds} folds")
-    with only_writer(folder):
-        _train_and_compare(combinations, varied, folder, shared.fold_jobs)
+    if share:
+        with one_of_several_writers(folder):
+            require_all(train_side_by_side(combinations, shared, folder, share))
+        waiting = sum(len(folds.waiting) for folds in combinations.values())
+        if waiting:
+            print(f"folds not finished yet: {waiting}; the last task to finish compares the combinations")
+            return
+    try:
+        with only_writer(folder):
+            _compare(combinations, varied, folder, {} if share else train_side_by_side(combinations, shared, folder))
+    except Busy as error:
+        if not share:
+            raise
+        print(f"{error}; it compares the combinations")
 
 
-def _train_and_compare(
-    combinations: Mapping[str, CrossValidation], varied: Sequence[str], folder: Path, jobs: int
+def _compare(
+    combinations: Mapping[str, CrossValidation], varied: Sequence[str], folder: Path, failures: Mapping[str, str]
 ) -> None:
-    """Train what is not finished of all combinations, by name, and write to ``folder`` what they say of ``varied``."""
-    failures = train_side_by_side(combinations, jobs)
+    """Write to ``folder`` what the finished ones of all combinations, by name, say of ``varied``; tell what failed."""
     finished = {name: folds for name, folds in combinations.items() if not folds.waiting}
     if finished:
         result = compare(finished, varied, len(combinations), failures)
@@ -115,7 +129,7 @@ def compare(
     for row in rows:
         row["behind"] = mean_interval(np.subtract(rows[0]["per_fold"], row["per_fold"]))
     best = combinations[rows[0]["name"]]
-    folding = ("folds", "fold_jobs", "fold_protocol", "save_path")
+    folding = ("folds", "fold_jobs", "executor", "fold_protocol", "save_path")
     own = {name: value for name, value in best.given.items() if name not in folding}
     return {
         "data": result["data"],

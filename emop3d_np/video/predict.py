@@ -15,6 +15,7 @@ from kernels.arrays import AnyArray, FloatArray
 
 from ..datasets import classes, clip_shape, differences, require_finite
 from ..datasets.arrays import open_array
+from ..datasets.parts import PartedClips, is_parted
 from ..errors import InputError
 from ..training.ensemble import Ensemble
 from .cutting import as_trained
@@ -154,10 +155,10 @@ class Predictor:
                 del buffer[: depth - overlap]
 
     def clips_timeline(self, path: str | Path, overlap: int | None = None) -> Iterator[Answer]:
-        """Answers for an .npy of clips (n, d, h, w, c), or of frames (t, h, w, c), which are cut into clips.
+        """Answers for clips (n, d, h, w, c), or for frames (t, h, w, c), which are cut into clips.
 
         Args:
-            path: the .npy.
+            path: an .npy, or a folder of parts of clips.
             overlap: frames that neighbouring clips share where they are cut; default as of the training clips, else
                 half a clip.
 
@@ -165,22 +166,22 @@ class Predictor:
             InputError: the file does not fit the network, or holds a value that is NaN or infinite.
         """
         depth, overlap = self._checked(overlap)
-        array = open_array(path, str(path))
+        array = PartedClips(path, "clips") if is_parted(path) else open_array(path, str(path))
         shape = clip_shape(self.settings)
         if array.shape[1:] not in (shape, shape[1:]) or not len(array):
             raise InputError(
                 f"{path}: has shape {array.shape}; this network takes clips (n, *{shape}) or frames (t, *{shape[1:]})"
             )
         if array.dtype.kind == "f":  # all are looked at before the first is answered
-            for number, values in enumerate(array):
-                require_finite(values, f"{path}: {'clip' if array.ndim == 5 else 'frame'} {number}")
-        if array.ndim == 5:
-            starts = range(0, len(array) * depth, depth)
-            array = array.reshape(-1, *shape[1:])
-        else:
-            starts = range(0, len(array) - depth + 1, depth - overlap)
+            for number in range(len(array)):
+                require_finite(array[number], f"{path}: {'clip' if array.ndim == 5 else 'frame'} {number}")
         nan = float("nan")
-        for clip, start in enumerate(starts):
+        if isinstance(array, PartedClips) or array.ndim == 5:
+            for clip in range(len(array)):
+                probabilities = self.probabilities(array[clip][np.newaxis])[0]
+                yield Answer(clip, clip * depth, (clip + 1) * depth - 1, nan, nan, 0, probabilities)
+            return
+        for clip, start in enumerate(range(0, len(array) - depth + 1, depth - overlap)):
             frames = array[start : start + depth][np.newaxis]
             yield Answer(clip, start, start + depth - 1, nan, nan, 0, self.probabilities(frames)[0])
 
@@ -193,6 +194,11 @@ class Predictor:
         if not 0 <= overlap < depth:
             raise InputError(f"--overlap is {overlap}; clips of {depth} frames can share 0 to {depth - 1}")
         return depth, overlap
+
+
+def holds_clips(source: str | Path) -> bool:
+    """Whether what ``predict`` is given holds clips or frames as they are, and no video."""
+    return str(source).endswith(".npy") or is_parted(source)
 
 
 def older_names(settings: SimpleNamespace, run_folder: str | Path) -> tuple[tuple[str, ...], str]:
@@ -267,7 +273,7 @@ def predict(
     """Answers for a source, each as soon as it is known.
 
     Args:
-        source: as of :func:`open_source`, or an .npy as of :meth:`Predictor.clips_timeline`.
+        source: as of :func:`open_source`, or clips as of :meth:`Predictor.clips_timeline`.
         predictor: the network.
         overlap: frames that neighbouring clips share; default as of the training clips, else half a clip.
         moments: gets the faces, for a picture; default None.
@@ -276,9 +282,9 @@ def predict(
 
     Returns:
         After the last answer, ``frames, lost, notes``: how many frames there were, how many without a face, and what
-        was strange about the file.  None for an .npy.
+        was strange about the file.  None for clips.
     """
-    if str(source).endswith(".npy"):
+    if holds_clips(source):
         yield from predictor.clips_timeline(source, overlap)
         return None
     options, _ = predictor.cutting(**options)

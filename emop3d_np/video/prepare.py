@@ -4,7 +4,7 @@ Every recording is decoded and its face cut out, in several processes side by si
 that a run goes on from them if it was interrupted, or is repeated with other clips.  Then the clips are written:
 
 =================== ===========================================================================================
-``Training.npy``    clips (n, d, h, w, 1), uint8, or float32 from 0 to 1
+``Training.npy``    clips (n, d, h, w, 1), uint8, or float32 from 0 to 1; or parts of it, as of ``datasets.parts``
 ``labels.npy``      (n,) int64
 ``classes.txt``     names of the classes, one per line, in the order of the labels
 ``index.csv``       a row per clip: clip, source, first_frame (of the source, from 0), subject, label, label_name, video
@@ -18,37 +18,33 @@ import errno
 import hashlib
 import io
 import json
-import multiprocessing
-import os
-import signal
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
-from multiprocessing.synchronize import Event
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
 from tqdm import tqdm
 
-from kernels.arrays import FloatArray, IntArray
+from kernels.arrays import AnyArray, FloatArray, IntArray
 
-from ..children import end_with_parent
-from ..datasets import classes, record
+from ..datasets import classes, parts, record
 from ..errors import InputError
+from ..executors import PROCESSES, NotStarted, cores, is_being_imported, open_executor
 from ..files import beside, remove_unfinished, require_apart, write_atomically
-from ..locks import only_writer
+from ..locks import Busy, one_of_several_writers, only_writer
 from ..reading import is_whole, read_json, reading
+from ..tasks import Lost, Share, Task, Unwanted, is_wanted, run_tasks
 from .cutting import as_flags
 from .decode import Video, pyav
 from .layouts import Listing, Recording, list_recordings
 from .prepare_messages import (
     DECODER_BROKE_DOWN,
     NO_GUARD,
-    STOPPED,
     Row,
     cannot_be_written,
     no_clip_at_all,
@@ -63,8 +59,14 @@ FORMAT = 3
 WITHOUT_CHECKSUM = 2
 """The form before, whose descriptions have no checksum; such files are used again, too."""
 
-WRITTEN = ("Training.npy", "labels.npy", "index.csv", "classes.txt", "report.csv", record.FILE)
+ONE_FILE = "Training.npy"
+"""The file of all clips, where they are not in parts."""
+
+WRITTEN = (ONE_FILE, "labels.npy", "index.csv", "classes.txt", "report.csv", record.FILE)
 """Names of the files in ``OUT``."""
+
+WHY = ".why"
+"""Ending of the file that says why a recording cannot be used, in the place of its faces."""
 
 MOST_SIDE = 4096
 """Rows and columns of a clip, at most."""
@@ -98,8 +100,11 @@ def prepare(
     overlap: int | None = None,
     dtype: str = "uint8",
     faces: FaceSettings | None = None,
+    clips_per_file: int | None = None,
     *,
     processes: int | None = None,
+    executor: str | Executor = PROCESSES,
+    part: Share | None = None,
     progress: bool = True,
 ) -> list[Row]:
     """Turn a collection of videos into clips on disk.
@@ -113,17 +118,22 @@ def prepare(
         overlap: frames that neighbouring clips share; default half a clip, 8 of 16.
         dtype: "uint8" (default), or "float32" for values from 0 to 1.
         faces: how faces are cut out; default ``FaceSettings()``.
+        clips_per_file: of the parts that the clips are written in, as of :mod:`emop3d_np.datasets.parts`; default None,
+            one file.
         processes: number of recordings that are worked on at the same time; default: as many as there are cores.
+        executor: who works on them, as of :func:`~emop3d_np.executors.open_executor`; default processes here.
+        part: of the recordings, those that are looked at; several processes may each do one.  The last one to finish
+            writes the clips.  Default None, all; then recordings that could not be used before are tried again, too.
         progress: True (default) shows a bar.
 
     Returns:
-        The rows of ``report.csv``.
+        The rows of ``report.csv``; none where other parts are not finished.
 
     Raises:
         InputError: a setting or the source does not fit, an extra is missing, no recording gave a clip, another
             process prepares into ``out``, it cannot be written, or the script that calls this has no main guard.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # it only imports the script, to begin with
+    if is_being_imported():
         raise InputError(NO_GUARD)
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
@@ -135,92 +145,110 @@ def prepare(
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     read = [*([] if Path(source).is_dir() else [source]), *(listing.root / each.source for each in listing.recordings)]
     require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
+    work = _Work(out, processes or cores(), executor, part, progress)
+    try:
+        return _find_and_write(listing, work, depth_frames, overlap, dtype, faces, clips_per_file)
+    except OSError as error:
+        raise cannot_be_written(out, error) from None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How recordings are worked on: as of :func:`prepare`."""
+
+    out: Path
+    processes: int
+    executor: str | Executor
+    part: Share | None
+    progress: bool
+
+
+def _find_and_write(
+    listing: Listing,
+    work: _Work,
+    depth: int,
+    overlap: int,
+    dtype: str,
+    faces: FaceSettings,
+    clips_per_file: int | None,
+) -> list[Row]:
+    """Find the faces that are to be found and write the clips, as of :func:`prepare`."""
+    out, recordings = work.out, listing.recordings
+    jobs = {each.name: _job(listing.root, each, out, faces) for each in recordings}
+    if work.part and not _part_is_the_last(work.part.of(recordings), jobs, work):
+        return []
     try:
         with only_writer(out):
             (out / "faces").mkdir(exist_ok=True)
             remove_unfinished(out / "faces")
-            found = _all_faces(listing, out, faces, processes, progress)
-            return _write_clips(listing, found, out, depth_frames, overlap, dtype, faces)
-    except OSError as error:
-        raise cannot_be_written(out, error) from None
+            parts.remove_unfinished(out)
+            if clips_per_file:
+                parts.require_own(out / parts.FOLDER)
+            found = _all_faces(recordings, jobs, _known if work.part else _kept, work)
+            remove_unfinished(out / "faces")  # of those who were killed meanwhile
+            return _write_clips(listing, found, out, depth, overlap, dtype, faces, clips_per_file)
+    except Busy as error:
+        if not work.part:
+            raise
+        print(f"{error}; it writes the clips")
+        return []
 
 
 # --- Faces: each recording by itself.
 
 
+def _part_is_the_last(recordings: Sequence[Recording], jobs: Mapping[str, Job], work: _Work) -> bool:
+    """Find the faces of a part of all recordings; returns whether those of all are there now."""
+    with one_of_several_writers(work.out):
+        (work.out / "faces").mkdir(exist_ok=True)
+        _all_faces(recordings, jobs, _known, work)
+    missing = sum(not any(job[2].with_suffix(end).exists() for end in (".json", WHY)) for job in jobs.values())
+    if missing:
+        print(f"recordings not looked at yet: {missing}; the last part to finish writes the clips")
+    return not missing
+
+
+def _job(root: Path, recording: Recording, out: Path, faces: "FaceSettings") -> Job:
+    # Whoever works on it may have another working folder.
+    return (root / recording.source).absolute(), recording, _stem(out, recording).absolute(), faces
+
+
 def _all_faces(
-    listing: Listing, out: Path, faces: FaceSettings, processes: int | None, progress: bool
+    recordings: Sequence[Recording], jobs: Mapping[str, Job], known: Callable[[Job], Row | None], work: "_Work"
 ) -> dict[str, Row]:
-    """The result of :func:`_cut_out` for every recording, by the recording's name."""
-    found: dict[str, Row] = {}
-    waiting: list[Job] = []
-    for recording in listing.recordings:
-        job = (listing.root / recording.source, recording, _stem(out, recording), faces)
-        kept = _kept(*job)
-        if kept:
-            found[recording.name] = kept
-        else:
-            waiting.append(job)
+    """The result of :func:`_cut_out` for every recording, by the recording's name.
+
+    Args:
+        recordings: the recordings.
+        jobs: by the recording's name.
+        known: gives the result of an earlier run.
+        work: how the others are worked on.
+    """
+    found = {each.name: row for each in recordings if (row := known(jobs[each.name]))}
+    waiting = [jobs[each.name] for each in recordings if each.name not in found]
     with tqdm(
-        total=len(listing.recordings), initial=len(found), desc="finding faces", unit="video", disable=not progress
+        total=len(recordings), initial=len(found), desc="finding faces", unit="video", disable=not work.progress
     ) as bar:
-        for recording, result in _side_by_side(waiting, processes or _cores()):
+        for recording, result in _side_by_side(waiting, work.processes, work.executor, work.out) if waiting else ():
             found[recording.name] = result
             bar.update()
     return found
 
 
-def _side_by_side(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Recording, Row]]:
-    """``recording, result`` of each job as soon as it is done.
-
-    When a process dies, all jobs that were being worked on are tried once more, each alone, to find the one that kills.
-    """
-    suspects: list[Job] = []
-    jobs = list(reversed(jobs))
-    while jobs or suspects:
-        alone = not jobs
-        batch = [suspects.pop()] if alone else jobs
-        # Processes are spawned, since a forked copy of a process that has run threads may hang.
-        context = multiprocessing.get_context("spawn")
-        stop, begun = context.Event(), context.Event()
-        count = min(processes, len(batch))
-        pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(stop, begun))
-        running: dict[Future[Row], Job] = {}
-        try:
-            while batch or running:
-                while batch and len(running) < 2 * count:
-                    job = batch.pop()
-                    running[pool.submit(_cut_out, *job)] = job
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    result = future.result()
-                    yield running.pop(future)[1], result
-        except BrokenProcessPool:
-            if not begun.is_set():
-                raise InputError(NO_GUARD) from None
-            if alone:
-                ((_, recording, *_),) = running.values()
-                yield recording, {"why": DECODER_BROKE_DOWN}
-            else:
-                suspects += running.values()
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin(stop: Event, begun: Event) -> None:
-    """What each process does first: it says that it has ``begun``, and sees to end with its parent.
-
-    It leaves Ctrl-C to that one, which sets ``stop``.
-    """
-    global _stop  # noqa: PLW0603
-    _stop = stop
-    begun.set()
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-_stop: Event | None = None
+def _side_by_side(
+    jobs: Sequence[Job], processes: int, executor: str | Executor, out: Path
+) -> Iterator[tuple[Recording, Row]]:
+    """``recording, result`` of each job as soon as it is done; one whose process dies twice is named so."""
+    by_task = {Task(job[1].name, _cut_out, job, partial(_known, job)): job for job in jobs}
+    try:
+        with open_executor(executor, min(processes, len(jobs)), out) as engines:
+            for task, result in run_tasks(list(by_task), engines):
+                job = by_task[task]
+                lost = isinstance(result, Lost)
+                why = DECODER_BROKE_DOWN if lost and result.died else f"was lost twice: {result}"
+                yield job[1], _write_why(job, why) if lost else result
+    except NotStarted:
+        raise InputError(NO_GUARD) from None
 
 
 def _stem(out: Path, recording: Recording) -> Path:
@@ -237,8 +265,24 @@ def _identity(path: Path, recording: Recording, faces: FaceSettings) -> Any:
     return json.loads(json.dumps([FORMAT, asdict(recording), asdict(faces), state]))
 
 
-def _kept(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row | None:
+def _known(job: Job) -> Row | None:
+    """The result of :func:`_cut_out` in an earlier run, or why there was none; None where it was not done."""
+    kept = _kept(job)
+    if kept:
+        return kept
+    stem = job[2]
+    try:
+        with reading(str(stem)):
+            said: Row = read_json(stem.with_suffix(WHY))
+            whole = said.pop("checksum") == _checksum(said) and said["identity"] == _identity_if_any(*job)
+            return {"why": str(said["why"])} if whole else None
+    except (InputError, OSError):
+        return None
+
+
+def _kept(job: Job) -> Row | None:
     """The result of :func:`_cut_out` in an earlier run, or None."""
+    path, recording, stem, faces = job
     try:
         with reading(str(stem)):
             result: Row = read_json(stem.with_suffix(".json"))
@@ -285,6 +329,8 @@ def _digest(stem: Path) -> str:
 def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Row:
     """Write the faces of a recording to ``stem.npy``, their places to ``stem.track.npy``, the result to ``stem.json``.
 
+    Of a recording that cannot be used, ``stem.why`` says why.
+
     Returns:
         The result, as of :func:`_write_result`; or, for a recording that cannot be used, only ``why``.
     """
@@ -298,8 +344,8 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
         ):
             _write_header(file, 0, faces.size)
             for frame in video:
-                if _stop is not None and _stop.is_set():
-                    raise _Stopped
+                if not is_wanted():
+                    raise Unwanted("it was not wanted any more")
                 seen = tracker(frame)
                 if seen:
                     file.write(seen.pixels.data)
@@ -308,18 +354,38 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
             file.seek(0)
             _write_header(file, len(sightings), faces.size)
         write_atomically(stem.with_suffix(".track.npy"), lambda file: np.save(file, sightings))
-        return _write_result(stem, identity, sightings, tracker.frames, tracker.lost, video.notes)
-    except _Stopped:
-        return {"why": STOPPED}
+        result = _write_result(stem, identity, sightings, tracker.frames, tracker.lost, video.notes)
+        if stem.with_suffix(WHY).exists():
+            stem.with_suffix(WHY).unlink()
+        return result
+    except Unwanted:
+        raise
     except InputError as error:
-        return {"why": str(error).removeprefix(f"{path}: ")}
+        why = str(error).removeprefix(f"{path}: ")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        return {"why": str(error.strerror or error)}
+        why = str(error.strerror or error)
     except Exception as error:
         # Whatever a damaged file brings about, the others go on; the report says what it was.
-        return {"why": f"{type(error).__name__}: {error}"}
+        why = f"{type(error).__name__}: {error}"
+    return _write_why((path, recording, stem, faces), why)
+
+
+def _write_why(job: Job, why: str) -> Row:
+    """Say in a file why a recording cannot be used; returns ``why`` as the result of it."""
+    said: Row = {"identity": _identity_if_any(*job), "why": why}
+    text = json.dumps({**said, "checksum": _checksum(said)}).encode()
+    write_atomically(job[2].with_suffix(WHY), lambda file: file.write(text))
+    return {"why": why}
+
+
+def _identity_if_any(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Any:
+    """As of :func:`_identity`; None of what is not there, or no file."""
+    try:
+        return _identity(path, recording, faces)
+    except (InputError, OSError):
+        return None
 
 
 def _write_result(stem: Path, identity: Any, sightings: FloatArray, *said: Any) -> Row:
@@ -346,10 +412,6 @@ def _write_result(stem: Path, identity: Any, sightings: FloatArray, *said: Any) 
     text = json.dumps({**result, "checksum": _checksum(result)}).encode()
     write_atomically(stem.with_suffix(".json"), lambda file: file.write(text))
     return result
-
-
-class _Stopped(Exception):
-    """The parent wants no more."""
 
 
 TRACK = ("run", "frame", "time", "x", "y", "side", "found")
@@ -381,13 +443,14 @@ def _write_clips(
     overlap: int,
     dtype: str,
     faces: FaceSettings,
+    clips_per_file: int | None,
 ) -> list[Row]:
     """Cut the faces of all recordings into clips and write the files that training reads, and the report.
 
     Returns the rows of the report.
     """
     rows: list[Row] = []
-    plan = []
+    plan: Plan = []
     for recording in listing.recordings:
         result = found[recording.name]
         row: Row = {"video": recording.name, "subject": recording.subject, "label": recording.label}
@@ -406,32 +469,55 @@ def _write_clips(
         rows.append(row)
     rows += [{"video": path, "clips": 0, "skipped": why} for path, why in listing.skipped]
     _write_table(out / "report.csv", REPORT, rows)
-    total = sum(len(starts) for _, starts in plan)
-    if not total:
+    if not plan:
         raise no_clip_at_all(rows, out)
 
-    shape = (total, depth, faces.size, faces.size, 1)
-    labels = np.empty(total, np.int64)
-    index: list[Row] = []
-    with beside(out / "Training.npy") as unfinished, open(unfinished, "wb") as file:
-        description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, description)
-        for recording, starts in plan:
-            pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r")
-            frames = np.load(_stem(out, recording).with_suffix(".track.npy"))[:, TRACK.index("frame")]
-            label = listing.classes.index(recording.label)
-            for start in starts:
-                clip = pixels[start : start + depth]
-                file.write(np.ascontiguousarray(clip if dtype == "uint8" else clip / np.float32(255)).data)
-                labels[len(index)] = label
-                values = len(index), recording.source, int(frames[start]), recording.subject, label, recording.label
-                index.append(dict(zip(INDEX, (*values, recording.name), strict=True)))
-        _forget(out)
-    made = record.Record(
-        tuple(listing.classes), *shape[1:], grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare"
+    clips = _clips(out, plan, depth, dtype)
+    if clips_per_file:
+        with parts.beside(out / parts.FOLDER) as unfinished:
+            parts.write_into(unfinished, clips, clips_per_file)
+            _forget(out)
+            (out / ONE_FILE).unlink(missing_ok=True)
+    else:
+        with beside(out / ONE_FILE) as unfinished, open(unfinished, "wb") as file:
+            parts.write_npy(file, clips)
+            _forget(out)
+            if parts.is_parted(out / parts.FOLDER):
+                parts.remove(out / parts.FOLDER)
+    labels = np.repeat(
+        [listing.classes.index(recording.label) for recording, _ in plan], [len(starts) for _, starts in plan]
     )
-    _describe(out, made, labels, index)
+    made = record.Record(
+        *(tuple(listing.classes), depth, faces.size, faces.size, 1),
+        grey=True, overlap=overlap, faces=as_flags(faces), made_by="prepare",
+    )  # fmt: skip
+    _describe(out, made, labels.astype(np.int64), _index(out, plan, listing.classes))
     return rows
+
+
+Plan: TypeAlias = list[tuple[Recording, list[int]]]
+"""The recordings that give clips, each with the rows of its faces at which these begin."""
+
+
+def _clips(out: Path, plan: Plan, depth: int, dtype: str) -> Iterator[AnyArray]:
+    """The clips (d, h, w, 1) of all recordings, in their order."""
+    for recording, starts in plan:
+        pixels = np.load(_stem(out, recording).with_suffix(".npy"), mmap_mode="r")[..., np.newaxis]
+        for start in starts:
+            clip = pixels[start : start + depth]
+            yield clip if dtype == "uint8" else clip / np.float32(255)
+
+
+def _index(out: Path, plan: Plan, names: Sequence[str]) -> Iterator[Row]:
+    """The rows of ``index.csv``; ``names`` are those of the classes."""
+    clip = 0
+    for recording, starts in plan:
+        frames = np.load(_stem(out, recording).with_suffix(".track.npy"))[:, TRACK.index("frame")]
+        label = names.index(recording.label)
+        for start in starts:
+            values = clip, recording.source, int(frames[start]), recording.subject, label, recording.label
+            yield dict(zip(INDEX, (*values, recording.name), strict=True))
+            clip += 1
 
 
 def _forget(out: Path) -> None:
@@ -466,7 +552,3 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Non
 def _write_text(path: Path, text: str) -> None:
     # A file's name need not be UTF-8.
     write_atomically(path, lambda file: file.write(text.encode(errors="backslashreplace")))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

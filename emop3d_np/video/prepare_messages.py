@@ -19,9 +19,6 @@ NO_GUARD = (
 )
 """Why no process came to life."""
 
-STOPPED = "stopped"
-"""The same: the user wanted no more."""
-
 
 def require_clips(depth_frames: int, overlap: int, dtype: str) -> None:
     """Refuse clips that cannot be cut.

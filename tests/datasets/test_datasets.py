@@ -168,6 +168,17 @@ def test_an_epoch_takes_every_clip_at_most_once(count, batch, seed, epoch):
     assert set(order.tolist()) <= set(range(count))
 
 
+@given(count=st.integers(1, 30), batch=st.integers(1, 30), seed=st.integers(0, 3), steps=st.lists(st.integers(0, 40)))
+def test_the_order_is_the_generators_whatever_was_asked_before(count, batch, seed, steps):
+    batch = min(batch, count)
+    for step in steps:
+        epoch, place = divmod(step, count // batch)
+        order = np.random.default_rng((seed, epoch)).permutation(count)
+        found = datasets.batch_indices(count, batch, seed, step)
+        assert found.tolist() == order[place * batch :][:batch].tolist()
+        found[:] = -1  # it is the caller's
+
+
 def test_order_depends_on_seed_and_epoch():
     orders = [tuple(datasets.batch_indices(100, 100, seed, step)) for seed in (0, 1) for step in (0, 1)]
     assert len(set(orders)) == 4
@@ -206,6 +217,50 @@ def test_no_group_stands_in_two_folds(clips, count, seed):
     assert set(folds.tolist()) == set(range(count))
     for group in set(groups.tolist()):
         assert len(set(folds[groups == group].tolist())) == 1
+
+
+def dealt(groups, labels, count, seed):
+    """Each group to the fold where the sum of squares of clips per class grows least, of equals to the emptiest."""
+    names = sorted(set(groups))
+    groups, labels = np.array(groups, object), np.array(labels)
+    own = {name: np.bincount(labels[groups == name], minlength=4) for name in names}
+    order = [names[place] for place in np.random.default_rng(seed).permutation(len(names))]
+    has = [np.zeros(4, int) for _ in range(count)]
+    fold_of = {}
+    for name in sorted(order, key=lambda name: -own[name].sum()):
+        growth = [((clips + own[name]) ** 2).sum() - (clips**2).sum() for clips in has]
+        fold = min(range(count), key=lambda fold: (growth[fold], has[fold].sum(), fold))
+        has[fold] += own[name]
+        fold_of[name] = fold
+    return [fold_of[name] for name in groups]
+
+
+@given(
+    clips=st.lists(st.tuples(st.sampled_from("abcdéE fg"), st.integers(0, 3)), min_size=9, max_size=60),
+    count=st.integers(2, 4),
+    seed=st.integers(0, 9),
+)
+def test_groups_are_dealt_as_their_docstring_says(clips, count, seed):
+    groups, labels = zip(*clips, strict=True)
+    if len(set(groups)) < count:
+        return
+    expected = dealt(groups, labels, count, seed)
+    assert datasets.group_folds(groups, labels, count, seed).tolist() == expected
+    assert datasets.group_folds(np.array(groups, object), labels, count, seed).tolist() == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "a", "é", "10", "9"]), st.sampled_from(["9", "10", "v"])), min_size=1))
+def test_groups_are_numbered_alike_for_every_kind_of_text(clips):
+    """Folds follow from the numbers, so that these must not depend on how names are stored."""
+    subjects, sources = map(np.array, zip(*clips, strict=True))
+    found = datasets.linked_groups(subjects, sources)
+    assert found.tolist() == datasets.linked_groups(subjects.astype(object), sources.astype(object)).tolist()
+    whole = [
+        (subjects == name, sources == name) for name in np.unique(np.concatenate([subjects[subjects != ""], sources]))
+    ]
+    for of_subject, of_source in whole:
+        for same in (of_subject & (subjects != ""), of_source):
+            assert len(set(found[same].tolist())) <= 1
 
 
 def test_folds_are_stratified_and_seeded():

@@ -103,6 +103,12 @@ COMMANDS = [
     Command("folds side by side", ["run", *FOLDS, "--fold_jobs=2"], quick=False),
     Command("sweep", ["emop3d", "sweep", *FOLDS, "--fold_jobs=2", "--learning_rate=0.001,0.01"], quick=False),
     Command("prepare", ["emop3d", "prepare", "../inputs/videos", "out", *VIDEOS], "faces"),
+    Command(
+        "prepare in parts",
+        ["emop3d", "prepare", "../inputs/videos", "out", *VIDEOS, "--clips_per_file=2"],
+        "faces",
+        quick=False,
+    ),
     Command("strokes", ["emop3d", "strokes", "../inputs/letters.zip", "out"], quick=False),
     Command("features", ["emop3d", "features", "../inputs/run", "../inputs/prepared", "out"]),
     Command("evaluate", ["emop3d", "evaluate", "../inputs/run", "../inputs/prepared", "--json=out.json"]),

@@ -68,7 +68,7 @@ def end(arguments):
 class Fork:
     """In the place of ``subprocess.Popen``: a fold in a fork, which ends when its standard input is closed."""
 
-    def __init__(self, command, stdin, stdout, stderr, env):
+    def __init__(self, command, cwd, stdin, stdout, stderr, env):
         theirs, ours = os.pipe()
         self.pid, self.returncode = os.fork(), None
         if not self.pid:
@@ -77,6 +77,7 @@ class Fork:
                 os.dup2(theirs, 0)
                 for number in (1, 2):
                     os.dup2(stdout.fileno(), number)
+                os.chdir(cwd)
                 os.environ.update(env)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_DFL)
@@ -155,11 +156,11 @@ def prepare_to_fork():
     import matplotlib.pyplot  # noqa: F401
 
     import run
-    from emop3d_np import locks
+    from emop3d_np import executors, locks
     from emop3d_np.training import baseline, crossvalidation, evaluation, features, side_by_side, sweep
     from emop3d_np.video import prepare
 
-    del run, baseline, crossvalidation, evaluation, features, sweep
+    del run, baseline, crossvalidation, evaluation, features, sweep, prepare
 
     class Forking:
         """The module subprocess, as the folds see it."""
@@ -167,13 +168,13 @@ def prepare_to_fork():
         PIPE, STDOUT, Popen = subprocess.PIPE, subprocess.STDOUT, Fork
 
     class Threads:
-        """The module multiprocessing, as ``prepare`` sees it: no process keeps an eye on its semaphores."""
+        """The module multiprocessing, as executors see it: no process keeps an eye on its semaphores."""
 
         get_context = staticmethod(lambda _: threading)
         current_process = staticmethod(threading.current_thread)
 
     side_by_side.subprocess = Forking
-    prepare.ProcessPoolExecutor, prepare.multiprocessing = Here, Threads
+    executors.ProcessPoolExecutor, executors.multiprocessing = Here, Threads
     locks.PATIENCE = 0.05  # or a second command would wait until the first has ended
     warnings.simplefilter("ignore", DeprecationWarning)  # of forks of processes with threads
 

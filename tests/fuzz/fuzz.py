@@ -230,10 +230,11 @@ def _listen(pipe, child, seen, first):
 def registry():
     """All targets: the function that makes each, by its name."""
     import command_targets
+    import parts_targets
     import targets
     import video_targets
 
-    return targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
+    return targets.TARGETS | parts_targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
 
 
 def main(arguments=None):

@@ -18,7 +18,7 @@ from emop3d_np.__main__ import main
 from emop3d_np.datasets import load_prepared
 from emop3d_np.errors import InputError
 from emop3d_np.video import prepare as module
-from emop3d_np.video.layouts import list_recordings
+from emop3d_np.video.layouts import Recording, list_recordings
 from emop3d_np.video.prepare import FaceSettings, prepare
 from emop3d_np.video.prepare_messages import summary
 
@@ -295,6 +295,36 @@ def cut_out(tmp_path, faces):
     return job, module._cut_out(*job)
 
 
+def test_clips_in_several_files(tmp_path):
+    """With ``--clips_per_file`` they are those of one file; one form takes the other's place, and nothing else does."""
+    write(tmp_path / "in/A/anna/x.mp4", moving_face(24), "libx264")
+    (tmp_path / "out" / "faces").mkdir(parents=True)
+    cut_out(tmp_path, FaceSettings(size=16))  # here, in place of a process that would take longer to start
+    command = ["prepare", str(tmp_path / "in"), str(tmp_path / "out"), "--size=16", "--depth_frames=8", "--overlap=6"]
+    several = [*command, "--clips_per_file=4"]
+    assert main(command) == 0
+    one = load_prepared(tmp_path / "out", (8, 16, 16, 1), 1)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.*")}
+    values = np.array(one.clips)
+    assert main(several) == 0
+    names = sorted(path.name for path in (tmp_path / "out" / "Training").iterdir())
+    assert names == ["part-00000.npy", "part-00001.npy", "part-00002.npy", "parts.json"]
+    clips = load_prepared(tmp_path / "out", (8, 16, 16, 1), 1)
+    assert np.array_equal(np.stack(list(clips.clips)), values)
+    assert not (tmp_path / "out" / "Training.npy").exists()
+    leftover = tmp_path / "out" / f".1{module.parts.UNFINISHED}"
+    leftover.mkdir()
+    (leftover / "part-00000.npy").write_text("of a process that was killed")
+    assert main(command) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.*")} == whole
+    assert not (tmp_path / "out" / "Training").exists()
+    (tmp_path / "out" / "Training").mkdir()
+    (tmp_path / "out" / "Training" / "mine.txt").write_text("mine")
+    assert main(several) == 2
+    assert main(command) == 0
+    assert load_prepared(tmp_path / "out", (8, 16, 16, 1), 1).labels.tolist() == clips.labels.tolist()
+
+
 def killed_at(monkeypatch, call):
     """From now on the ``call``-th renaming is the moment at which the process is killed: nothing happens any more."""
     replace, calls = os.replace, []
@@ -314,14 +344,14 @@ def test_killed_between_the_files_of_a_recording(tmp_path, monkeypatch, call):
     write(tmp_path / "in/A/anna/x.mp4", moving_face(4), "libx264")
     (tmp_path / "out/faces").mkdir(parents=True)
     first, result = cut_out(tmp_path, SMALL)
-    assert module._kept(*first) == result
+    assert module._kept(first) == result
     killed_at(monkeypatch, call)
     with pytest.raises(SystemExit):
         cut_out(tmp_path, FaceSettings(size=32, margin=0.6))
     monkeypatch.undo()
     other = (*first[:3], FaceSettings(size=32, margin=0.6))
-    assert module._kept(*other) is None
-    assert module._kept(*first) == (result if call == 1 else None)
+    assert module._kept(other) is None
+    assert module._kept(first) == (result if call == 1 else None)
     assert not list((tmp_path / "out/faces").glob("*.unfinished*"))
 
 
@@ -333,7 +363,7 @@ def test_faces_that_were_damaged_are_cut_anew(tmp_path):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    assert module._kept(*job) is None
+    assert module._kept(job) is None
 
 
 @pytest.mark.parametrize("call", range(1, 6))
@@ -404,19 +434,18 @@ def test_what_is_written_is_never_what_is_read(tmp_path):
 
 def test_a_decoder_that_breaks_down(tmp_path, monkeypatch):
     """A process that dies takes no other recording with it."""
-    for number in range(4):
-        write(tmp_path / f"in/A/{number}/x.mp4", moving_face(16, seed=number), "libx264")
-    jobs = [(None, name, None, None) for name in ("a", "b", "die", "c", "d")]
+    recordings = [Recording(name, "A", "anna") for name in ("a", "b", "die", "c", "d")]
+    jobs = [(tmp_path / each.name, each, tmp_path / each.name, SMALL) for each in recordings]
     monkeypatch.setattr(module, "_cut_out", _dies)
-    results = dict(module._side_by_side(jobs, 2))
+    results = {each.name: row for each, row in module._side_by_side(jobs, 2, "processes", tmp_path)}
     assert results.pop("die") == {"why": "the decoder broke down on it"}
     assert results == {name: {"frames": name} for name in "abcd"}
 
 
-def _dies(_path, name, _stem, _faces):
-    if name == "die":
+def _dies(_path, recording, _stem, _faces):
+    if recording.name == "die":
         os._exit(11)
-    return {"frames": name}
+    return {"frames": recording.name}
 
 
 def test_faces_of_other_settings_are_not_used(tmp_path):

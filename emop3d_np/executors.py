@@ -1,0 +1,364 @@
+"""Who works on tasks: ``--executor``, any executor of the form of ``concurrent.futures``.
+
+========================  ==========================================================================================
+``processes``             processes of this machine, of the standard library
+``mpi``                   the ranks of ``mpiexec -n P python -m mpi4py.futures ...``; the first one hands out
+``dask``                  a cluster of Dask's on this machine, which is started and ended with the command
+``dask://HOST:PORT``      a cluster of Dask's that is there
+========================  ==========================================================================================
+
+MPI and Dask are imported only where they are asked for.  Who works on other machines must see the same files by the
+same paths.
+"""
+
+import multiprocessing
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from . import tasks
+from .children import end_with_parent
+from .errors import InputError
+from .files import UNFINISHED
+from .reading import short
+from .tasks import Sign, Task
+
+PROCESSES = "processes"
+WORDS = "processes, mpi, dask, or dask://HOST:PORT"
+"""What ``--executor`` may be."""
+
+TOUCHED_EVERY = 5.0
+"""Seconds between two signs of life to those who work elsewhere."""
+
+ENDED_WITHIN = 20.0
+"""Seconds that those get to end a task."""
+
+
+def is_executor(text: str) -> bool:
+    """Whether ``--executor`` may be this text."""
+    host, colon, port = text.removeprefix("dask://").rpartition(":")
+    return text in (PROCESSES, "mpi", "dask") or bool(text.startswith("dask://") and host and colon and port.isdigit())
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_being_imported() -> bool:
+    """Whether this is a process that :mod:`multiprocessing` starts, and that only imports the script, to begin with."""
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
+REACHED_WITHIN = 10.0
+"""Seconds to wait for the answer of a cluster."""
+
+
+class NotStarted(InputError):
+    """Processes that did not come to life, since each imports a script that starts them without a main guard."""
+
+
+@contextmanager
+def open_executor(
+    what: str | Executor, jobs: int, folder: str | Path, own_processes: bool = False
+) -> Iterator[tasks.Engines]:
+    """Have somebody to work on tasks; in the end those who still work are told to stop, and waited for.
+
+    Args:
+        what: as ``--executor`` has it; or an executor of ``concurrent.futures``, which is not shut down.
+        jobs: tasks at a time: for ``processes`` and ``dask`` processes that are started.
+        folder: folder that all see, for a file that says that they are wanted.
+        own_processes: whether a task starts a process of its own, and does no more here than to wait for it.
+
+    Raises:
+        InputError: what it needs is not installed, or not started.
+    """
+    if what == PROCESSES:
+        engines: Local | Remote = Threads(jobs) if own_processes else Processes(jobs)
+    elif isinstance(what, Executor):
+        engines = Remote(what, lambda: jobs, folder)
+    elif what == "mpi":
+        engines = _ranks(folder, own_processes)
+    else:
+        engines = _dask(what, jobs, folder)
+    try:
+        yield engines
+    except BaseException:
+        engines.stop(at_once=True)
+        raise
+    finally:
+        engines.close()
+
+
+class _Stop(threading.Event):
+    """Tells threads that they are to stop; ``at_once``: without saving anything."""
+
+    at_once = False
+
+
+class Local:
+    """Processes of this machine, or threads that each wait for a process."""
+
+    remote = False
+
+    def __init__(self, jobs: int) -> None:
+        self.count = jobs
+        self._executor: Executor | None = None
+
+    def submit(self, task: Task) -> "Future[Any]":
+        """See :class:`~emop3d_np.tasks.Engines`."""
+        for _ in range(2):
+            self._executor = self._executor or self._start()
+            with suppress(BrokenExecutor):  # since the last result was taken
+                return self._executor.submit(tasks.call, self._stop_of_tasks(), task.function, task.arguments)
+            self.replace_broken()
+        raise InputError("the processes that should work die as they begin")
+
+    def keep_on(self) -> None:
+        """Nothing: they end with this process."""
+
+    def close(self) -> None:
+        """Stop, and wait for those that work."""
+        self.stop()
+        if self._executor:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def replace_broken(self) -> None:
+        """See :class:`~emop3d_np.tasks.Engines`."""
+        if self._executor:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor = None
+
+    def stop(self, at_once: bool = False) -> None:
+        """See :class:`~emop3d_np.tasks.Engines`."""
+        raise NotImplementedError
+
+    def _start(self) -> Executor:
+        raise NotImplementedError
+
+    def _stop_of_tasks(self) -> tasks.Stop | None:
+        return None
+
+
+class Threads(Local):
+    """Threads, for tasks that start processes of their own."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        self._stop = _Stop()
+
+    def stop(self, at_once: bool = False) -> None:
+        """Let those who work know that no more is wanted; ``at_once``: and nothing need be saved."""
+        self._stop.at_once |= at_once
+        self._stop.set()
+
+    def _start(self) -> Executor:
+        return ThreadPoolExecutor(self.count)
+
+    def _stop_of_tasks(self) -> tasks.Stop:
+        return self._stop
+
+
+class Processes(Local):
+    """Processes that are spawned, since a forked copy of a process that has run threads may hang.
+
+    When one dies, the executor of the standard library gives up all that its processes worked on, and is replaced.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        context = multiprocessing.get_context("spawn")
+        self._context, self._stop, self._begun = context, context.Event(), context.Event()
+
+    def stop(self, at_once: bool = False) -> None:
+        """Let those who work know that no more is wanted."""
+        self._stop.set()
+
+    def replace_broken(self) -> None:
+        """See :class:`~emop3d_np.tasks.Engines`."""
+        super().replace_broken()
+        if not self._begun.is_set():
+            raise NotStarted("the processes that should work did not come to life")
+
+    def _start(self) -> Executor:
+        return ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._stop, self._begun))
+
+
+def _begin(stop: tasks.Stop | None, begun: Any = None) -> None:
+    """What a process does first: it says that it has ``begun``, and sees to end with its parent.
+
+    It leaves Ctrl-C to that one, which sets ``stop``.
+    """
+    tasks.of_this_process = stop
+    if begun is not None:
+        begun.set()
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class Remote:
+    """Whoever an executor has, on other machines perhaps; they look at a file whether they are wanted.
+
+    Args:
+        executor: where tasks are submitted.
+        count: gives how many are worked on at a time.
+        folder: where the file goes.
+        through: does a task where it is worked on; default :func:`emop3d_np.tasks.call`.
+        end: called at the end.
+    """
+
+    remote = True
+
+    def __init__(
+        self,
+        executor: Executor,
+        count: Callable[[], int],
+        folder: str | Path,
+        through: Callable[..., tuple[bool, Any]] = tasks.call,
+        end: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._executor, self._count, self._through, self._end = executor, count, through, end
+        name = f".{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}.wanted"
+        self._sign = Sign(str(Path(folder).absolute() / name))
+        self._touched = 0.0
+        self._handed_out: set[Future[Any]] = set()
+
+    @property
+    def count(self) -> int:
+        """Tasks that are worked on at a time."""
+        return max(1, self._count())
+
+    def submit(self, task: Task) -> "Future[Any]":
+        """See :class:`~emop3d_np.tasks.Engines`."""
+        self.keep_on()
+        future = self._executor.submit(self._through, self._sign, task.function, task.arguments)
+        self._handed_out.add(future)
+        future.add_done_callback(self._handed_out.discard)
+        return future
+
+    def replace_broken(self) -> None:
+        """Nothing: what died was one of them, and theirs to replace."""
+
+    def keep_on(self) -> None:
+        """Touch the file."""
+        if time.monotonic() - self._touched > TOUCHED_EVERY:
+            self._sign.touch()
+            self._touched = time.monotonic()
+
+    def stop(self, at_once: bool = False) -> None:
+        """Remove the file."""
+        with suppress(OSError):
+            os.remove(self._sign.path)
+
+    def close(self) -> None:
+        """Stop, and have no more to do with them; those who work get some seconds to see it."""
+        self.stop()
+        wait(list(self._handed_out), timeout=ENDED_WITHIN)
+        for future in list(self._handed_out):
+            future.cancel()
+        self._end()
+
+
+# --- MPI.
+
+
+def _ranks(folder: str | Path, own_processes: bool) -> Remote:
+    how = f"mpiexec -n 9 python -m mpi4py.futures {_program()} (eight ranks that work, and one that hands out)"
+    begun = "mpi4py.futures" in sys.modules
+    try:
+        from mpi4py import MPI
+        from mpi4py.futures import MPIPoolExecutor
+    except (ImportError, RuntimeError) as error:
+        raise InputError(
+            f"--executor mpi needs mpi4py and an MPI library: pip install 'emop3d-np[mpi]' mpich ({short(str(error))})"
+        ) from None
+    if not begun or MPI.COMM_WORLD.size < 2:
+        raise InputError(f"--executor mpi: {MPI.COMM_WORLD.size} ranks, started otherwise; start it by {how}")
+    executor = MPIPoolExecutor(initializer=_begin_rank)
+    through = tasks.call if own_processes else _in_a_child
+    return Remote(executor, lambda: executor.num_workers, folder, through, executor.shutdown)
+
+
+def _program() -> str:
+    """What the user runs, in words for messages."""
+    name = os.path.basename(sys.argv[0])
+    return "-m emop3d_np ..." if name in ("__main__.py", "emop3d") else f"{name} ..."
+
+
+def _begin_rank() -> None:
+    """In a rank: leave Ctrl-C and SIGTERM, which mpiexec sends to all ranks, to the first one."""
+    _leave(signal.SIGINT, signal.SIGTERM)
+    vars(sys.modules["__main__"]).pop("__file__", None)  # its processes need not import the script
+
+
+def _leave(*signals: signal.Signals) -> None:
+    """Leave signals that come to all processes to the one that hands out."""
+    for number in signals:
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which what is started here would have, too
+
+
+_child: ProcessPoolExecutor | None = None
+
+
+def _in_a_child(stop: tasks.Stop, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    """In a rank: do a task in a process of its own, which is kept; with a rank that dies, all others end."""
+    global _child  # noqa: PLW0603
+    if _child is None:
+        _child = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(None,))
+    try:
+        return _child.submit(tasks.call, stop, function, arguments).result()
+    except BrokenExecutor:
+        _child = None
+        raise
+
+
+# --- Dask.
+
+
+def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
+    try:
+        from distributed import Client, LocalCluster, WorkerPlugin
+    except ImportError:
+        raise InputError(f"--executor {text} needs Dask: pip install 'emop3d-np[dask]'") from None
+    if text == "dask":
+        try:
+            cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=None,
+                silence_logs=50,
+            )
+        except RuntimeError as error:
+            raise NotStarted(f"--executor dask: no worker could be started: {short(str(error))}") from None
+        client = Client(cluster)
+
+        class LeaveCtrlC(WorkerPlugin):  # type: ignore[misc,unused-ignore]
+            """For workers of a terminal, those that are started anew, too."""
+
+            def setup(self, worker: Any) -> None:
+                _leave(signal.SIGINT)
+
+        client.register_plugin(LeaveCtrlC())
+    else:
+        cluster = None
+        try:
+            client = Client(text.replace("dask://", "tcp://"), timeout=REACHED_WITHIN)
+        except OSError as error:
+            raise InputError(f"--executor {text}: cannot be reached: {short(str(error))}") from None
+
+    def end() -> None:
+        client.close()
+        if cluster:
+            cluster.close()
+
+    return Remote(client.get_executor(), lambda: sum(client.nthreads().values()), folder, end=end)

@@ -1,0 +1,355 @@
+"""What the judges of exercises share: a judge gets a student's :class:`.answers.Answer` and says what is wrong with it.
+
+A judge asks for a function with ``answer.function("backward(dz, x)")`` or for a value with ``answer.value("n")``, and
+then uses what is here: :func:`gradients` is the gradient checker, :func:`same` compares with values that are known,
+:func:`number` judges a number that was to be predicted, :func:`array` looks at the form alone.  ``mistakes`` is what a
+judge knows of typical wrong answers: words, each with what somebody who made that mistake would have got.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kernels.arrays import AnyArray
+
+from ..gradcheck import Report
+from ..gradcheck.checker import check
+from .answers import Answer, Wrong
+
+__all__ = ["Answer", "Wrong", "array", "gradients", "number", "numbers", "same", "shape_of", "tuple_of"]
+
+CLOSE = 1e-9
+"""Values that differ by less, relative to the largest that is right, are the same."""
+
+SECONDS = 60.0
+"""Budget of the gradient checker; arrays are so small that it needs far less on any machine."""
+
+
+def numbers(*shape: int, seed: int = 0) -> AnyArray:
+    """Random numbers to judge by, float64, the same at every call; none is near 0, and no two are alike."""
+    drawn = np.random.default_rng([seed, *shape]).standard_normal(shape)
+    return np.asarray(drawn + 0.25 * np.sign(drawn))
+
+
+def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) -> AnyArray:
+    """``got`` as an array.
+
+    Args:
+        got: what the student's function returned.
+        shape: that it must have.
+        what: it is, in words or by its letter.
+        dtype: that it must have; default float64, a number of Python will do where the shape is ().
+
+    Raises:
+        Wrong: it is something else, has another shape or dtype, or numbers that are not finite.
+    """
+    shape, dtype = tuple(shape), np.dtype(dtype)
+    if got is None:
+        raise Wrong(f"{what} is None; is there a return?")
+    if isinstance(got, (tuple, list)) or callable(got) or not (hasattr(got, "__array__") or shape_of(got) == ()):
+        raise Wrong(f"{what} is a {type(got).__name__}; it must be an array of shape {shape}")
+    found = np.asarray(got)
+    if found.dtype.kind not in "fiub":
+        raise Wrong(f"{what} is of the type {type(got).__name__} ({found.dtype}); it must be an array of {dtype}")
+    if found.shape != shape:
+        raise Wrong(f"{what} has the shape {found.shape}; it must have {shape}{_about_shapes(found.shape, shape)}")
+    if found.dtype != dtype and (shape or found.dtype.kind not in "fi"):
+        raise Wrong(f"{what} has the dtype {found.dtype}; it must have {dtype}, as the arrays that were given")
+    if not np.isfinite(found).all():
+        place = _first(~np.isfinite(found))
+        raise Wrong(
+            f"{_at(what, place)} is {found[place]}; {np.sum(~np.isfinite(found))} of {found.size} are not finite"
+        )
+    return found
+
+
+def shape_of(got: Any) -> tuple[int, ...] | None:
+    """The shape of what a student's function returned; None where it has none, as lists of unequal length."""
+    try:
+        shape: tuple[int, ...] = np.shape(got)
+    except Exception:
+        return None
+    return shape
+
+
+def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
+    """What a function returned that must return several things, ``names`` apart.
+
+    Raises:
+        Wrong: it is no tuple, or not of so many.
+    """
+    wanted = names.split()
+    if got is None:
+        raise Wrong(f"nothing is returned; it must be {', '.join(wanted)}")
+    if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
+        what = f"{len(got)} things are" if isinstance(got, (tuple, list)) else f"one {type(got).__name__} is"
+        raise Wrong(f"{what} returned; it must be {len(wanted)}: {', '.join(wanted)}")
+    return tuple(got)
+
+
+def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | None = None) -> None:
+    """See that the student's array is the right one.
+
+    Args:
+        got: what the student's function returned.
+        right: what it must return.
+        what: it is, in words or by its letter.
+        mistakes: words, each with the array that somebody gets who makes that mistake.
+
+    Raises:
+        Wrong: with the words of the mistake it is, else with what it looks like, and the first element that is wrong.
+    """
+    right = np.asarray(right)
+    for words, looks in (mistakes or {}).items():
+        if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
+            raise Wrong(words)
+    found = array(got, right.shape, what, right.dtype)
+    if _equal(found, right):
+        return
+    off = ~_near(found, right)
+    place = _first(off)
+    many = f"{off.sum()} of {off.size} elements are wrong" if off.size > 1 else "it is wrong"
+    words = f"{_at(what, place)} is {_said(found[place])}; it must be {_said(right[place])}: {many}"
+    looks = _looks_like(found, right)
+    raise Wrong(words + (f"; {looks}" if looks else ""))
+
+
+def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] | None = None) -> None:
+    """See that a number was predicted rightly.
+
+    Args:
+        answer: the student's file.
+        name: what the file calls the number.
+        right: the number.
+        mistakes: wrong numbers, each with words that say what its mistake is, without giving the right one away.
+
+    Raises:
+        Wrong: it is another number, or none.
+    """
+    got = answer.value(name)
+    if got is None or got is Ellipsis:
+        raise Wrong(f"{name} is {got!r}; put your number there")
+    if shape_of(got) != () or np.asarray(got).dtype.kind not in "fiu" or not np.isfinite(got):
+        raise Wrong(f"{name} is {got!r}; it must be a number")
+    if abs(float(got) - right) <= CLOSE * max(1, abs(right)):
+        return
+    for wrong, words in (mistakes or {}).items():
+        if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
+            raise Wrong(f"{name} is not {_said(got)}: {words}")
+    if abs(float(got) - right) <= 1e-3 * abs(right):
+        raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
+    raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
+
+
+# Many arguments: the last three are given by name.
+def gradients(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Sequence[AnyArray],
+    names: str,
+    *,
+    mistakes: Mapping[str, Callable[..., Any]] | None = None,
+    constant: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """See, by the gradient checker, that a student's backward pass is the gradient of a forward pass.
+
+    Args:
+        forward: ``forward(*inputs)`` gives an array.
+        backward: ``backward(d, *inputs)``, the student's, gives a gradient, or a tuple of one per input.
+        inputs: small arrays.
+        names: of the inputs, apart.
+        mistakes: words, each with a backward pass of that mistake; of the gradients that a mistake does not touch it
+            may give None.
+        constant: names of the inputs that have no gradient.
+        options: more of what :func:`emop3d_np.gradcheck.check` takes.
+
+    Returns:
+        What is to be said of a right answer.
+
+    Raises:
+        Wrong: it is not the gradient; with the words of the mistake it is, else with what the checker finds likely,
+            and the worst element.
+    """
+    wanted = [name for name in names.split() if name not in constant]
+    arrays = dict(zip(names.split(), inputs, strict=True))
+    d = numbers(*np.shape(forward(*inputs)), seed=1)
+    got = _gradients(backward(d, *inputs), wanted)
+    for words, looks in (mistakes or {}).items():
+        pairs = list(zip(got, _gradients(looks(d, *inputs), wanted), strict=True))
+        if all(other is None or (shape_of(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
+            raise Wrong(words)
+    for name, gradient in zip(wanted, got, strict=True):
+        array(gradient, arrays[name].shape, f"the gradient of {name}", arrays[name].dtype)
+    report = check(
+        forward, backward, tuple(inputs), names=names.split(), not_differentiable=constant, seconds=SECONDS,
+        **(options or {}),
+    )  # fmt: skip
+    if not report:
+        raise Wrong(_said_by(report))
+    return f"the gradient checker finds the gradient of {', '.join(wanted)} right"
+
+
+def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
+    """What a backward pass returned, as a tuple."""
+    if len(wanted) == 1 and not isinstance(got, (tuple, list)):
+        return (got,)
+    return tuple_of(got, " ".join(f"d{name}" for name in wanted))
+
+
+def _said_by(report: Report) -> str:
+    """What the gradient checker says, for a student."""
+    words = list(report.problems[:1]) + list(report.causes)
+    wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
+    if wrong and not report.problems:
+        each = wrong[0]
+        words.append(
+            f"the gradient of {each.place} is {_said(each.analytic)}; by differences of the loss it is "
+            f"{_said(each.numeric)} ({each.verdict})"
+        )
+    rows = [str(row.name) for row in report.inputs if row.verdict.endswith("of what is allowed")]
+    if rows and not report.problems:
+        words.append(f"the gradient of {', '.join(rows)} is right")
+    return "; ".join(words) or str(report)
+
+
+def _looks_like(found: AnyArray, right: AnyArray) -> str:
+    """What a wrong array looks like, in words; nothing where it looks like nothing."""
+    if found.size < 2:
+        return ""
+    scale = float(np.vdot(right, found) / np.vdot(right, right)) if right.any() else 0.0
+    if not found.any():
+        return "all of it is 0"
+    if scale and _equal(found, scale * right):
+        return (
+            "its sign is turned"
+            if abs(scale + 1) < CLOSE
+            else f"all of it is {_said(scale)} times as large as it must be"
+        )
+    if _equal(found - right, np.full(right.shape, (found - right).flat[0])):
+        return f"all of it is {_said((found - right).flat[0])} too large"
+    for axis in range(right.ndim):
+        if _equal(np.flip(found, axis), right):
+            return f"it is right in the other direction along axis {axis}"
+        for step in range(1, right.shape[axis]):
+            if _equal(np.roll(found, step, axis), right):
+                return f"it is shifted along axis {axis}"
+    for order in itertools.permutations(range(min(right.ndim, 5))):
+        if right.ndim <= 5 and found.transpose(order).shape == right.shape and _equal(found.transpose(order), right):
+            return "its axes are in another order"
+    inner = tuple(slice(1, -1) if size > 2 else slice(None) for size in right.shape)
+    if any(size > 2 for size in right.shape) and _equal(found[inner], right[inner]):
+        return "it is right away from the border"
+    if not (found != 0)[right != 0].all() and _near(found, right)[found != 0].all():
+        return "what is not 0 in it is right"
+    return ""
+
+
+def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
+    """What is likely the matter with a shape, in words."""
+    if sorted(found) == sorted(right):
+        return "; are axes in another order?"
+    if len(found) < len(right) and len(found) == len([size for size in right if size != 1]):
+        return "; keepdims=True keeps the axes that a sum runs over"
+    if math.prod(found) == math.prod(right):
+        return "; is a reshape missing?"
+    if len(found) != len(right):
+        return "; is a sum missing?" if len(found) > len(right) else "; is there a sum too many?"
+    return ""
+
+
+def _near(one: Any, other: Any) -> AnyArray:
+    """Where two arrays hold the same numbers, up to rounding."""
+    one, other = np.asarray(one), np.asarray(other)
+    coarse = max((np.finfo(each.dtype).eps for each in (one, other) if each.dtype.kind == "f"), default=0)
+    near: AnyArray = np.abs(one - other) <= max(CLOSE, 100 * coarse) * max(1e-300, float(np.abs(other).max(initial=0)))
+    return near
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two arrays of one shape hold the same numbers, up to rounding."""
+    one, other = np.asarray(one), np.asarray(other)
+    return one.dtype.kind in "fiub" and one.shape == other.shape and bool(_near(one, other).all())
+
+
+def _first(mask: AnyArray) -> tuple[int, ...]:
+    """The first place where something holds."""
+    return tuple(int(i) for i in np.unravel_index(np.flatnonzero(mask)[0], mask.shape))
+
+
+def _at(what: str, place: tuple[int, ...]) -> str:
+    return f"{what}[{', '.join(map(str, place))}]" if place else what
+
+
+def _said(value: Any) -> str:
+    return f"{float(value):.6g}"
+
+
+# Many arguments: the last is given by name.
+def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], large: Sequence[Any], over: str) -> str:
+    """See that a function whose values are right needs no loop over something.
+
+    Args:
+        answer: the student's file, which counts its steps.
+        function: of that file.
+        small, large: two lists of arguments; of the second, what ``over`` names is longer.
+        over: what there must be no loop over, in words.
+
+    Returns:
+        What is to be said of a right answer.
+
+    Raises:
+        Wrong: it takes more steps for the larger arguments.
+    """
+    steps = []
+    for arguments in (small, large):
+        function(*arguments)
+        steps.append(answer.steps)
+    if steps[1] > 1.2 * steps[0]:
+        raise Wrong(
+            f"the values are right, but there is a loop over the {over}: "
+            f"{steps[0]} steps of Python for a few of them, {steps[1]} for more"
+        )
+    return f"the values are right, in {steps[0]} steps of Python however many {over} there are"
+
+
+class Counted(np.ndarray):
+    """An array whose additions are counted, and those of what is computed from it; see :func:`additions`."""
+
+    count = 0
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        plain = [np.asarray(each) for each in inputs]
+        if out is not None:
+            options["out"] = tuple(np.asarray(each) for each in out)
+        before = plain[0].size
+        nothing = len(plain) == 2 and not (plain[0].any() and plain[1].any())  # a sum that begins with 0
+        result = getattr(ufunc, method)(*plain, **options)
+        if ufunc in (np.add, np.subtract) and not nothing:
+            Counted.count += (
+                np.size(result) if method == "__call__" else before - np.size(result) * (method == "reduce")
+            )
+        if out is not None:
+            return out[0]
+        return result.view(Counted) if isinstance(result, np.ndarray) else result
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function.__name__ in ("convolve", "correlate", "einsum", "dot", "matmul", "tensordot", "inner", "vdot"):
+            raise Wrong(f"{function.__name__} adds up out of sight; write the additions as +, +=, sum or cumsum")
+        return super().__array_function__(function, types, args, kwargs)
+
+
+def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
+    """How many additions a function needs for an array; those to an array of zeros are free.
+
+    Args:
+        function: it is called with the array and what else is given.
+        values: the array; its numbers are positive here, so that no sum is 0 by chance.
+        more: further arguments.
+    """
+    Counted.count = 0
+    function(np.abs(values).view(Counted), *more)
+    return Counted.count

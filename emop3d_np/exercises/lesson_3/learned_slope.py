@@ -1,0 +1,56 @@
+"""A twin: a slope that is learned
+
+Let each map have a slope of its own, which is learned: `y = z` where `z > 0`, and `alpha[f] * z` elsewhere.
+
+Write `backward(dy, z, alpha)`. `dy` and `z` have the shape `(n, d, h, w, f)`, `alpha` has `(f,)`. It returns the tuple
+`dz, dalpha`. Both have the dtype and the shape of `z` and `alpha`.
+
+The pages: [Leaky ReLU](leaky_relu.md) for `dz`; for what one number collects that serves many places, the
+[weighted sum's bias](weighted_sum.md#backward-line-by-line).
+"""
+
+HINTS = (
+    "dz is as before; alpha of shape (f,) meets the last axis by itself.",
+    "Where z > 0, alpha does nothing. Elsewhere, y = alpha[f] * z: what multiplies alpha?",
+    "dalpha = (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))",
+)
+
+# --- answer
+import numpy as np
+
+
+def forward(z, alpha):
+    """The activation y, of the shape of z."""
+    return np.where(z > 0, z, alpha * z)
+
+
+def backward(dy, z, alpha):
+    """The gradients dz and dalpha."""
+    #: begin
+    dz = np.where(z > 0, dy, alpha * dy)
+    dalpha = (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))
+    return dz, dalpha
+    #: end
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    backward = answer.function("backward(dy, z, alpha)")
+    everywhere = "dalpha collects where z is positive, too; there alpha does nothing"
+    slope = "dalpha has alpha in it; what multiplies alpha in y is z"
+    mean = "dalpha is a mean; a number that serves many places collects their sum"
+    axes = (0, 1, 2, 3)
+    mistakes = {
+        everywhere: lambda dy, z, alpha: (None, (dy * z).sum(axis=axes)),
+        slope: lambda dy, z, alpha: (None, (dy * np.where(z > 0, 0, alpha * z)).sum(axis=axes)),
+        mean: lambda dy, z, alpha: (None, (dy * np.where(z > 0, 0, z)).mean(axis=axes)),
+    }
+
+    def exact(z, alpha):
+        return np.where(np.real(z) > 0, z, alpha * z)
+
+    inputs = judging.numbers(2, 1, 2, 2, 2), np.abs(judging.numbers(2))
+    return judging.gradients(exact, backward, inputs, "z alpha", mistakes=mistakes)

@@ -1,0 +1,73 @@
+"""The backward pass of a normalisation
+
+Forward, for each clip, frame and map, over its rows and columns: `y = (x - mean) * s`, with
+`s = 1 / sqrt(var + epsilon)` and the population variance `var`.
+
+Write `backward(dy, x, epsilon)`. All arrays have the shape `(n, d, h, w, f)`; means run over `(h, w)`.
+Three terms: `x` acts directly, through the mean, and through the variance.
+
+The page: [Normalisation](normalisation.md#backward-three-ways-for-x-to-act).
+"""
+
+HINTS = (
+    "First y once more. axis=(2, 3) and keepdims=True keep the means in a shape that fits.",
+    "The share that went through the mean is the mean of dy. That through the variance has the mean of dy * y in it.",
+    "dx = s * (dy - mean of dy - y * mean of (dy * y))",
+)
+
+# --- answer
+import numpy as np
+
+
+def moments(x, epsilon):
+    """What is left without the mean, and one over the deviation."""
+    centred = x - x.mean(axis=(2, 3), keepdims=True)
+    return centred, 1 / np.sqrt((centred**2).mean(axis=(2, 3), keepdims=True) + epsilon)
+
+
+def backward(dy, x, epsilon):
+    """The gradient dx."""
+    centred, s = moments(x, epsilon)
+    #: begin
+    y = centred * s
+    mean_dy = dy.mean(axis=(2, 3), keepdims=True)
+    mean_dy_y = (dy * y).mean(axis=(2, 3), keepdims=True)
+    return s * (dy - mean_dy - y * mean_dy_y)
+    #: end
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    backward = answer.function("backward(dy, x, epsilon)")
+    epsilon = 0.5
+
+    def forward(x):
+        centred, s = moments(x, epsilon)
+        return centred * s
+
+    def mistaken(form):
+        def made(dy, x):
+            centred, s = moments(x, epsilon)
+            y = centred * s
+            means = [each.mean(axis=(2, 3), keepdims=True) for each in (dy, dy * y)]
+            return form(s, dy, y, *means)
+
+        return made
+
+    mistakes = {
+        "the term of the mean is missing: who moves one x moves the mean": lambda s, dy, y, m, v: s * (dy - y * v),
+        "the term of the variance is missing: who moves one x moves the deviation": lambda s, dy, y, m, v: s * (dy - m),
+        "both means are missing: dx is dy over the deviation only": lambda s, dy, y, m, v: s * dy,
+        "all is there but the factor s": lambda s, dy, y, m, v: dy - m - y * v,
+        "the term of the variance has the wrong sign": lambda s, dy, y, m, v: s * (dy - m + y * v),
+        "the term of the mean has the wrong sign": lambda s, dy, y, m, v: s * (dy + m - y * v),
+        "the mean of dy * y is not the mean of dy times y": lambda s, dy, y, m, v: s * (dy - m - y * m),
+        "the term of the variance lacks y: it is the mean of dy * y, times y": lambda s, dy, y, m, v: s * (dy - m - v),
+        "the term of the variance has x - mean in it where y belongs": lambda s, dy, y, m, v: s * (dy - m - y / s * v),
+    }
+    inputs = [3 * judging.numbers(1, 2, 2, 3, 2)]
+    looks = {words: mistaken(form) for words, form in mistakes.items()}
+    return judging.gradients(forward, lambda dy, x: backward(dy, x, epsilon), inputs, "x", mistakes=looks)

@@ -1,0 +1,78 @@
+"""A twin: labels that are not quite sure
+
+Label smoothing asks the network to be right, but not certain. With K classes and a share s, the truth of a clip is no
+longer 1 at its class and 0 elsewhere, but
+
+    q[n, k] = (1 - s) (1 if k is the true class, else 0) + s / K
+
+and its loss is `- sum over k of q[n, k] log p[n, k]`. Since each row of q adds up to 1, that is
+
+    loss[n] = log(sum over m of exp(logits[n, m])) - sum over k of q[n, k] logits[n, k]
+The forward pass is given. Derive its gradient, and write
+`smoothed_backward(dloss, logits, labels, share)`, which returns `dlogits` of shape `(n, k)` given `dloss` of shape
+`(n,)`.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md#backward-line-by-line): what changes in its second
+step?
+"""
+
+HINTS = (
+    "The first term of the loss is that of the page, and so is its gradient. The second is linear in the logits.",
+    "The derivative of loss[n] by logits[n, k] is p[n, k] - q[n, k]: what was said, less what was asked for.",
+    "`q` is made in the forward pass: make it again, and return `dloss[:, np.newaxis] * (softmax(logits) - q)`.",
+)
+
+# --- answer
+import numpy as np
+
+from kernels.reference import softmax
+
+
+def smoothed_loss(logits, labels, share):
+    """Loss of each clip, of shape (n,), with smoothed labels."""
+    classes = logits.shape[1]
+    q = (1 - share) * np.eye(classes)[labels] + share / classes
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - (q * shifted).sum(axis=1)
+
+
+def smoothed_backward(dloss, logits, labels, share):
+    """Gradient of :func:`smoothed_loss` by the logits: ``dlogits`` (n, k), given ``dloss`` (n,)."""
+    #: begin
+    classes = logits.shape[1]
+    q = (1 - share) * np.eye(classes)[labels] + share / classes
+    return dloss[:, np.newaxis] * (softmax(logits) - q)
+    #: end
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    backward = answer.function("smoothed_backward(dloss, logits, labels, share)")
+    labels, share = np.array([2, 0, 1, 0]), 0.3
+    true = np.eye(3)[labels]
+
+    def less(q):
+        return lambda d, logits: d[:, None] * (softmax(logits) - q)
+
+    q = (1 - share) * true + share / 3
+    return judging.gradients(
+        lambda logits: smoothed_loss(logits, labels, share),
+        lambda d, logits: backward(d, logits, labels, share),
+        (judging.numbers(4, 3),),
+        "logits",
+        mistakes={
+            "this is the gradient for labels that are not smoothed": less(true),
+            "the true class is given 1 - s; it gets its part of s, too: 1 - s + s / K": less(
+                np.where(true, 1 - share, share / 3)
+            ),
+            "s is shared among the K - 1 other classes; here all K get s / K": less(
+                np.where(true, 1 - share, share / 2)
+            ),
+            "s / K is left out: each row of q must add up to 1": less((1 - share) * true),
+            "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - q,
+            "the sign is turned: it is what was said less what was asked for": lambda d, x: -less(q)(d, x),
+        },
+    )

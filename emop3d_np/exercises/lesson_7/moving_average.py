@@ -1,0 +1,65 @@
+"""An average of the network
+
+Beside the parameters w their moving average is kept: after each step, `average = average + (1 - kept) (w - average)`.
+Most of it is to be kept in the long run, a `share` such as 0.99; at first less, so that the initial values are soon
+forgotten:
+
+    kept = the smaller of share and (1 + step) / (10 + step)
+
+where `step` is 1 after the first update. `averaged(average, w, step, share)` should return the new average. It has
+two mistakes. Mend it; change none of the arrays that are handed in.
+
+The page: [Momentum](momentum.md#an-average-on-the-way).
+"""
+
+HINTS = (
+    "With a share of 0.99, how much of the average is kept after step 1? Two elevenths, or 0.99?",
+    "`max` never gives less than the share.",
+    "And `kept` is the part of the *old* average that stays: the new parameters come in with `1 - kept`.",
+)
+
+# --- answer
+
+
+def averaged(average, w, step, share):
+    """The new average; ``step`` counts from 1."""
+    #: begin
+    #| kept = max(share, (1 + step) / (10 + step))
+    #| return average + kept * (w - average)
+    kept = min(share, (1 + step) / (10 + step))
+    return average + (1 - kept) * (w - average)
+    #: end
+
+
+# --- judge
+import numpy as np
+
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    averaged = answer.function("averaged(average, w, step, share)")
+    average, w, share = judging.numbers(3), judging.numbers(3, seed=1), 0.9
+    steps = np.array([1, 2, 50, 100, 1000])
+    early = (1 + steps) / (10 + steps)
+    least, most = np.minimum(share, early), np.maximum(share, early)
+
+    def moved(part):
+        return average + np.outer(np.broadcast_to(part, steps.shape), w - average)
+
+    judging.same(
+        np.stack([judging.array(averaged(average, w, int(step), share), (3,), "the average") for step in steps]),
+        moved(1 - least),
+        "averages by step",
+        {
+            "kept is the larger of the two, and what is kept is what should come in": moved(most),
+            "kept is the larger of the two; it must be the smaller": moved(1 - most),
+            "kept and what comes in are exchanged: kept is the part of the old average": moved(least),
+            "there is no gentle start: the share alone counts": moved(1 - share),
+            "the share is left out: in the long run all is kept": moved(1 - early),
+            "the step counts from 0 here; it is 1 after the first update": moved(
+                1 - np.minimum(share, steps / (9 + steps))
+            ),
+        },
+    )
+    return "it forgets its beginning quickly and the rest slowly"

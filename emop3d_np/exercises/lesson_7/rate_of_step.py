@@ -1,0 +1,68 @@
+"""A rate that rises, then falls
+
+Write `rate_of_step(step, rate, stairs, factor, warm_up)`, the learning rate of a step; the first step is number 0.
+Two things are multiplied:
+
+- the staircase: the rate, times `factor` for every `stairs` whole steps that have passed: in the steps from 0 to
+  stairs - 1 the rate itself, then `factor` times that, and so on;
+- the warm-up: `(step + 1) / warm_up`, but never more than 1. The staircase counts its steps from the beginning all
+  the same.
+
+The page: Momentum, [line by line](momentum.md#line-by-line), and there [a gentle start](momentum.md#a-gentle-start).
+"""
+
+HINTS = (
+    "How many stairs have been taken at a step is a quotient, rounded down.",
+    "`min(1, ...)` keeps the warm-up from going on.",
+    "`rate * factor ** (step // stairs) * min(1, (step + 1) / warm_up)`.",
+)
+
+# --- answer
+
+
+def rate_of_step(step, rate, stairs, factor, warm_up):
+    """The learning rate of a step, counted from 0."""
+    #: begin
+    return rate * factor ** (step // stairs) * min(1, (step + 1) / warm_up)
+    #: end
+
+
+# --- judge
+import numpy as np
+
+from emop3d_np import optimizers
+
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    rate_of_step = answer.function("rate_of_step(step, rate, stairs, factor, warm_up)")
+    rate, stairs, factor, warm_up = 0.8, 10, 0.5, 4
+    right = optimizers.warm_up(optimizers.exponential_decay(rate, stairs, factor), warm_up)
+    steps = np.arange(40)
+    down, up = factor ** (steps // stairs), np.minimum(1, (steps + 1) / warm_up)
+    judging.same(
+        np.array(
+            [judging.array(rate_of_step(int(step), rate, stairs, factor, warm_up), (), "the rate") for step in steps]
+        ),
+        np.array([right(int(step)) for step in steps]),
+        "rates by step",
+        {
+            "the rate of step 0 must not be 0: the warm-up has (step + 1)": rate
+            * down
+            * np.minimum(1, steps / warm_up),
+            "the warm-up goes on rising; it never gives more than 1": rate * down * (steps + 1) / warm_up,
+            "the stairs are a slope: the quotient is to be rounded down": rate * factor ** (steps / stairs) * up,
+            "the staircase counts from the end of the warm-up; it counts from the beginning": (
+                rate * factor ** (np.maximum(0, steps - warm_up) // stairs) * up
+            ),
+            "the staircase is one step late": rate * factor ** (np.maximum(0, steps - 1) // stairs) * up,
+            "the staircase is one step early": rate * factor ** ((steps + 1) // stairs) * up,
+            "the warm-up is missing": rate * down,
+            "the staircase is missing": rate * up,
+            "after the first stair the factor comes in once only; it comes in at every stair": (
+                rate * np.where(steps >= stairs, factor, 1) * up
+            ),
+        },
+    )
+    return "right on the rise, on every stair and at every edge"

@@ -1,0 +1,66 @@
+"""From one side to both
+
+`numeric_gradient(F, x, h)` moves each element of `x` by `h` and sees what `F`, which gives one number, makes of it.
+It takes differences to one side only, and so is wrong by about `h / 2` times the curvature. Make central differences
+of it:
+
+    (F with x[i] + h  -  F with x[i] - h) / (2 h)
+
+It returns an array of the shape of `x`, and leaves `x` as it is.
+
+The page: [How gradients are checked](gradients_checked.md#the-numeric-side).
+"""
+
+HINTS = (
+    "Two moved copies of `x` are needed, one up and one down.",
+    "What is between the two points is `2 * h`.",
+    "`up[place] += h` and `down[place] -= h`, and then `(F(up) - F(down)) / (2 * h)`.",
+)
+
+# --- answer
+import numpy as np
+
+
+def numeric_gradient(F, x, h):
+    """Gradient of ``F`` at ``x`` by differences."""
+    gradient = np.empty(x.shape)
+    for place in np.ndindex(x.shape):
+        #: begin
+        #| up = x.copy()
+        #| up[place] += h
+        #| gradient[place] = (F(up) - F(x)) / h
+        up, down = x.copy(), x.copy()
+        up[place] += h
+        down[place] -= h
+        gradient[place] = (F(up) - F(down)) / (2 * h)
+        #: end
+    return gradient
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    numeric_gradient = answer.function("numeric_gradient(F, x, h)")
+    x, h = judging.numbers(2, 3), 0.1
+
+    def F(x):
+        return float((np.arange(1, 7) * np.exp(x.ravel())).sum())
+
+    slopes = np.arange(1, 7).reshape(2, 3) * np.exp(x)  # (e^h - e^-h) / 2h of it, and so on
+    up, down = np.expm1(h), -np.expm1(-h)
+    judging.same(
+        numeric_gradient(F, x, h),
+        slopes * (up + down) / (2 * h),
+        "the gradient",
+        {
+            "these are differences to one side, upwards": slopes * up / h,
+            "these are differences to one side, downwards": slopes * down / h,
+            "it is twice too large: the two points are 2 h apart": slopes * (up + down) / h,
+            "the difference is not divided": slopes * (up + down),
+            "the sign is turned: it is the upper value less the lower": -slopes * (up + down) / (2 * h),
+            "the points are h / 2 away on either side, not h": slopes * 2 * np.sinh(h / 2) / h,
+        },
+    )
+    return "central in every element; the error falls with the square of h"

@@ -1,0 +1,81 @@
+"""The same bits on any number of threads
+
+A gradient of weights is a sum over the clips of a batch. To share the work, `batch_sum(values, threads)` cuts the
+batch into parts, adds up each part in its order, and then adds the parts in theirs. (Here it does so one after the
+other; with real threads each would take some of the parts.) In float32 the result depends on `threads`. It must not:
+not in a single bit.
+
+Mend it, so that a batch is always cut into 8 parts, whoever computes them. The arrangement of the sums stays: within
+a part from the first to the last, then part by part.
+
+The page: [How the fast kernels work](fast_kernels.md#the-same-bits-on-any-number-of-threads).
+"""
+
+HINTS = (
+    "Why should there be as many parts as there are threads?",
+    "A thread may compute several parts. Which part a clip belongs to must follow from the batch alone.",
+    "`np.array_split(values, 8)`.",
+)
+
+# --- answer
+import numpy as np
+
+
+def in_order(values):
+    """The sum from the first value to the last."""
+    total = np.float32(0)
+    for value in values:
+        total = total + value
+    return total
+
+
+def batch_sum(values, threads):
+    """The sum of a batch, float32, shared out among ``threads``."""
+    #: begin
+    #| parts = np.array_split(values, threads)
+    #| return in_order([in_order(part) for part in parts])
+    parts = np.array_split(values, 8)
+    return in_order([in_order(part) for part in parts])
+    #: end
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    batch_sum = answer.function("batch_sum(values, threads)")
+    batches = [judging.numbers(clips).astype(np.float32) for clips in (64, 100, 131, 500)]
+    sums = []
+    for values in batches:
+        clips = len(values)
+        found = {threads: np.asarray(batch_sum(values, threads)) for threads in (1, 2, 3, 4, 5, 8, 16)}
+        if any(each.dtype != np.float32 or each.ndim for each in found.values()):
+            raise judging.Wrong("what comes out is no float32; wider numbers hide the order, until they do not")
+        got = {threads: np.float32(each) for threads, each in found.items()}
+        if len(set(got.values())) > 1:
+            pair = next(threads for threads, each in got.items() if each != got[1])
+            raise judging.Wrong(
+                f"{clips} clips: {got[1]!s} on 1 thread, {got[pair]!s} on {pair}: the parts still depend on the threads"
+            )
+        if abs(float(got[1]) - float(values.astype(float).sum())) > 0.01:
+            raise judging.Wrong(f"{clips} clips: some are left out or counted twice; 8 need not divide their number")
+        sums.append(got[1])
+
+    def arranged(parts):
+        return [in_order([in_order(part) for part in parts(values)]) for values in batches]
+
+    looks = {
+        "": arranged(lambda values: np.array_split(values, 8)),
+        "all clips are added in a row, in one part; no second thread could help": arranged(lambda values: [values]),
+        "the parts are added from the last on": arranged(lambda values: np.array_split(values, 8)[::-1]),
+        "each part takes every eighth clip; parts are of neighbours": arranged(
+            lambda values: [values[i::8] for i in range(8)]
+        ),
+        "this is the sum in float64, rounded": [np.float32(values.astype(float).sum()) for values in batches],
+    }
+    other = "the sums are arranged in another way: 8 parts of neighbours, each in its order, then part by part"
+    words = next((words for words, bits in looks.items() if bits == sums), other)
+    if words:
+        raise judging.Wrong(f"the same bits on all threads, but {words}")
+    return "the same bits on 1 to 16 threads"

@@ -1,0 +1,87 @@
+"""A sum as a tree
+
+Adding n numbers one after the other, the first goes through n - 1 roundings. In a tree it goes through log2(n):
+neighbours are added in pairs, the sums again in pairs, until one number is left. Where the count is odd, the last one
+is carried over as it is.
+
+    1 2 3 4 5   gives   3 7 5,   then   10 5,   then   15
+
+Write `tree_sum(x)` for a row `x` of any length from 1 on. What comes out is judged by its bits, in float32, so the
+order counts. Start from the loop in the file, which adds one after the other.
+
+The page: [How the fast kernels work](fast_kernels.md#the-same-bits-on-any-number-of-threads), on why the order
+matters.
+"""
+
+HINTS = (
+    "`x[0::2]` are the left ones of the pairs, `x[1::2]` the right ones. When are there as many of each?",
+    "A loop `while len(x) > 1`. The pairs are `x[: len(x) // 2 * 2]`, and what is left over is `x[len(x) // 2 * 2 :]`.",
+    "`even = len(x) // 2 * 2`, then `x = np.concatenate([x[0:even:2] + x[1:even:2], x[even:]])`.",
+)
+
+# --- answer
+import numpy as np
+
+
+def tree_sum(x):
+    """The sum of a row, in pairs of neighbours."""
+    #: begin
+    #| total = x[0]
+    #| for value in x[1:]:
+    #|     total = total + value
+    #| return total
+    while len(x) > 1:
+        even = len(x) // 2 * 2
+        x = np.concatenate([x[0:even:2] + x[1:even:2], x[even:]])
+    return x[0]
+    #: end
+
+
+# --- judge
+from .. import judging
+
+
+def judge(answer: judging.Answer) -> str:
+    tree_sum = answer.function("tree_sum(x)")
+    lengths = (1, 2, 5, 8, 13, 29, 100, 333)
+    rows = [(100 * judging.numbers(count) ** 3).astype(np.float32) for count in lengths]
+    got = [np.asarray(tree_sum(x)) for x in rows]
+    for x, total in zip(rows, got, strict=True):
+        if total.shape != () or total.dtype != np.float32:
+            raise judging.Wrong(
+                f"{len(x)} numbers: {total.dtype} of shape {total.shape} comes out; it must be one number, a float32"
+            )
+    right = [_tree(list(x)) for x in rows]
+    if got == right:
+        return "the same bits as the tree, for every length that was tried"
+    looks = {
+        "these are the bits of adding one after the other": [np.add.accumulate(x)[-1] for x in rows],
+        "an odd last number is lost": [_tree(list(x), carry=False) for x in rows],
+        "the row is cut into halves, which is another tree; neighbours are to be added first": [
+            _halves(list(x)) for x in rows
+        ],
+        "this is the sum in float64, rounded; add in float32, in pairs": [
+            np.float32(x.astype(np.float64).sum()) for x in rows
+        ],
+        "these are the bits of NumPy's own sum, which adds in an order of its own": [x.sum() for x in rows],
+    }
+    for words, values in looks.items():
+        if got == values:
+            raise judging.Wrong(words)
+    x, total, wanted = next(each for each in zip(rows, got, right, strict=True) if each[1] != each[2])
+    raise judging.Wrong(
+        f"{len(x)} numbers: {total!s} comes out, {wanted!s} is the tree's; are neighbours added, and an odd last one "
+        "carried over?"
+    )
+
+
+def _tree(values, carry=True):
+    while len(values) > 1:
+        over = values[len(values) // 2 * 2 :] if carry else []
+        values = [one + other for one, other in zip(values[::2], values[1::2], strict=False)] + over
+    return values[0]
+
+
+def _halves(values):
+    middle = len(values) // 2
+    return _halves(values[:middle]) + _halves(values[middle:]) if middle else values[0]

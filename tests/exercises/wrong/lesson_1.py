@@ -1,0 +1,99 @@
+"""Wrong answers to the exercises of lesson 1: lines between the marks, and words of the verdict."""
+
+ROW_BACKWARD = """
+g = np.zeros_like(x)
+for k in range(window):
+    g[:, k : k + dz.shape[1]] {add} dz
+return {dx}, {dw}, {db}
+"""
+ROW = {"add": "+=", "dx": "g * weights", "dw": "(g * x).sum(axis=0)", "db": "dz.sum(axis=0)"}
+
+IN_TIME = """
+for i in range(len(weights)):
+    frames = {frames}
+    dweights[i] = {dw}
+    dx[:, frames] {add} g * weights[i]
+"""
+TIME = {
+    "frames": "slice(i, i + stride * (g.shape[1] - 1) + 1, stride)",
+    "dw": "(x[:, frames] * g).sum(axis=(0, 1))",
+    "add": "+=",
+}
+
+WRONG = {
+    "chain_of_two": [
+        ("dz = z\nreturn dz * w, dz * x, dz", "the derivatives are halved"),
+        ("dz = 2 * z\nreturn dz * x, dz * w, dz", "dx and dw are exchanged"),
+        ("dz = 2 * z\nreturn dz * w, dz * x, 1.0", "db lacks a factor"),
+        ("dz = 2 * z\nreturn dz * w, dz * x", "2 things are returned; it must be 3: dx, dw, db"),
+    ],
+    "two_ways": [
+        ("return w, e * w, e", "that through its own square"),
+        ("return e * x * w, e * w, e", "two ways add up; here they are multiplied"),
+        ("return e * x + 2 * w, e * w, e", "half a square has the slope w"),
+        ("return e * x + w, e * w + w, e", "the gradient of w, b is right"),
+        ("return e * w, e * x + w, e", "the gradient of b is right"),
+    ],
+    "windows_by_hand": [
+        ("z_1, g_1, dw_2, dx_3 = 5, 11, 220, 1000", "z_1 is not 5: weights belong to positions"),
+        ("z_1, g_1, dw_2, dx_3 = 12, 10, 220, 1000", "g_1 is not 10: window 0 uses the product, too"),
+        ("z_1, g_1, dw_2, dx_3 = 12, 11, 550, 1000", "dw_2 is not 550: that is the gradient of x_2"),
+        ("z_1, g_1, dw_2, dx_3 = 12, 11, 220, 1100", "dx_3 is not 1100: only the last window reaches the last pixel"),
+        ("z_1, g_1, dw_2, dx_3 = 12, 11, 221, 1000", "dw_2 is not 221; it is less"),
+        ("z_1, g_1, dw_2 = 12, 11, 220", "your file does not define dx_3"),
+        ("z_1, g_1, dw_2, dx_3 = [[1], [1, 2]], 11, 220, 1000", "z_1 is [[1], [1, 2]]; it must be a number"),
+        ("z_1, g_1, dw_2, dx_3 = float('nan'), 11, 220, 1000", "z_1 is nan; it must be a number"),
+        ("z_1, g_1, dw_2, dx_3 = '12', 11, 220, 1000", "z_1 is '12'; it must be a number"),
+    ],
+    "product_first": [
+        (
+            "return bias + sum(x[:, k : k + len(bias)] * weights[k] for k in range(window))",
+            "that is a convolution",
+        ),
+        ("p = x * weights\nreturn sum(p[:, k : k + len(bias)] for k in range(window))", "the bias is missing"),
+        (
+            "p = x * weights\nreturn bias + sum(p[:, k : k + len(bias)] for k in range(1, window))",
+            "the first place of the window is missing",
+        ),
+        (
+            "p = x * weights\nz = np.zeros((len(x), len(bias))) + bias\nfor w in range(len(bias)):\n"
+            "    z[:, w] += p[:, w : w + window].sum(axis=1)\nreturn z",
+            "there is a loop over the clips or positions",
+        ),
+        ("p = x * weights\nreturn p", "z has the shape (3, 7); it must have (3, 5)"),
+    ],
+    "weighted_row_backward": [
+        (ROW_BACKWARD.format(**ROW | {"add": "="}), "the later one writes over the earlier one"),
+        (ROW_BACKWARD.format(**ROW | {"db": "dz.mean(axis=0)"}), "dbias is a mean over the clips"),
+        (ROW_BACKWARD.format(**ROW | {"dx": "g * x"}), "dx has x in it"),
+        (ROW_BACKWARD.format(**ROW | {"dw": "g * x"}), "the gradient of weights has the shape (2, 5)"),
+        (ROW_BACKWARD.format(**ROW | {"dw": "(g * x).mean(axis=0)"}), "the gradient of weights is 0.5 times the right"),
+        (ROW_BACKWARD.format(**ROW | {"dw": "(g * weights).sum(axis=0)"}), "the gradient of weights["),
+    ],
+    "lost_frame": [
+        (
+            'dweights[i] = np.einsum("ndhwc,ndhwf->hwcf", x[:, frames], g)\n'
+            'dx[:, frames] = dx[:, frames] - np.einsum("ndhwf,hwcf->ndhwc", g, plane)',
+            "the gradient of x has the wrong sign",
+        ),
+        (
+            'dweights += np.einsum("ndhwc,ndhwf->hwcf", x[:, frames], g)\n'
+            'dx[:, frames] += np.einsum("ndhwf,hwcf->ndhwc", g, plane)',
+            "each plane of dweights has what belongs to both",
+        ),
+        (
+            'dweights[i] = np.einsum("ndhwc,ndhwf->hwcf", x[:, : g.shape[1]], g)\n'
+            'dx[:, frames] += np.einsum("ndhwf,hwcf->ndhwc", g, plane)',
+            "the gradient of x is right",
+        ),
+    ],
+    "stride_in_time": [
+        (IN_TIME.format(**TIME | {"frames": "slice(i, i + g.shape[1])"}), "with stride 2 they are two apart"),
+        (IN_TIME.format(**TIME | {"add": "="}), "a frame that two outputs see gets from one of them only"),
+        (
+            IN_TIME.format(**TIME | {"frames": "slice(i, None, stride)"}),
+            "ValueError: operands could not be broadcast",
+        ),
+        (IN_TIME.format(**TIME | {"dw": "(x[:, frames] * g).sum(axis=0)"}), "line "),
+    ],
+}

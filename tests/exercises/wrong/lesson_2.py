@@ -1,0 +1,102 @@
+"""Wrong answers to the exercises of lesson 2: lines between the marks, and words of the verdict."""
+
+COUNTS = "windows, covers_position_3, covers_position_10, additions = {}"
+BOX = """
+g = np.zeros((len(dz), w))
+for k in range(r):
+    g[:, k : k + dz.shape[1]] += dz
+return g
+"""
+PLANES = """
+for j in range({rows}):
+    for k in range({columns}):
+        g[:, j : j + rows, k : k + columns] {add} dz
+return g
+"""
+STEPS = """
+def forward(p, r, s):
+    count = {count}
+    return sum(p[:, k : k + {s} * (count - 1) + 1 : {s}] for k in range(r))
+
+
+def backward(dz, w, r, s):
+    g = np.zeros((len(dz), w))
+    for k in range(r):
+        g[:, k : k + {t} * (dz.shape[1] - 1) + 1 : {t}] {add} dz
+    return g
+"""
+STEP = {"count": "-(-(p.shape[1] - r + 1) // s)", "s": "s", "t": "s", "add": "+="}
+
+WRONG = {
+    "how_many_windows": [
+        (COUNTS.format("2, 2, 0, 24"), "rounded down, leaves out the first window"),
+        (COUNTS.format("3, 1, 0, 24"), "the last place of one window is the first of the next"),
+        (COUNTS.format("3, 2, 1, 24"), "where does the last window begin"),
+        (COUNTS.format("3, 2, 0, 32"), "a sum of four numbers takes three additions"),
+    ],
+    "box_sum_backward": [
+        (BOX.replace("+= dz", "+= dz[:, ::-1]"), "the gradient comes in the wrong direction"),
+        (BOX.replace("range(r)", "range(r - 1)"), "the last place of the window gets nothing"),
+        (BOX.replace("range(r)", "range(1)"), "only the first place of each window gets the gradient"),
+        (BOX.replace("+=", "="), "the gradient of p["),
+        (BOX.replace("return g", "return g / r"), "times the right one everywhere"),
+        ("return dz", "the gradient of p has the shape (2, 4); it must have (2, 6)"),
+    ],
+    "the_pairing": [
+        ("return delta * forward(p) == p * backward(delta)", "ValueError: operands could not be broadcast"),
+        (
+            "return bool(np.sum(delta * forward(p)) - np.sum(backward(delta) * p) <= 1e-9)",
+            "it must be False",
+        ),
+        ("return np.sum(delta * forward(p)) - np.sum(backward(delta) * p)", "it must be True or False"),
+        (
+            "return bool(abs(np.sum(delta * forward(p)) - np.sum(backward(delta) * p)) < 0.01)",
+            "a transpose that is 0.001 % too large",
+        ),
+        (
+            "return bool(abs(np.sum(delta * forward(p)) - np.sum(backward(delta) * p)) <= 1e-9)",
+            "a large matrix and its transpose",
+        ),
+        (
+            "one, other = np.sum(delta * forward(p)), np.sum(backward(delta) * p)\n"
+            "return bool(abs(one - other) <= 1e-9 * abs(one))",
+            "where the terms of the sums cancel",
+        ),
+    ],
+    "rows_and_columns": [
+        (PLANES.format(rows="rh", columns="1", add="+="), "only the first column of the window is there"),
+        (PLANES.format(rows="1", columns="rw", add="+="), "only the first row of the window is there"),
+        (PLANES.format(rows="rw", columns="rh", add="+="), "ValueError: operands could not be broadcast"),
+        (PLANES.format(rows="rh", columns="rw", add="="), "the gradient of p["),
+    ],
+    "box_sum_with_steps": [
+        (STEPS.format(**STEP | {"s": "1"}), "neighbouring windows are one position apart; they must be s apart"),
+        (STEPS.format(**STEP | {"t": "1"}), "backward goes on by one position for each window; forward goes on by s"),
+        (STEPS.format(**STEP | {"add": "="}), "a later one writes over an earlier one"),
+        (STEPS.format(**STEP | {"count": "(p.shape[1] - r + 1) // s"}), "has the shape (2, 2); it must have (2, 3)"),
+    ],
+    "transpose_by_padding": [
+        ("return box_sum(np.pad(dz, ((0, 0), (0, r - 1))), r)", "there must be r - 1 zeros at both ends"),
+        ("return box_sum(dz, r)", "shorter than dz: where are the zeros around it?"),
+        ("return box_sum(np.pad(dz, ((0, 0), (r - 1, r - 1)), mode='edge'), r)", "the gradient of p["),
+        ("return box_sum(np.pad(dz[:, ::-1], ((0, 0), (r - 1, r - 1))), r)", "the gradient of p "),
+        (
+            "g = np.zeros((len(dz), dz.shape[1] + r - 1))\nfor k in range(r):\n    g[:, k : k + dz.shape[1]] += dz\n"
+            "return g",
+            "there is a loop over the windows",
+        ),
+    ],
+    "window_in_pairs": [
+        ("return p[:-1] + p[1:] + 0", "these are sums of 2 neighbours"),
+        ("total = np.cumsum(np.concatenate([[0], p]))\nreturn total[8:] - total[:-8]", "the sums have lost digits"),
+        (
+            "p = p[:-1] + p[1:]\np = p[:-2] + p[2:]\nreturn p",
+            "these are sums of 4 neighbours",
+        ),
+        (
+            "return np.lib.stride_tricks.sliding_window_view(p, 8).sum(axis=1)",
+            "write them as + or +=",
+        ),
+        ("for _ in range(3):\n    p = p[:-1] + p[1:]\nreturn p", "windows that overlap were added up"),
+    ],
+}

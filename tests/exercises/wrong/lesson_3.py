@@ -1,0 +1,95 @@
+"""Wrong answers to the exercises of lesson 3: lines between the marks, and words of the verdict."""
+
+KINK = "value, slope_below, slope_at_kink, difference_at_kink = {}"
+MOMENTS = "y_0, dx_1, dx_3, dx_of_ones = {}"
+NORM = """
+y = centred * s
+mean_dy = dy.mean(axis=(2, 3), keepdims=True)
+mean_dy_y = (dy * y).mean(axis=(2, 3), keepdims=True)
+return {}
+"""
+SCALE = """
+through_mean = dy.mean(axis=(2, 3), keepdims=True)
+through_variance = {}
+return {} * (dy - through_mean - through_variance)
+"""
+GROUP = """
+dy = dy.reshape(y.shape)
+mean_dy = dy.mean(axis={axes}, keepdims=True)
+mean_dy_y = (dy * y).mean(axis={axes}, keepdims=True)
+return (s * (dy - {mean} - y * {variance})){end}
+"""
+GROUPS = {"axes": "AXES", "mean": "mean_dy", "variance": "mean_dy_y", "end": ".reshape(x.shape)"}
+
+WRONG = {
+    "kink_by_hand": [
+        (KINK.format("0, 0, 0.01, 0.505"), "that is a ReLU that does not leak"),
+        (KINK.format("-2, 1, 0.01, 0.505"), "slope_below is not 1: that is the slope of positive z"),
+        (KINK.format("-2, 0.01, 1, 0.505"), "the comparison is z > 0"),
+        (KINK.format("-2, 0.01, 0.01, 0.5"), "y(-h) is not 0"),
+        (KINK.format("-2, 0.01, 0.01, 1.01"), "divide by the whole distance"),
+    ],
+    "slope_from_output": [
+        ("return np.where(y >= 0, dy, alpha * dy)", "at z = 0 the slope is alpha, by the rule y > 0; here it is 1"),
+        ("return np.where(y > 0, alpha * dy, dy)", "alpha is on the wrong side"),
+        ("return np.where(y > 0, dy, 0)", "this ReLU leaks"),
+        ("return np.where(y > 0, 1.0, alpha)", "that is the slope alone"),
+        ("return np.where(y > 0, dy, 0.01 * dy)", "the gradient of z["),
+    ],
+    "learned_slope": [
+        (
+            "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * z).sum(axis=(0, 1, 2, 3))",
+            "collects where z is positive",
+        ),
+        (
+            "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * np.where(z > 0, 0, z)).mean(axis=(0, 1, 2, 3))",
+            "dalpha is a mean",
+        ),
+        (
+            "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * np.where(z > 0, 0, alpha * z)).sum((0, 1, 2, 3))",
+            "dalpha has alpha in it",
+        ),
+        (
+            "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * np.where(z > 0, 0, z)).sum()",
+            "the gradient of alpha has the shape (); it must have (2,)",
+        ),
+        (
+            "dz = np.where(z > 0, dy, alpha * z)\nreturn dz, (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))",
+            "a zero incoming gradient must give zeros, for input z",
+        ),
+    ],
+    "moments_by_hand": [
+        (MOMENTS.format("-2, 1, -1, 0"), "that is the distance from the mean"),
+        (MOMENTS.format("-1, 1.5, -1, 0"), "one of the three terms is missing"),
+        (MOMENTS.format("-1, 1, 0, 0"), "x_3 moves the mean and the variance, and so all of y"),
+        (MOMENTS.format("-1, 1, -1, 0.5"), "what all of dy have in common is taken off"),
+    ],
+    "normalise_backward": [
+        (NORM.format("s * (dy - y * mean_dy_y)"), "the term of the mean is missing"),
+        (NORM.format("s * (dy - mean_dy)"), "the term of the variance is missing"),
+        (NORM.format("s * dy"), "both means are missing"),
+        (NORM.format("dy - mean_dy - y * mean_dy_y"), "all is there but the factor s"),
+        (NORM.format("s * (dy - mean_dy + y * mean_dy_y)"), "the term of the variance has the wrong sign"),
+        (NORM.format("s * (dy - mean_dy - y * mean_dy)"), "the mean of dy * y is not the mean of dy times y"),
+        (NORM.format("s * (dy - mean_dy - centred * mean_dy_y)"), "has x - mean in it where y belongs"),
+        (NORM.format("s * (dy - dy.mean() - y * mean_dy_y)"), "the gradient of x["),
+        (NORM.format("s * (dy - mean_dy - mean_dy_y)"), "the term of the variance lacks y"),
+    ],
+    "lost_scale": [
+        (SCALE.format("centred * (dy * centred).mean(axis=(2, 3), keepdims=True)", "s"), "has no y left in it"),
+        (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "1"), "the factor s before the bracket is lost"),
+        (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "s**2"), "is s, not its square"),
+        (SCALE.format("y * (dy * y).mean(axis=(2, 3))", "s"), "a mean lacks keepdims=True"),
+        (SCALE.format("y * (dy * y).sum(axis=(2, 3), keepdims=True)", "s"), "the gradient of x["),
+    ],
+    "group_normalisation": [
+        (GROUP.format(**GROUPS | {"axes": "(1, 2)"}), "the means run over (h, w) only"),
+        (GROUP.format(**GROUPS | {"axes": "(1, 2, 3, 4)"}), "the means run over all groups"),
+        (GROUP.format(**GROUPS | {"mean": "0"}), "the term of the mean is missing"),
+        (GROUP.format(**GROUPS | {"variance": "0"}), "the term of the variance is missing"),
+        (
+            GROUP.format(**GROUPS | {"end": ""}),
+            "the gradient of x has the shape (1, 2, 2, 2, 2); it must have (1, 2, 2, 4)",
+        ),
+    ],
+}
