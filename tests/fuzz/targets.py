@@ -205,7 +205,7 @@ def faces(name, folder):
     prepare._write_result(stem, own, sightings, 18, 2, ["a note"])
 
     def read():
-        return prepare._kept(folder / "x.mp4", recording, stem, settings) or "cut out anew"
+        return prepare._kept((folder / "x.mp4", recording, stem, settings)) or "cut out anew"
 
     kept = read()
     assert kept != "cut out anew"
