@@ -13,7 +13,7 @@ from typing import Any
 
 from emop3d_np.children import end_with_stdin
 from emop3d_np.errors import InputError, exit_code
-from emop3d_np.training import flags
+from emop3d_np.training import flags, ranks
 
 
 def train(given: dict[str, Any]) -> int:
@@ -33,16 +33,17 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     from emop3d_np.training import building, checkpoint, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
     from emop3d_np.training.metrics import Tally, in_words
-    from emop3d_np.training.runs import RunFolder
+    from emop3d_np.training.runs import FollowedRun, RunFolder
 
     # --- Settings: the flags given, over those of the resumed run, over the recipe's, over the defaults.
+    here = ranks.here()  # among the processes that train this one network, where mpiexec started several
     resumed = None
     if given.get("resume"):
         path = Path(given["resume"])
         path = path / given.get("checkpoint_name", flags.defaults()["checkpoint_name"]) if path.is_dir() else path
-        resumed = checkpoint.load(path)
+        resumed = here.first_says(partial(checkpoint.load, path))
     settings = resuming.merge_resumed(resumed, given) if resumed else flags.merge(given)
-    building.use_threads(settings.threads)
+    building.use_machine(settings)
     print(flags.table(settings))
 
     # --- Network and data.
@@ -50,10 +51,13 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     averaged = building.build_network(settings) if settings.average else None
     print(building.layer_table(net))
     training, validation = datasets.load_sets(settings)
-    building.require_batch(settings, training)
+    share = here.share(settings.batch_size)  # of every batch, that this process computes; None: all of it
+    own = share.own if share else slice(0, settings.batch_size)
+    building.require_batch(settings, training, own.stop - own.start)
     print(f"training on {training.name}, {len(training)} clips", end="")
     print(f"; validating on {validation.name}, {len(validation)} clips" if validation else "; no validation set")
     data = datasets.describe(training, validation)
+    here.require_same_data(data)
     unlike = datasets.differences(validation.record if validation else None, training.record)
     if unlike:
         print(f"note: the validation clips were cut out unlike the training clips: {', '.join(unlike)}")
@@ -83,14 +87,16 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     if resumed:
         resuming.restore(resumed, net, optimizer, tally, patience, data, averaged)
         due = resumed.progress.get("due")
-        run = RunFolder(path.parent, path.name)
+        folder, checkpoint_name = path.parent, path.name
         older = "" if resumed.data else "; being of an older version, it does not tell whether the clips are the same"
         print(f"resumed {path} at step {optimizer.step}{older}")
     else:
-        name = f"fold-{settings.fold:02}" if settings.folds else None
-        run = RunFolder.create(settings.save_path, settings.checkpoint_name, name)
+        name, checkpoint_name = f"fold-{settings.fold:02}" if settings.folds else None, settings.checkpoint_name
+        folder = here.first_says(lambda: RunFolder.create(settings.save_path, checkpoint_name, name).path)
+    run = (RunFolder if here.first else FollowedRun)(folder, checkpoint_name)
     run.require_apart(settings)
-    held.enter_context(only_writer(run.path))
+    if here.first:
+        held.enter_context(only_writer(run.path))
     if due is None and (optimizer.step >= last_step or patience.over):
         print(f"nothing is left to do: the run ends at step {last_step}; --max_steps makes it longer")
         return 0
@@ -101,38 +107,44 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     print("compiling the kernels: up to a minute the first time, read from disk the next", flush=True)
     started = time.perf_counter()
     augmentation = datasets.Augmentation.of(settings)
-    building.compile_kernels(net, training, augmentation, partial(tqdm, desc="compiling", unit="kernel", leave=False))
+    with here.one_after_another():
+        building.compile_kernels(net, training, augmentation, partial(tqdm, desc="compiling", leave=False))
     print(f"kernels ready after {time.perf_counter() - started:.1f} s")
 
     def save(path: Path | None = None, due: float | None = None) -> None:
         state = settings, net, optimizer, tally, patience, data, steps_per_epoch, averaged
         run.save(resuming.snapshot(*state, due=due), path)
+        here.lest_killed(run.words_to_resume())
 
+    here.lest_killed(run.words_to_resume())
     training_kept = partial(stopping.training_kept, save, run)
 
     # --- The loop.
     first_only = settings.overfit_one_batch
     order = (
-        datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)
+        datasets.batch_indices(len(training), settings.batch_size, settings.seed, 0 if first_only else step)[own]
         for step in range(optimizer.step, last_step)
     )
-    changes = (partial(augmentation.apply, step=step) for step in range(optimizer.step, last_step) if augmentation)
+    change = partial(augmentation.apply, own=own, count=settings.batch_size)
+    changes = (partial(change, step=step) for step in range(optimizer.step, last_step) if augmentation)
     batches = training.batches(order, net.kernels, net.dtype, settings.normalize, changes)
     gradients = None
     validated: dict[str, str] = {}
     started = time.perf_counter()
     with (
         closing(batches),
-        stopping.Interrupt() as interrupt,
+        stopping.Interrupt(echo=here.echo) as interrupt,
         np.errstate(over="ignore", invalid="ignore"),  # require_finite says it better
         tqdm(total=last_step, initial=optimizer.step, desc="training", unit="step", dynamic_ncols=True) as bar,
     ):
-        while due is not None or (optimizer.step < last_step and not interrupt.requested):
+        while due is not None or (optimizer.step < last_step and not here.asked(bool(interrupt.requested))):
             if due is None:
+                rate = optimizer.rate
                 with training_kept():
                     x, labels = next(batches)
-                rate = optimizer.rate
-                loss, gradients, logits = net.training_pass(x, labels, penalty, gradients=gradients)
+                    loss, gradients, logits = net.training_pass(x, labels, penalty, False, gradients, share)
+                    if share:
+                        logits, labels = share.gathered(logits), share.gathered(labels)
                 stopping.require_finite(net, x, loss, gradients, optimizer.step + 1, run)
                 optimizer.update(net.parameters, gradients)
                 if average:
@@ -177,7 +189,7 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
                     tqdm.write(f"validation {in_words(result.as_dict())}")
             if settings.save_checkpoint and (step % evaluate_every == 0 or step == last_step):
                 save()  # last, so that all that is logged of its step stands on disk
-        stopped = interrupt.requested and optimizer.step < last_step
+        stopped = here.asked(bool(interrupt.requested)) and optimizer.step < last_step
         if stopped:
             save()
 
@@ -202,7 +214,8 @@ def run(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
     end_with_stdin()
-    return exit_code("run.py", lambda: run(sys.argv[1:] if arguments is None else arguments), "lower --batch_size")
+    given, advice = sys.argv[1:] if arguments is None else arguments, "lower --batch_size"
+    return exit_code("run.py", lambda: ranks.on_all_ranks(lambda: run(given), advice), advice)
 
 
 if __name__ == "__main__":

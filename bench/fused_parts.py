@@ -63,7 +63,7 @@ def _pool_backward(plan, net, own, kept, scratch, logits):
 def _first_backward(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(0, kept.n1.shape[1], 2):
-            clip.backward_1(d, f, plan.width1, net, own, kept, scratch)
+            clip.backward_1(d, f, 1, plan.width1, net, own, kept, scratch)
 
 
 PARTS = (

@@ -188,7 +188,7 @@ def growth_section(speed):
         "## Growth",
         "Time of a training step along one size, the others at their default (100 clips where the batch is not "
         "varied), against its operations. A line is laid through the points. Where the time grows faster than the "
-        "operations, the parameters, a chunk's gradients and a clip's maps no longer fit into the last cache: every "
+        "operations, the parameters, a part's gradients and a clip's maps no longer fit into the last cache: every "
         "clip fetches them anew.",
         table(head, rows),
     ]

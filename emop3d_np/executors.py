@@ -48,9 +48,18 @@ def is_executor(text: str) -> bool:
     return text in (PROCESSES, "mpi", "dask") or bool(text.startswith("dask://") and host and colon and port.isdigit())
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_being_imported() -> bool:
     """Whether this is a process that :mod:`multiprocessing` starts, and that only imports the script, to begin with."""
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
+REACHED_WITHIN = 10.0
+"""Seconds to wait for the answer of a cluster."""
 
 
 class NotStarted(InputError):
@@ -343,7 +352,7 @@ def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
     else:
         cluster = None
         try:
-            client = Client(text.replace("dask://", "tcp://"), timeout=10)
+            client = Client(text.replace("dask://", "tcp://"), timeout=REACHED_WITHIN)
         except OSError as error:
             raise InputError(f"--executor {text}: cannot be reached: {short(str(error))}") from None
 

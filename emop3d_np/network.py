@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 import kernels
+from kernels import tree
 from kernels.arrays import FloatArray, IntArray
 from kernels.contracts import checked_labels, finite, require_unmasked, whole
 
@@ -280,20 +281,24 @@ class EmoP3D:
         weight_decay: WeightDecay = 0.0,
         input_gradient: bool = False,
         gradients: dict[str, FloatArray] | None = None,
+        share: tree.Share | None = None,
     ) -> tuple[float, dict[str, FloatArray], FloatArray]:
         """What :meth:`loss_and_gradients` returns, and the logits that the loss was taken of.
 
         Args:
             x, labels, weight_decay, input_gradient: as of :meth:`loss_and_gradients`.
             gradients: what an earlier call returned, whose arrays are written anew; default None, new ones are made.
+            share: the parts of a batch that ``x`` are, where other processes have the others; ``n`` may then be 0.
+                Loss and gradients are those of the whole batch.  Default None, ``x`` is the batch.
 
         Returns:
             ``loss, gradients, logits``; the last is an ndarray of shape (n, k).
 
         Raises:
-            InputError: as :meth:`loss_and_gradients`; or ``gradients`` are not those of this network.
+            InputError: as :meth:`loss_and_gradients`; or ``gradients`` are not those of this network, ``x`` not the
+                clips of the ``share``, or the backend "cuda", which cannot share a batch.
         """
-        x = self._checked_clips(x)
+        x = self._checked_clips(x, share)
         self._check_parameters()
         labels = checked_labels(labels, len(x), self.num_classes)
         factors = decay_factors(self.parameters, weight_decay)
@@ -301,46 +306,66 @@ class EmoP3D:
             self._check_gradients(gradients)
         else:
             gradients = by_name.zeros(self.parameters)
+        own = () if share is None else (share,)  # the edition for devices knows no shares
         if self._fused and not input_gradient:
             losses, logits, finite = self._fused.training_pass(
-                x, labels, self.parameters.values(), [gradients[name] for name in self.parameters]
+                x, labels, self.parameters.values(), [gradients[name] for name in self.parameters], *own
             )
             self._require_finite(x, finite)
         else:
             self._require_finite(x)
-            losses, logits = self._layer_by_layer(x, labels, gradients, input_gradient)
+            losses, logits = self._layer_by_layer(x, labels, gradients, input_gradient, share)
+        if share:
+            losses = share.all_losses(losses)
         for name, factor in factors.items():
             # d(wd ||w||^2 / 2) / dw = wd w
             _add_scaled(gradients[name], factor, self.parameters[name])
         return self._mean_loss(losses, factors), gradients, logits
 
-    def _layer_by_layer(self, x, labels, gradients, input_gradient):
+    def _layer_by_layer(self, x, labels, gradients, input_gradient, share):
         """Fill ``gradients`` as the layers define them; returns the clips' losses (n,) and logits (n, k)."""
         logits = np.empty((len(x), self.num_classes), self.dtype)
         losses = np.empty(len(x), self.dtype)
-        for gradient in gradients.values():
-            gradient[...] = 0
         if input_gradient:
             self._require_memory(x, f"the gradient by {len(x):,} clips")
             gradients["input"] = np.empty(x.shape, x.dtype)
-        for part in _parts(len(x)):
-            y, saved = self._place(x[part]), []
-            for layer in self.layers:
-                y, kept = layer.forward(y, self.parameters)
-                saved.append(kept)
-            logits[part] = y
-            losses[part] = self.kernels.softmax_cross_entropy(y, labels[part])
-            # loss = sum_n losses[n] / N
-            dlosses = self._place(np.full(len(y), 1 / len(x), self.dtype))
-            dy = self.kernels.softmax_cross_entropy_backward(dlosses, y, labels[part])
-            for layer in reversed(self.layers):
-                wanted = input_gradient or layer is not self.layers[0]
-                dy, of_layer = layer.backward(dy, saved.pop(), self.parameters, wanted)
-                for name, gradient in of_layer.items():
-                    gradients[name] += gradient
-            if input_gradient:
-                gradients["input"][part] = dy
+        asked = share or tree.Share(len(x))
+
+        def of_parts():
+            """Each part's gradients by the parameters, as one becomes ready after the other."""
+            for part in map(slice, asked.starts, asked.starts[1:]):
+                losses[part], logits[part], dx, found = self._few_clips(
+                    x[part], labels[part], asked.clips, input_gradient
+                )
+                if input_gradient:
+                    gradients["input"][part] = dx
+                yield found
+
+        sums = tree.add_up(of_parts(), tree.merges(tree.single(asked.first, asked.end)), _add_all)
+        if share:
+            rows = [np.concatenate([each[name].reshape(-1) for name in self.parameters]) for each in sums]
+            row = share.total(rows, self.parameter_count, self.dtype)
+            ends = np.cumsum([values.size for values in self.parameters.values()])
+            sums = [dict(zip(self.parameters, np.split(row, ends[:-1]), strict=True))]
+        for name, total in sums[0].items():
+            gradients[name][...] = total.reshape(gradients[name].shape)
         return losses, logits
+
+    def _few_clips(self, x, labels, count, input_gradient):
+        """Losses, logits, the gradient by the clips or None, and those by the parameters, in a batch of ``count``."""
+        y, saved, gradients = self._place(x), [], {}
+        for layer in self.layers:
+            y, kept = layer.forward(y, self.parameters)
+            saved.append(kept)
+        losses = self.kernels.softmax_cross_entropy(y, labels)
+        # loss = sum_n losses[n] / N
+        dlosses = self._place(np.full(len(y), 1 / count, self.dtype))
+        dy = self.kernels.softmax_cross_entropy_backward(dlosses, y, labels)
+        for layer in reversed(self.layers):
+            wanted = input_gradient or layer is not self.layers[0]
+            dy, of_layer = layer.backward(dy, saved.pop(), self.parameters, wanted)
+            gradients |= of_layer
+        return losses, y, dy, gradients
 
     def activations(self, x: ArrayLike) -> dict[str, FloatArray]:
         """The output of every layer, by name: what the network sees on its way to the logits."""
@@ -383,16 +408,21 @@ class EmoP3D:
             decay += factor * sum(_half_square(self.parameters[name]) for name in factors if factors[name] == factor)
         return float(losses.mean(dtype=np.float64) + decay)
 
-    def _checked_clips(self, x: Any) -> FloatArray:
+    def _checked_clips(self, x: Any, share: tree.Share | None = None) -> FloatArray:
         require_unmasked("clips", x)
         if not isinstance(x, self._array):
             try:
                 x = np.asarray(x)
             except ValueError:
                 raise InputError("clips are not of one shape; give an array (n, d, h, w, c)") from None
-        if x.ndim != 5 or x.shape[1:] != self.input_shape or len(x) < 1:
+        if x.ndim != 5 or x.shape[1:] != self.input_shape or (len(x) < 1 and not share):
             hint = "; add the sample axis: x[np.newaxis]" if x.shape == self.input_shape else ""
             raise InputError(f"clips have shape {x.shape}; this network takes (n, *{self.input_shape}), n >= 1{hint}")
+        if share and (self._array is not np.ndarray or len(x) != share.own.stop - share.own.start):
+            raise InputError(
+                f"{len(x)} clips were given for the share {share.own.start} ... {share.own.stop} of a batch, backend "
+                f"{self.backend!r}; give just the clips of the share, with the backend 'cpu' or 'reference'"
+            )
         if x.dtype.kind not in "fiu":
             raise InputError(f"clips have dtype {x.dtype}; they must be real numbers")
         if isinstance(x, np.ndarray) and (x.dtype != self.dtype or not x.flags.c_contiguous):
@@ -454,6 +484,13 @@ def _restored(kind, settings, parameters):
 def _parts(count):
     """Slices that together cover ``count`` clips, :data:`CLIPS_AT_A_TIME` each."""
     return [slice(start, start + CLIPS_AT_A_TIME) for start in range(0, count, CLIPS_AT_A_TIME)]
+
+
+def _add_all(total, found):
+    """``total += found``, for gradients by name."""
+    for name, gradient in found.items():
+        total[name] += gradient
+    return total
 
 
 def _add_scaled(total, factor, values):

@@ -110,7 +110,7 @@ def checked_labels(labels: ArrayLike, count: int, classes: int) -> IntArray:
         raise InputError(f"labels have shape {labels.shape}; {count} clips need ({count},)")
     if labels.dtype.kind not in "fiu" or (labels.dtype.kind == "f" and (labels != np.floor(labels)).any()):
         raise InputError(f"labels must be whole numbers 0 ... {classes - 1}; their dtype is {labels.dtype}")
-    if labels.min() < 0 or labels.max() >= classes:
+    if count and (labels.min() < 0 or labels.max() >= classes):
         raise InputError(
             f"labels run from {labels.min()} to {labels.max()}; {classes} classes are numbered 0 ... {classes - 1}"
         )

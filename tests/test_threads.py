@@ -15,6 +15,7 @@ from conftest import JIT, long_simulated
 import emop3d_np as emo
 import kernels
 from emop3d_np.errors import InputError
+from kernels.cpu import threads
 
 SHAPE = (8, 20, 21, 1)
 UNUSUAL = {"receptive_field": (2, 3, 3)}
@@ -40,6 +41,43 @@ def test_four_threads_share_a_network(settings):
 
     with ThreadPoolExecutor(4) as pool:
         assert all(all(same) for same in pool.map(often, range(4)))
+
+
+@pytest.mark.parametrize("settings", [{}, UNUSUAL], ids=["fused", "layers"])
+def test_any_number_of_threads(settings, monkeypatch):
+    """They share parts of a batch out, or of a clip, however many there are; fewer real ones do their work in turns."""
+    rng = np.random.default_rng(0)
+    batches = [(rng.standard_normal((n, *SHAPE), np.float32), np.arange(n) % 3) for n in ((1, 3, 37) if JIT else (3,))]
+    alone, most = None, numba.get_num_threads()
+    try:
+        for count in (1, 2, 3, 5, 8, 64) if JIT else (1, 3, 6):
+            numba.set_num_threads(min(count, most))
+            monkeypatch.setattr(threads, "count", lambda count=count: count)
+            net = emo.EmoP3D(SHAPE, 2, 3, **settings)
+            found = [bits(net, *each) for each in batches]
+            alone = alone or found
+            assert found == alone
+    finally:
+        numba.set_num_threads(most)
+
+
+EIGHT = """
+import numba, numpy as np, emop3d_np as emo
+net, rng = emo.EmoP3D((8, 60, 60, 1)), np.random.default_rng(0)
+x, labels = rng.standard_normal((100, *net.input_shape), np.float32), np.arange(100) % 6
+def bits(count):
+    numba.set_num_threads(count)
+    loss, gradients = net.loss_and_gradients(x, labels)
+    return b"".join(each.tobytes() for each in [net.forward(x), net.forward(x[:3]), *gradients.values()])
+first = bits(1)
+print(sum(bits(count) != first for count in [2, 3, 5, 6, 7, *[8] * 20]))
+"""
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_eight_threads():
+    """Real ones, often, on planes that are not tiny: none writes where another does."""
+    assert python(EIGHT, NUMBA_NUM_THREADS="8") == (0, "0", "")
 
 
 COPIES = {

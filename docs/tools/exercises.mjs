@@ -111,6 +111,7 @@ async function ownLayer(context) {
   await write(page, block, "print('hello')\nx = 1 / 0\n");
   const error = await verdict(page, block);
   expect(/hello/.test(error) && /line 2/.test(error) && /ZeroDivisionError/.test(error), `an error: ${error}`);
+  expect((await block.locator(".exercise-fault").allTextContents()).join() === "x = 1 / 0", "the line of an error is not marked");
   await write(page, block, "while True: pass\n");
   const stopped = await verdict(page, block, async () => {
     await block.locator("button", { hasText: "Run" }).click();

@@ -439,6 +439,27 @@ def roofline():
 
 
 @picture
+def ranks():
+    """Of ``bench/results/ranks.json``: what a step should take on more ranks than were measured."""
+    measured = json.loads((Path(__file__).resolve().parents[2] / "bench" / "results" / "ranks.json").read_text())
+    model = measured["model"]
+    fig, axes = panels(1, 2, 8, 3, sharey=True)
+    for ax, kind, title in zip(
+        axes, ("fixed", "growing"), ("100 clips, shared out", "100 clips for each rank"), strict=True
+    ):
+        for (speed, times), style in zip(model[kind].items(), ("-", "--", ":"), strict=True):
+            ax.plot(model["ranks"], times, f"{style}o", markersize=3, label=f"{speed} Gb/s")
+        ax.set(xscale="log", yscale="log", xlabel="ranks", title=title)
+        ax.xaxis.set_ticks(model["ranks"], labels=map(str, model["ranks"]))
+        ax.xaxis.set_ticks([], minor=True)
+        ax.yaxis.set_ticks(ticks := [5, 10, 20, 50, 100, 200], labels=map(str, ticks))
+        ax.yaxis.set_ticks([], minor=True)
+    axes[0].set(ylabel="milliseconds per step")
+    axes[1].legend(title="network")
+    return fig
+
+
+@picture
 def pyramid():
     """The maps of every layer as a stack of sheets, to scale."""
     net = emo.EmoP3D(backend="reference")

@@ -33,6 +33,19 @@ def lesson(number):
     return "\n\n".join(parts)
 
 
+def table(number):
+    """A table of the exercises of a lesson, for the plan of the course."""
+    (one,) = (each for each in exercises.lessons() if each.number == number)
+    titles = [exercises.find(name).title for name in one.names]
+    lines = [f"| `{name}` | {title} |" for name, title in zip(one.names, titles, strict=True)]
+    return "\n".join([f"| exercise | [lesson {number}: {one.title}](course/lesson_{number}.md) |", "|---|---|", *lines])
+
+
+def count():
+    """How many exercises there are."""
+    return len(exercises.all_of())
+
+
 def exercise(count, one):
     """An exercise: its task, the code to begin with, then the hints one by one, and the answer."""
     yield f"## {count}. {one.title}"

@@ -17,6 +17,7 @@ A piece of code that is not found, or found twice, is an error: text and source 
 
 import argparse
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -64,10 +65,13 @@ def names():
         "megabytes": lambda name, clips=1: np.prod(layers[name].output_shape) * 4 * clips / 1e6,
         "layer_table": lambda: layer_table(net),
         "lesson": lessons.lesson,
+        "lesson_table": lessons.table,
+        "exercise_count": lessons.count(),
         "own_layer": own_layer,
         "chain_table": lambda: figures_chain.chain_table(net),
         "costs": figures_chain.costs(net),
         "flags": flags.markdown,
+        "ranks_measured": lambda: json.loads((ROOT / "bench/results/ranks.json").read_text())["words"],
         "commands": command_sections,
         "field": field,
         "field_share": 100 * np.prod(field) / np.prod(net.input_shape),

@@ -5,7 +5,8 @@ import sys
 from typing import Any
 
 from ..errors import InputError
-from .shared_arguments import add_answering, add_clips
+from ..executors import WORDS
+from .shared_arguments import add_answering, add_clips, executor
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "validation split), and use it",
     )
     add("--fit_labels", metavar="LABELS", help="their labels, where VAL is an .npy or a folder of parts")
+    add("--executor", type=executor, help=f"who works on the clips, of a large set: {WORDS} (this process)")
     add("--json", help="write the result to this file")
     add("--picture", help="file to draw the reliability curve and the confusion matrix to, .png for example")
 
@@ -49,6 +51,7 @@ def run(given: argparse.Namespace) -> None:
         given.checkpoint, given.clips, given.labels, given.part, moved=given.moved,
         temperature=given.temperature or 1.0,
         fit=(given.fit_temperature, given.fit_labels) if given.fit_temperature else None,
+        executor=given.executor,
     )  # fmt: skip
     print(f"{_who(result)} on {result['set']}, {result['clips']} clips:")
     print(result.pop("table"))

@@ -72,14 +72,18 @@ class Augmentation:
         amounts = *self.shift, self.brightness, self.rotate, self.scale, self.shear, self.contrast
         return bool(any(amounts) or self.flip)
 
-    def apply(self, clips: AnyArray, step: int) -> None:
+    def apply(self, clips: AnyArray, step: int, own: slice = slice(None), count: int | None = None) -> None:
         """Change ``clips``, ndarray of shape (n, d, h, w, c), in place, as step ``step`` does.
+
+        They are those numbered ``own`` of a batch of ``count``; default, the whole batch.
 
         All is done in the caller's thread, beside which others may run kernels.
         """
         from kernels import cpu  # brings Numba along
 
-        cpu.affine(clips, *self.draw(len(clips), clips.shape[1:4], step), out=clips, beside=True)
+        maps, levels = self.draw(len(clips) if count is None else count, clips.shape[1:4], step)
+        if len(clips):
+            cpu.affine(clips, maps[own], levels[own], out=clips, beside=True)
 
     def copy(self, clips: AnyArray, number: int, out: AnyArray | None = None) -> AnyArray:
         """Moved copies of clips, which follow from ``number`` alone: every clip is moved by the same map.

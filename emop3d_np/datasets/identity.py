@@ -118,6 +118,13 @@ def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, 
     Raises:
         InputError: they are not the same; what differs is named.
     """
+    differing = differences(before, now)
+    if differing:
+        raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs of two, as :func:`describe` gives them, in words; what the first does not say is not compared."""
     differing = []
     for part in ("training", "validation"):
         then, found = before.get(part), now.get(part)
@@ -129,8 +136,7 @@ def require_same(before: Mapping[str, Any], now: Mapping[str, Any], where: str, 
     names_then, names_now = before.get("class_names"), now["class_names"]
     if names_then and names_then != names_now:
         differing.append(f"the classes ({listed(names_then)}; now {listed(names_now)})")
-    if differing:
-        raise InputError(f"{where}: {', '.join(differing)} differ: the data have changed since; {advice}")
+    return differing
 
 
 def _digests(clips: ClipSet) -> dict[str, Any]:

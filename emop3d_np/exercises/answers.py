@@ -13,6 +13,9 @@ STEPS = 1_000_000
 """So many steps of Python a student's file takes in one call; after that it is taken for a loop that does not end.  A
 line is some ten steps; what NumPy does in a line counts for nothing."""
 
+SHOWN = 100
+"""So many characters of a line of a student's file are shown."""
+
 
 class Wrong(Exception):
     """An answer is wrong; the words point at the mistake."""
@@ -110,8 +113,9 @@ class Answer:
         return found
 
     def source(self, line: int) -> str:
-        """A line of the file, without what is around it."""
-        return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
+        """A line of the file, without what is around it; of a long one, the beginning."""
+        text = self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
+        return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
     def _watch(self, frame: Any, event: str, _: Any) -> Any:
         if frame.f_code.co_filename != self.file:

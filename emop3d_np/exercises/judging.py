@@ -19,7 +19,7 @@ from ..gradcheck import Report
 from ..gradcheck.checker import check
 from .answers import Answer, Wrong
 
-__all__ = ["Answer", "Wrong", "array", "gradients", "number", "numbers", "same", "tuple_of"]
+__all__ = ["Answer", "Wrong", "array", "gradients", "number", "numbers", "same", "shape_of", "tuple_of"]
 
 CLOSE = 1e-9
 """Values that differ by less, relative to the largest that is right, are the same."""
@@ -49,7 +49,7 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
     shape, dtype = tuple(shape), np.dtype(dtype)
     if got is None:
         raise Wrong(f"{what} is None; is there a return?")
-    if isinstance(got, (tuple, list)) or callable(got) or (not hasattr(got, "__array__") and np.ndim(got)):
+    if isinstance(got, (tuple, list)) or callable(got) or not (hasattr(got, "__array__") or shape_of(got) == ()):
         raise Wrong(f"{what} is a {type(got).__name__}; it must be an array of shape {shape}")
     found = np.asarray(got)
     if found.dtype.kind not in "fiub":
@@ -64,6 +64,15 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
             f"{_at(what, place)} is {found[place]}; {np.sum(~np.isfinite(found))} of {found.size} are not finite"
         )
     return found
+
+
+def shape_of(got: Any) -> tuple[int, ...] | None:
+    """The shape of what a student's function returned; None where it has none, as lists of unequal length."""
+    try:
+        shape: tuple[int, ...] = np.shape(got)
+    except Exception:
+        return None
+    return shape
 
 
 def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
@@ -95,7 +104,7 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     """
     right = np.asarray(right)
     for words, looks in (mistakes or {}).items():
-        if np.shape(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
+        if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
             raise Wrong(words)
     found = array(got, right.shape, what, right.dtype)
     if _equal(found, right):
@@ -108,7 +117,7 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     raise Wrong(words + (f"; {looks}" if looks else ""))
 
 
-def number(answer: Answer, name: str, right: float, mistakes: Mapping[float, str] | None = None) -> None:
+def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] | None = None) -> None:
     """See that a number was predicted rightly.
 
     Args:
@@ -123,13 +132,15 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[float, str
     got = answer.value(name)
     if got is None or got is Ellipsis:
         raise Wrong(f"{name} is {got!r}; put your number there")
-    if isinstance(got, str) or callable(got) or np.ndim(got) or not np.isreal(got):
+    if shape_of(got) != () or np.asarray(got).dtype.kind not in "fiu" or not np.isfinite(got):
         raise Wrong(f"{name} is {got!r}; it must be a number")
     if abs(float(got) - right) <= CLOSE * max(1, abs(right)):
         return
     for wrong, words in (mistakes or {}).items():
         if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
             raise Wrong(f"{name} is not {_said(got)}: {words}")
+    if abs(float(got) - right) <= 1e-3 * abs(right):
+        raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
 
 
@@ -169,7 +180,7 @@ def gradients(
     got = _gradients(backward(d, *inputs), wanted)
     for words, looks in (mistakes or {}).items():
         pairs = list(zip(got, _gradients(looks(d, *inputs), wanted), strict=True))
-        if all(other is None or (np.shape(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
+        if all(other is None or (shape_of(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
             raise Wrong(words)
     for name, gradient in zip(wanted, got, strict=True):
         array(gradient, arrays[name].shape, f"the gradient of {name}", arrays[name].dtype)

@@ -5,14 +5,19 @@ import sys
 import tokenize
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from .answers import STEPS, Answer, NeverEnds, Wrong
 from .course import TO_DO, Exercise, find, judge_of
+
+MEMORY = 1 << 29
+"""So many bytes may a student's file take: arrays that grow in a loop without end would take all there are.  It is much
+more than an answer needs, as the system's libraries take some of it for their own at their first use."""
 
 PRINTED = 5
 """So many lines of what a student's file prints are shown."""
@@ -41,7 +46,7 @@ def check(name: str, text: str | bytes) -> Verdict:
     """
     exercise = find(name)
     printed = _Printed()
-    with _quiet(printed):
+    with _quiet(printed), _little_memory():
         verdict = _verdict(exercise, text)
     return Verdict(verdict.right, verdict.words + printed.words())
 
@@ -73,6 +78,8 @@ def _words(answer: Answer, error: BaseException) -> str:
         return f"{where}: {_what(inner)}"
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, MemoryError | RecursionError) and not answer.steps:
+        return "your file is not Python that can be read: too many brackets or operators in one another"
     if isinstance(error, SyntaxError | ValueError) and not answer.steps:
         return f"your file is not Python: {_one_line(error)}"
     return f"the judge stumbled over what your file gives: {_what(error)}"
@@ -92,7 +99,7 @@ def _what(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "this ends the program; leave it out"
     if isinstance(error, MemoryError):
-        return f"this asks for more memory than there is{f': {said}' if said else ''}"
+        return f"this asks for more memory than an answer may take{f': {said}' if said else ''}"
     if isinstance(error, RecursionError):
         return "the function calls itself again and again and does not end"
     return f"{type(error).__name__}{f': {said}' if said else ''}"
@@ -121,6 +128,24 @@ def _decoded(text: str | bytes) -> str:
         raise Wrong(f"line {line}: the file is not stored as UTF-8; your editor can save it so") from None
     except SyntaxError as error:  # an encoding that there is not, or the first lines are not UTF-8
         raise Wrong(f"line 1: the file is not stored as UTF-8; your editor can save it so ({error.msg})") from None
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Within, this process may take MEMORY bytes more than it has, where the system can be told so."""
+    before: tuple[int, int] | None = None
+    with suppress(ImportError, AttributeError, OSError, ValueError):  # not on Windows, not in a browser
+        import resource
+
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        if before[0] == resource.RLIM_INFINITY or now < before[0]:
+            resource.setrlimit(resource.RLIMIT_AS, (now, before[1]))
+    try:
+        yield
+    finally:
+        if before is not None:
+            resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 class _Printed(io.StringIO):

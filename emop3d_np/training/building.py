@@ -16,7 +16,7 @@ from ..datasets import Augmentation, ClipSet, clip_shape, normalize, shrink, shr
 from ..errors import InputError
 from ..network import EmoP3D, strict_pyramid
 from ..optimizers import Adam, AdamW, GradientDescent, Momentum, Optimizer, Schedule, WeightDecay, decay_factors
-from . import checkpoint
+from . import checkpoint, machine, ranks
 from .flags import Settings, merge
 
 FEW_STEPS = 200
@@ -153,6 +153,19 @@ def most_threads() -> int:
     return int(config.NUMBA_NUM_THREADS)
 
 
+def use_machine(settings: Settings) -> None:
+    """Let kernels be compiled and run as the settings of the machine say; of several ranks, see that they are alike.
+
+    Raises:
+        InputError: as of :func:`use_threads`, of ``machine.compile_portably`` and of ``Ranks.require_alike``.
+    """
+    if settings.portable_bits:
+        machine.compile_portably()
+    here = ranks.here()
+    use_threads(settings.threads or (here.threads(most_threads()) if here.size > 1 else None))
+    here.require_alike(settings)
+
+
 def use_threads(count: int | None) -> None:
     """Let the kernels run on ``count`` threads; None: all cores.
 
@@ -167,8 +180,10 @@ def use_threads(count: int | None) -> None:
         numba.set_num_threads(count)
 
 
-def require_batch(settings: Settings, clips: ClipSet) -> None:
+def require_batch(settings: Settings, clips: ClipSet, own: int | None = None) -> None:
     """Refuse a batch size that the training set, or the memory, does not hold.
+
+    Of a batch, ``own`` clips are in the memory of this process; default None, all of them.
 
     Memory must hold a batch as it is stored, and shrunk where it is; the next one, which is read ahead; and a batch in
     the network's dtype.
@@ -182,8 +197,9 @@ def require_batch(settings: Settings, clips: ClipSet) -> None:
     clip = math.prod(clips.clips.shape[1:])
     shrunk = clip // settings.shrink**2
     kept = shrunk * np.result_type(stored, np.float32).itemsize if settings.shrink > 1 else 0
+    own = settings.batch_size if own is None else own
     memory.require(
-        settings.batch_size * (2 * (clip * stored.itemsize + kept) + shrunk * np.dtype(settings.dtype).itemsize),
+        own * (2 * (clip * stored.itemsize + kept) + shrunk * np.dtype(settings.dtype).itemsize),
         f"--batch_size {settings.batch_size} of {clips.name}",
         "lower --batch_size",
     )

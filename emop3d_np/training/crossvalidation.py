@@ -30,8 +30,8 @@ from ..errors import InputError
 from ..executors import PROCESSES
 from ..locks import only_writer
 from ..tasks import Share
-from . import baseline, building, flags
-from .answers import logits_in_parts
+from . import baseline, building, checkpoint, flags, ranks
+from .answers import all_logits
 from .metrics import Evaluation, figures
 from .runs import read_settings
 from .side_by_side import Task, require_all, side_by_side
@@ -83,7 +83,7 @@ class CrossValidation:
         self.given, self.settings = given, flags.merge(given)
         settings = self.settings
         _check(settings)
-        building.use_threads(settings.threads)
+        building.use_machine(settings)
         self.folder = Path(settings.save_path) / f"folds-{settings.folds}-{settings.fold_protocol}"
         self.clips = datasets.load_all(settings)
         self.fold_of = datasets.split(self.clips, settings)  # which refuses more folds than there are clips
@@ -128,17 +128,19 @@ class CrossValidation:
         Returns:
             Exit code: 0, or 130 when the user interrupted.
         """
-        path = self.paths[fold - 1]
-        if not (self.folder / DATA).exists():
+        path, here = self.paths[fold - 1], ranks.here()
+        if here.first and not (self.folder / DATA).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             files.write_text(self.folder / DATA, json.dumps(self._data, indent=2) + "\n")
         saved = path / self.settings.checkpoint_name
         own = self.given | {"fold": fold, "save_path": str(self.folder), "save_checkpoint": True}
-        with only_writer(path):
-            code = train(own | ({"resume": str(saved)} if saved.exists() else {}))
+        with only_writer(path) if here.first else nullcontext():
+            code = train(own | ({"resume": str(saved)} if here.first_says(saved.exists) else {}))
             if not code:
                 tested = np.flatnonzero(self.fold_of == fold - 1)
-                write_answers(path, _answer(saved, self.clips, tested))
+                text = _answer(here.first_says(lambda: checkpoint.load(saved)), self.clips, tested)
+                if here.first:
+                    write_answers(path, text)
         return code
 
     def compile_kernels(self) -> None:
@@ -225,22 +227,23 @@ def cross_validate(train: Train, given: dict[str, Any]) -> int:
     if words:
         print(f"warning: {words}")
     # Several processes may train a fold each.
-    with nullcontext() if folds.settings.fold else only_writer(folds.folder):
+    with nullcontext() if folds.settings.fold or not ranks.here().first else only_writer(folds.folder):
         return _cross_validate(train, folds)
 
 
 def _cross_validate(train: Train, folds: CrossValidation) -> int:
     """As :func:`cross_validate`, of ``folds`` that nobody else trains."""
-    settings = folds.settings
+    settings, here = folds.settings, ranks.here()
     if _in_processes(settings):
         require_all(train_side_by_side({"": folds}, settings, folds.folder))
     else:
-        folds.tidy()
+        if here.first:
+            folds.tidy()
         for fold, path in enumerate(folds.paths, 1):
             if settings.fold not in (None, fold):
                 continue
             print(f"--- fold {fold} of {settings.folds}: {path}")
-            if fold not in folds.waiting:
+            if here.first_says(lambda: fold not in folds.waiting):  # noqa: B023
                 print("finished already")
                 continue
             code = folds.train_fold(train, fold)
@@ -248,6 +251,8 @@ def _cross_validate(train: Train, folds: CrossValidation) -> int:
                 print("the same command goes on from here; finished folds are kept")
                 return code
 
+    if not here.first:
+        return 0
     if folds.waiting:
         names = ", ".join(folds.paths[fold - 1].name for fold in folds.waiting)
         print(f"not finished yet: {names}; the last one to finish gathers the results")
@@ -495,11 +500,11 @@ def _check_same(path: Path, settings: flags.Settings) -> None:
             )
 
 
-def _answer(path: Path, clips: datasets.ClipSet, tested: IntArray) -> str:
-    """``answers.csv``: what the network of the checkpoint ``path`` says of the clips numbered ``tested``."""
-    net, settings = building.load_network(path)
-    logits = [part for part, _ in logits_in_parts(net, clips, tested, settings.batch_size, settings.normalize)]
-    probabilities = softmax(np.concatenate(logits).astype(np.float64), axis=1)
+def _answer(state: checkpoint.Checkpoint, clips: datasets.ClipSet, tested: IntArray) -> str:
+    """``answers.csv``: what the network of a checkpoint says of the clips numbered ``tested``."""
+    net, settings = building.network_of(state)
+    logits = all_logits(net, clips, tested, settings.batch_size, settings.normalize)
+    probabilities = softmax(logits.astype(np.float64), axis=1)
     index = clips.index or {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

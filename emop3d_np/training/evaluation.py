@@ -1,20 +1,35 @@
 """A trained network, or several, put to a set of clips."""
 
+import os
+import secrets
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from tqdm import tqdm
 
 from kernels.arrays import FloatArray, IntArray
 
 from .. import datasets
+from ..errors import InputError
+from ..executors import cores, open_executor
 from ..network import EmoP3D
-from .answers import EVALUATED_TOGETHER, logits_in_parts
+from ..tasks import Lost, Task, run_tasks
+from . import building
+from .answers import EVALUATED_TOGETHER, all_logits
 from .calibration import fit_temperature
 from .ensemble import Ensemble
 from .flags import Settings
 from .metrics import Evaluation
+
+HANDED_OUT_TOGETHER = 32 * EVALUATED_TOGETHER
+"""Clips of a task, a multiple of those of a forward pass, so that passes are the same."""
+
+Asked: TypeAlias = tuple[Any, int, str | Path, str | Path | None, str]
+"""Runs, moved copies, clips, labels and part, as of :func:`evaluate_checkpoint`."""
 
 OLDER = "labels are taken as the clips have them"
 """What is done where a checkpoint does not know how its classes are called."""
@@ -33,8 +48,10 @@ def evaluate_network(net: EmoP3D, clips: datasets.ClipSet, settings: Settings, l
     count = min(limit or len(clips), len(clips))
     chosen = np.linspace(0, len(clips) - 1, count).round().astype(np.int64)
     together = min(settings.batch_size, EVALUATED_TOGETHER)
-    for logits, labels in logits_in_parts(net, clips, chosen, together, settings.normalize):
-        result.add(net.loss(logits, labels), logits, labels)
+    logits = all_logits(net, clips, chosen, together, settings.normalize)
+    for start in range(0, count, together):
+        part, labels = logits[start : start + together], clips.labels[chosen[start : start + together]]
+        result.add(net.loss(part, labels), part, labels)
     return result
 
 
@@ -47,6 +64,7 @@ def evaluate_checkpoint(
     moved: int = 1,
     temperature: float = 1.0,
     fit: tuple[str | Path, str | Path | None] | None = None,
+    executor: str | Executor | None = None,
 ) -> dict[str, Any]:
     """Test a trained network, or the mean of several.
 
@@ -57,6 +75,8 @@ def evaluate_checkpoint(
         fit: ``clips, labels`` (None where the clips have their own; a set of MedMNIST's validation split) that the
             temperature is fitted on first (:func:`~emop3d_np.training.calibration.fit_temperature`), in the place of
             ``temperature``; default None.
+        executor: who works on the clips, some at a time (:func:`~emop3d_np.executors.open_executor`); the figures are
+            the same.  Default None, this process.
 
     Returns:
         dict: ``checkpoint`` (of several runs a list), ``set``, ``moved``, ``temperature``, what
@@ -74,7 +94,8 @@ def evaluate_checkpoint(
     if fit:
         fitted_on = datasets.open_set(*fit, first.settings, "fit", "val", ensemble.stored_names)
         temperature = fit_temperature(ensemble.logits_of_set(fitted_on), fitted_on.labels)
-    logits = ensemble.logits_of_set(chosen)
+    asked = paths, moved, clips, labels, part
+    logits = _logits_by(executor, asked, len(chosen)) if executor else ensemble.logits_of_set(chosen)
     result = _evaluation(first.net, chosen, logits / temperature)
     files = [str(member.path) for member in ensemble.members]
     of_runs = {"checkpoint": files if len(files) > 1 else files[0], "set": chosen.name}
@@ -87,6 +108,42 @@ def evaluate_checkpoint(
         error, curve = plain.calibration_error, plain.reliability.as_dict()
         found["untempered"] = {"loss": plain.loss, "ece": error, "reliability": curve}
     return found
+
+
+def _logits_by(executor: str | Executor, asked: Asked, count: int) -> FloatArray:
+    """Logits (n, k) of the ``count`` clips that are ``asked`` for, by an executor, in parts."""
+    paths, moved, clips, labels, part = asked
+    paths = [os.path.abspath(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    files = tuple(paths), moved, os.path.abspath(clips), labels and os.path.abspath(labels), part
+    name = secrets.token_hex(8)
+    parts = [range(start, min(start + HANDED_OUT_TOGETHER, count)) for start in range(0, count, HANDED_OUT_TOGETHER)]
+    todo = [Task(f"clips {each[0]} to {each[-1]}", _logits_of, (files, name, each)) for each in parts]
+    found: dict[Task, FloatArray] = {}
+    with (
+        open_executor(executor, min(cores(), len(todo)), Path.cwd()) as engines,
+        tqdm(total=count, desc="answering", unit="clip", dynamic_ncols=True) as bar,
+    ):
+        for task, logits in run_tasks(todo, engines, say=tqdm.write):
+            if isinstance(logits, Lost):
+                raise InputError(f"{task.name} were lost twice: {logits}")
+            found[task] = logits
+            bar.update(len(logits))
+    return np.concatenate([found[task] for task in todo])
+
+
+def _logits_of(asked: Asked, name: str, numbers: range) -> FloatArray:
+    """Where it is worked on: logits (n, k) of some clips of a set; ``name`` tells this evaluation from others."""
+    building.use_threads(None if "NUMBA_NUM_THREADS" in os.environ else 1)
+    ensemble, clips = _opened(asked, name)
+    return ensemble.logits_of_set(clips.take(np.array(numbers), clips.name))
+
+
+@lru_cache(maxsize=1)
+def _opened(asked: Asked, name: str) -> tuple[Ensemble, datasets.ClipSet]:
+    """The runs and the clips, read once per evaluation: another one may find others in the same places."""
+    paths, moved, clips, labels, part = asked
+    ensemble = Ensemble(paths, moved)
+    return ensemble, datasets.open_set(clips, labels, ensemble.first.settings, "clips", part, ensemble.stored_names)
 
 
 def _evaluation(net: EmoP3D, clips: datasets.ClipSet, logits: FloatArray) -> Evaluation:

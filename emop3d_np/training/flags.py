@@ -256,6 +256,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("threads", None, OPTIONAL_COUNT, "threads of the kernels; None: all cores"),
         Setting("backend", "cpu", _choice(*kernels.BACKENDS), "edition of the kernels"),
         Setting("dtype", "float32", _choice("float32", "float64"), "numbers the network computes with"),
+        Setting(
+            "portable_bits",
+            False,
+            BOOLEAN,
+            "compile kernels for a processor that all machines can stand for, so that unlike ones give the same bits",
+        ),
     ),
 }
 

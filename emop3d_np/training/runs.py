@@ -178,6 +178,24 @@ class RunFolder:
         return "no checkpoint was written (--save_checkpoint writes one at every evaluation)"
 
 
+class FollowedRun(RunFolder):
+    """The folder of a run as those ranks have it that do not write to it: the first one does."""
+
+    def require_apart(self, settings: Settings) -> None: ...
+
+    def write_settings(self, settings: Settings, made: record.Record | None = None) -> None: ...
+
+    def append(self, file_name: str, row: dict[str, Any]) -> None: ...
+
+    def rewind(self, step: int) -> None: ...
+
+    def save(self, state: checkpoint.Checkpoint, path: Path | None = None) -> None: ...
+
+    def words_to_resume(self) -> str:
+        """Nothing: the first rank says it."""
+        return ""
+
+
 def _step_of(line: str) -> float:
     """The step of a logged line."""
     try:

@@ -35,7 +35,7 @@ SHOWN = 6
 """Folds whose progress is shown beside the bar, at most."""
 SEEN_WITHIN = 90.0
 """Seconds after which a file that another machine wrote is seen here."""
-LAUNCHERS = ("PMI", "OMPI_", "PRTE_", "MPI_LOCAL", "HYDI_", "HYDRA_")
+LAUNCHERS = ("PMI", "OMPI_", "MV2_", "PRTE_", "MPI_LOCAL", "HYDI_", "HYDRA_")
 """How environment variables begin by which a process knows that it is one rank of many, which no fold's process is."""
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from kernels.arrays import FloatArray
 from .. import by_name
 from ..errors import InputError, Lasting
 from ..network import EmoP3D
+from . import ranks
 from .metrics import Tally
 from .runs import RunFolder
 
@@ -28,6 +30,7 @@ class Interrupt:
 
     Args:
         what: the work that is finished before, in words; default "this step".
+        echo: seconds within which a second signal of a kind counts as the first; default 0.
 
     The same signal a second time stops at once.  One of each does not: who ends a group of processes may send SIGTERM
     after the terminal's Ctrl-C.
@@ -37,8 +40,9 @@ class Interrupt:
             well.
     """
 
-    def __init__(self, what: str = "this step") -> None:
+    def __init__(self, what: str = "this step", echo: float = 0.0) -> None:
         self.requested: set[int | str] = set()
+        self._echo, self._since = echo, 0.0
         self.words = f"stopping after {what} (Ctrl-C again: at once)"
 
     def __enter__(self) -> "Interrupt":
@@ -66,7 +70,10 @@ class Interrupt:
 
     def _request(self, number, _):
         if number in self.requested:
+            if time.monotonic() - self._since < self._echo:
+                return
             raise KeyboardInterrupt
+        self._since = time.monotonic()
         if not self.requested:
             tqdm.write(self.words)
         self.requested.add(number)
@@ -92,7 +99,7 @@ def training_kept(save: Callable[[], None], run: RunFolder) -> Iterator[None]:
         except InputError as second:
             where = str(second)
         what = "not enough memory; lower --batch_size" if isinstance(error, MemoryError) else error
-        raise InputError(f"{what}; {where}") from None
+        raise InputError("; ".join(filter(None, (str(what), where)))) from None
 
 
 @contextmanager
@@ -172,13 +179,17 @@ def require_finite(
 
 
 def non_finite_layer(net: EmoP3D, x: FloatArray) -> str | None:
-    """Name of the first layer whose output of ``x`` (n, d, h, w, c) is not finite throughout; None if all are."""
+    """Name of the first layer whose output of ``x`` (n, d, h, w, c) is not finite throughout; None if all are.
+
+    Of several ranks, each is given its own clips, and all are told the same.
+    """
     order = [layer.name for layer in net.layers]
     found = len(order)
     for start in range(0, len(x), LOOKED_AT_TOGETHER):
         outputs = net.activations(x[start : start + LOOKED_AT_TOGETHER])
         wrong = [order.index(name) for name, output in outputs.items() if not np.isfinite(output).all()]
         found = min([found, *wrong])
+    found = min(ranks.here().everyones([found]))
     return order[found] if found < len(order) else None
 
 

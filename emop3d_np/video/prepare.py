@@ -18,10 +18,10 @@ import errno
 import hashlib
 import io
 import json
-import os
 import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..datasets import classes, parts, record
 from ..errors import InputError
-from ..executors import PROCESSES, NotStarted, is_being_imported, open_executor
+from ..executors import PROCESSES, NotStarted, cores, is_being_imported, open_executor
 from ..files import beside, remove_unfinished, require_apart, write_atomically
 from ..locks import Busy, one_of_several_writers, only_writer
 from ..reading import is_whole, read_json, reading
@@ -103,7 +103,7 @@ def prepare(
     clips_per_file: int | None = None,
     *,
     processes: int | None = None,
-    executor: str = PROCESSES,
+    executor: str | Executor = PROCESSES,
     part: Share | None = None,
     progress: bool = True,
 ) -> list[Row]:
@@ -145,7 +145,7 @@ def prepare(
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     read = [*([] if Path(source).is_dir() else [source]), *(listing.root / each.source for each in listing.recordings)]
     require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
-    work = _Work(out, processes or _cores(), executor, part, progress)
+    work = _Work(out, processes or cores(), executor, part, progress)
     try:
         return _find_and_write(listing, work, depth_frames, overlap, dtype, faces, clips_per_file)
     except OSError as error:
@@ -158,7 +158,7 @@ class _Work:
 
     out: Path
     processes: int
-    executor: str
+    executor: str | Executor
     part: Share | None
     progress: bool
 
@@ -235,7 +235,9 @@ def _all_faces(
     return found
 
 
-def _side_by_side(jobs: Sequence[Job], processes: int, executor: str, out: Path) -> Iterator[tuple[Recording, Row]]:
+def _side_by_side(
+    jobs: Sequence[Job], processes: int, executor: str | Executor, out: Path
+) -> Iterator[tuple[Recording, Row]]:
     """``recording, result`` of each job as soon as it is done; one whose process dies twice is named so."""
     by_task = {Task(job[1].name, _cut_out, job, partial(_known, job)): job for job in jobs}
     try:
@@ -550,7 +552,3 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Non
 def _write_text(path: Path, text: str) -> None:
     # A file's name need not be UTF-8.
     write_atomically(path, lambda file: file.write(text.encode(errors="backslashreplace")))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,8 +14,10 @@ The same arithmetic as the functions beside it, in another order.  What it rests
 - *Promises to the compiler.*  The loops' arrays do not overlap, and functions that only cut arrays count no references
   (``loop`` and ``borrowing`` in ``jit.py``).
 
-A batch is cut into chunks by its size, whatever the threads; each adds up gradients of its own, and these are added in
-their order.  So the bits do not depend on the number of threads.
+A batch is cut into parts by its size, whatever the threads; each adds up gradients of its own, and these are added in
+the order of a binary tree (``kernels/tree.py``).  A thread computes a share of consecutive parts and adds up what it
+can; the sums of all threads are added last.  So the bits do not depend on the number of threads, nor on that of the
+processes that share a batch out among them, and memory grows with the threads only.
 
 All work is given as tasks ``(job, begin, end)``: parts ``begin`` to ``end - 1`` of a :class:`Job`.  Parts of one job
 write to different places, so it does not matter who does which.
@@ -25,17 +27,19 @@ For a network that :func:`fuse` does not cover, the functions beside this file d
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum, auto
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numba import from_dtype, get_thread_id, prange, types
 from numpy.typing import DTypeLike
 
+from .. import tree
 from ..arrays import BoolArray, FloatArray, IntArray
 from . import threads
 from .fused_clip import (
     backward_clip,
+    clear_all_but_the_largest,
     cross_entropy,
     dense_weights_backward,
     forward_1,
@@ -45,7 +49,6 @@ from .fused_clip import (
     logit,
 )
 from .fused_layout import (
-    GROUP,
     Plan,
     aligned,
     kept_in,
@@ -55,22 +58,19 @@ from .fused_layout import (
     plan_of,
     scratch_in,
 )
-from .fused_packing import add_up, gather, pack, same, unpack
+from .fused_packing import add_up, add_up_alone, gather, pack, same, unpack
 from .jit import by_address, parallel, pasted
 
-CHUNKS = 8
-"""The most parts of a batch with gradients of their own, and so the most threads that a training step can use."""
-
-CHUNK = 2
-"""The fewest clips of a part, but for smaller batches: for fewer, its gradients cost more than they save."""
+TOGETHER = 4
+"""Parts whose gradients a thread adds up together, so that it reads each once and writes their sum."""
 
 
 class Job(IntEnum):
     """What there is to do, and what a part of it is."""
 
-    TRAIN = auto()  # forward and backward; a part is a chunk of the batch
+    TRAIN = auto()  # forward and backward; a part is a thread's share of the batch
     FORWARD = auto()  # forward only; a part is a clip
-    # These five, one after the other, are the forward pass of a single clip.
+    # These five, one after the other, are the forward pass of a single clip, or of each of a few.
     GATHER = auto()  # the clip as planes; a part is a channel of a frame
     LAYER_1 = auto()  # L1WS, NORM_2, spatial maximum; a part is a map of a pair of frames
     LAYER_3 = auto()  # L3P after that, NORM_4; a part is a map of a pair of frames
@@ -82,9 +82,23 @@ class Buffers(NamedTuple):
     """The memory of a network, in long rows; ``fused_layout.py`` says what stands where in them."""
 
     parameters: FloatArray  # (q): the parameters as planes
-    gradients: FloatArray  # (chunks, q): a chunk's gradients
+    gradients: FloatArray  # (rows, q): of each share its sums of gradients, and behind them those of single parts
     kept: FloatArray  # (threads, q): a thread's clip and its maps
     scratch: FloatArray  # (threads, q): a thread's planes
+
+
+class Work(NamedTuple):
+    """Which parts of a batch are trained on, and by whom."""
+
+    clips: int  # of the whole batch, over which the mean of the loss is taken
+    rows: IntArray  # (shares, rows): which rows of gradients each share has
+    starts: IntArray  # (parts + 1): the first clip of each part, and the number of clips
+    shares: IntArray  # (shares + 1): the first part of each thread's share, and the number of parts
+    merges: IntArray  # (parts): how many sums of its share each part completes
+
+
+NONE = Work(0, np.zeros((0, 0), np.int64), *[np.zeros(0, np.int64)] * 3)
+"""In a forward pass there are no gradients to share out."""
 
 
 class Batch(NamedTuple):
@@ -129,21 +143,27 @@ class Fused:
 
     def forward(self, x: FloatArray, parameters: Iterable[FloatArray]) -> tuple[FloatArray, BoolArray]:
         """Logits (n, k) of clips (n, d, h, w, c), and ``finite``; see :meth:`training_pass`."""
-        single = len(x) == 1
-        batch = Batch(
-            x,
-            labels=np.empty(0, np.int64),
-            losses=np.empty(0, self.dtype),
-            logits=np.empty((len(x), self.classes), self.dtype),
-            finite=np.ones(self.flags if single else len(x), np.bool_),
-        )
+        batch = self._batch(x, np.empty(0, np.int64))
         with threads.turn():  # all passes of a network share its memory
             self._prepare(parameters, unless_seen=True)
-            self.run(self.one_clip if single else [(Job.FORWARD, 0, len(x))], self.buffers, batch)
-        return batch.logits, np.array([batch.finite.all()]) if single else batch.finite
+            if len(x) > 1 and 2 * len(x) > threads.count():
+                self.run([(Job.FORWARD, 0, len(x))], self.buffers, batch)
+                return batch.logits, batch.finite
+            # Too few clips for the threads: each is shared out by itself.
+            for n in range(len(x)):
+                of_parts = np.ones(self.flags, np.bool_)
+                of_clip = batch._replace(x=x[n : n + 1], logits=batch.logits[n : n + 1], finite=of_parts)
+                self.run(self.one_clip, self.buffers, of_clip)
+                batch.finite[n] = of_parts.all()
+        return batch.logits, batch.finite
 
     def training_pass(
-        self, x: FloatArray, labels: IntArray, parameters: Iterable[FloatArray], gradients: Iterable[FloatArray]
+        self,
+        x: FloatArray,
+        labels: IntArray,
+        parameters: Iterable[FloatArray],
+        gradients: Iterable[FloatArray],
+        share: tree.Share | None = None,
     ) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Forward and backward.
 
@@ -152,34 +172,44 @@ class Fused:
             labels: int64 ndarray of shape (n,).
             parameters: the network's arrays, in order.
             gradients: arrays of the same shapes, to be overwritten with the gradient of the mean loss.
+            share: the parts of a batch that the clips are, where other processes have the others; default None, they
+                are the batch.
 
         Returns:
             ``losses, logits, finite``: ndarrays of shape (n,), (n, k) and (n,); the last says for which clips all maps
             of the first layer were finite.
         """
-        chunks = _chunks(len(x))
-        batch = Batch(
+        share = share or tree.Share(len(x))
+        with threads.turn():
+            self._prepare(parameters)
+            work, places, merges = _shared_out(share.clips, share.first, share.end, threads.count())
+            batch = self._batch(x, labels)
+            if len(self.buffers.gradients) < work.rows.size:
+                rows = aligned(self.plan.parameters, self.dtype, work.rows.size)
+                self.buffers = self.buffers._replace(gradients=rows)
+            rows = self.buffers.gradients
+            self.run([(Job.TRAIN, 0, len(work.rows))], self.buffers, batch, work)
+            add_up(rows, places, merges)
+            sums = [rows[place] for place in places[: len(tree.subtrees(share.first, share.end))]]
+            total = share.total(sums, rows.shape[1], self.dtype)
+            unpack(total, self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
+        return batch.losses, batch.logits, batch.finite
+
+    def _batch(self, x, labels):
+        """A batch whose answers are still to be written."""
+        return Batch(
             x,
             labels,
-            losses=np.empty(len(x), self.dtype),
+            losses=np.empty(len(labels), self.dtype),
             logits=np.empty((len(x), self.classes), self.dtype),
             finite=np.ones(len(x), np.bool_),
         )
-        with threads.turn():
-            self._prepare(parameters)
-            if len(self.buffers.gradients) < chunks:
-                self.buffers = self.buffers._replace(gradients=aligned(self.plan.parameters, self.dtype, chunks))
-            buffers = self.buffers._replace(gradients=self.buffers.gradients[:chunks])
-            self.run([(Job.TRAIN, 0, chunks)], buffers, batch)
-            add_up(buffers.gradients)
-            unpack(buffers.gradients[0], self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
-        return batch.losses, batch.logits, batch.finite
 
-    def run(self, tasks: Sequence[tuple[Job, int, int]], buffers: Buffers, batch: Batch) -> None:
+    def run(self, tasks: Sequence[tuple[Job, int, int]], buffers: Buffers, batch: Batch, work: Work = NONE) -> None:
         """Do tasks ``(job, begin, end)``, one after the other, each on all threads."""
         x = batch.x.view()
         x.flags.writeable = False  # as it may be: one compiled kernel for either
-        _run_tasks(_task_runner(self.dtype), np.array(tasks), self.plan, buffers, batch._replace(x=x))
+        _run_tasks(_task_runner(self.dtype), np.array(tasks), self.plan, buffers, batch._replace(x=x), work)
 
     def _prepare(self, parameters, unless_seen=False):
         """Put the parameters into planes; ``unless_seen``: they are compared with the last ones first."""
@@ -217,20 +247,45 @@ def fuse(
     return Fused(input_shape, maps, classes, dtype)
 
 
-def _chunks(clips):
-    """Parts of a batch: a power of two, so that they share out evenly."""
-    return min(CHUNKS, 1 << max(clips // CHUNK, 1).bit_length() - 1)
+@lru_cache(maxsize=16)
+def _shared_out(clips, first, end, count):
+    """How parts of a batch are shared out among ``count`` threads.
+
+    Returns:
+        ``work, places, merges``: the Work; in which rows the sums of all shares are, in order, and how many sums of the
+        stretch each completes.
+    """
+    dealt = tree.shares(first, end, count)
+    merges = [tree.merges(tree.single(*share)) for share in dealt]
+    starts = tree.bounds(clips)[first : end + 1]
+    shares = np.array([first, *(last for _, last in dealt)])
+    most = max(map(_rows, merges), default=0)
+    rows = np.arange(len(dealt) * most).reshape(len(dealt), most)
+    work = Work(clips, rows, starts - starts[0], shares - first, np.concatenate([*merges, NONE.merges]))
+    sums = [tree.subtrees(*share) for share in dealt]
+    places = np.concatenate([own[: len(found)] for own, found in zip(rows, sums, strict=True)] or [shares[:0]])
+    return work, places, tree.merges([each for found in sums for each in found])
+
+
+def _rows(merges):
+    """How many rows a share needs for its sums and for the parts behind them."""
+    sums, most = 0, 0
+    for start in range(0, len(merges), TOGETHER):
+        together = merges[start : start + TOGETHER]
+        most = max(most, sums + len(together))
+        sums += len(together) - int(together.sum())
+    return most
 
 
 # --- What runs side by side.
 
 
 @parallel
-def _run_tasks(run_task, tasks, plan, buffers, batch):
+def _run_tasks(run_task, tasks, plan, buffers, batch, work):
     """Do tasks (m, 3), one after the other; the parts of one run side by side, each a task of its own."""
     for job, begin, end in tasks:
         for part in prange(begin, end):
-            run_task(job, np.int64(part), np.int64(part + 1), plan, buffers, batch, np.int64(get_thread_id()))
+            run_task(job, np.int64(part), np.int64(part + 1), plan, buffers, batch, work, np.int64(get_thread_id()))
 
 
 @cache
@@ -241,11 +296,12 @@ def _task_runner(dtype):
     plan = types.NamedTuple((whole, whole, places, places, places), Plan)
     buffers = types.NamedTuple((row, rows, rows, rows), Buffers)
     x = types.Array(real, 5, "C", readonly=True)
+    work = types.NamedTuple((whole, places, *[whole[::1]] * 3), Work)
     batch = types.NamedTuple((x, whole[::1], row, rows, flag[::1]), Batch)
-    return by_address(types.void(whole, whole, whole, plan, buffers, batch, whole))(_run_task)
+    return by_address(types.void(whole, whole, whole, plan, buffers, batch, work, whole))(_run_task)
 
 
-def _run_task(job, begin, end, plan, buffers, batch, thread):
+def _run_task(job, begin, end, plan, buffers, batch, work, thread):
     """Do a task with the memory of a thread."""
     net = parameters_in(buffers.parameters, plan.parameters)
     scratch = scratch_in(buffers.scratch[thread], plan.scratch)
@@ -255,7 +311,7 @@ def _run_task(job, begin, end, plan, buffers, batch, thread):
     training, slot = job == Job.TRAIN, np.int64(0)
     for part in range(begin, end):
         if job == Job.TRAIN:
-            _train_chunk(part, training, plan, net, buffers.gradients, kept, scratch, batch)
+            _train_share(part, work, plan, net, buffers.gradients, kept, scratch, batch)
         elif job == Job.FORWARD:
             batch.finite[part] = forward_clip(
                 batch.x[part], slot, training, plan, net, kept, scratch, batch.logits[part]
@@ -277,16 +333,25 @@ def _run_task(job, begin, end, plan, buffers, batch, thread):
 
 
 @pasted
-def _train_chunk(chunk, training, plan, net, gradients, kept, scratch, batch):
-    """Forward and backward for the clips of a chunk, whose row of gradients (chunks, q) is overwritten."""
-    chunks, clips = len(gradients), len(batch.x)
-    gradients[chunk] = 0
-    own = parameters_in(gradients[chunk], plan.parameters)
-    first, end = chunk * clips // chunks, (chunk + 1) * clips // chunks
+def _train_share(share, work, plan, net, gradients, kept, scratch, batch):
+    """Forward and backward for the parts of a share; its sums of gradients are left in its first rows."""
+    rows, sums, end = work.rows[share], 0, work.shares[share + 1]
+    for first in range(work.shares[share], end, TOGETHER):
+        parts = min(TOGETHER, end - first)
+        for part in range(first, first + parts):
+            own = parameters_in(gradients[rows[sums + part - first]], plan.parameters)
+            _train_part(part, work, plan, net, own, kept, scratch, batch)
+        sums = add_up_alone(gradients, rows, sums, work.merges[first : first + parts])
+
+
+@pasted
+def _train_part(part, work, plan, net, own, kept, scratch, batch):
+    """Forward and backward for the clips of a part, whose gradients are written to ``own``."""
+    first, end, training = work.starts[part], work.starts[part + 1], work.clips > 0
+    clear_all_but_the_largest(own)
     for n in range(first, end):
-        slot = (n - first) % GROUP
+        slot = n - first
         batch.finite[n] = forward_clip(batch.x[n], slot, training, plan, net, kept, scratch, batch.logits[n])
-        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], clips, scratch.dlogits[slot])
+        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], work.clips, scratch.dlogits[slot])
         backward_clip(slot, plan, net, own, kept, scratch)
-        if slot == GROUP - 1 or n == end - 1:
-            dense_weights_backward(slot + 1, kept.n5, scratch.dlogits, own)
+    dense_weights_backward(end - first, kept.n5, scratch.dlogits, own)

@@ -1,14 +1,14 @@
 """The fused passes of a single clip: forward and backward through the network, a map of a pair of frames at a time.
 
 ``fused_layout.py`` says what stands in the records ``net``, ``gradients``, ``kept`` and ``scratch``.  A function
-computes map ``f`` of frame ``d``, or of the two frames from ``first`` on; ``slot`` is the clip's place in its group.
+computes map ``f`` of frame ``d``, or of the two frames from ``first`` on; ``slot`` is the clip's place in its part.
 """
 
 import numpy as np
 
 from ..arrays import FloatArray
 from .fused_layout import Kept, Parameters, Plan, Scratch
-from .fused_loops import PART, add_scaled, dot, fill_rest
+from .fused_loops import PART, add_scaled, dot, fill_rest, scale
 from .fused_normalization import mean_and_scale, normalize, normalize_activate_backward, outputs, two_means
 from .fused_packing import gather
 from .fused_pooling import pool_frames, pool_frames_backward, pool_plane, pool_plane_backward
@@ -105,8 +105,21 @@ def cross_entropy(logits: FloatArray, label: int, count: int, dlogits: FloatArra
 
 
 @borrowing
+def clear_all_but_the_largest(gradients: Parameters) -> None:
+    """Zeros to add to.  The biases of L1WS are cleared plane by plane, when the first clip adds to them and they are in
+    the cache; FC_OUT's weights are written by :func:`dense_weights_backward`.
+    """
+    gradients.w1[:] = 0
+    gradients.w3[:] = 0
+    gradients.b3[:] = 0
+    gradients.w5[:] = 0
+    gradients.b5[:] = 0
+    gradients.b7[:] = 0
+
+
+@borrowing
 def backward_clip(slot: int, plan: Plan, net: Parameters, gradients: Parameters, kept: Kept, scratch: Scratch) -> None:
-    """Adds a clip's gradients to ``gradients``, but for those of FC_OUT."""
+    """Adds a clip's gradients to those of its part, but for those of FC_OUT."""
     maps, frames1 = kept.n1.shape[:2]
     kept.dn3[:] = 0
     for f in range(maps):
@@ -118,20 +131,22 @@ def backward_clip(slot: int, plan: Plan, net: Parameters, gradients: Parameters,
             # Frames d and d + 1 of L3P are the last that add to the same frames of its input.
             for each in range(d, min(d + 2, frames1 - 2)):
                 backward_3(each, f, net, gradients, kept, scratch.dn1)
-            backward_1(d, f, plan.width1, net, gradients, kept, scratch)
+            backward_1(d, f, slot, plan.width1, net, gradients, kept, scratch)
             scratch.dn1[d % 4 : d % 4 + 2] = 0  # for frames d + 4 and d + 5
 
 
 @borrowing
 def dense_weights_backward(clips: int, n5: FloatArray, dlogits: FloatArray, gradients: Parameters) -> None:
-    """FC_OUT's weights and biases: adds the gradients of the first ``clips`` of a group, n5 (n, f, d, q)."""
+    """FC_OUT's weights and biases: the gradients of a part of so many ``clips``, of their features n5 (n, f, d, q)."""
     # y[k] = sum_j a[j] W[j,k] + b[k]
     size = n5[0].size
     for start in range(0, size, PART):
         part = slice(start, min(start + PART, size))
         for k in range(dlogits.shape[1]):
-            for n in range(clips):
-                add_scaled(gradients.w7[k].reshape(-1)[part], dlogits[n, k], n5[n].reshape(-1)[part])
+            row = gradients.w7[k].reshape(-1)[part]
+            scale(dlogits[0, k], n5[0].reshape(-1)[part], row)
+            for n in range(1, clips):
+                add_scaled(row, dlogits[n, k], n5[n].reshape(-1)[part])
     for n in range(clips):
         for k in range(dlogits.shape[1]):
             gradients.b7[k, 0, 0, 0] += dlogits[n, k]
@@ -180,15 +195,20 @@ def backward_3(d: int, f: int, net: Parameters, gradients: Parameters, kept: Kep
 
 @borrowing
 def backward_1(
-    first: int, f: int, width: int, net: Parameters, gradients: Parameters, kept: Kept, scratch: Scratch
+    first: int, f: int, slot: int, width: int, net: Parameters, gradients: Parameters, kept: Kept, scratch: Scratch
 ) -> None:
-    """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to ``gradients``."""
+    """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to ``gradients``.
+
+    The first clip of a part finds those by the biases as another part left them.
+    """
     scratch.g[1] = 0  # if there is no second frame
     for d in range(first, min(first + 2, kept.n1.shape[1])):
         dm, a, dn, dz = scratch.dn1[d % 4], kept.a1[f, d], scratch.dn, scratch.dz
         pool_plane_backward(a, dm, width, dn)
         # dn is dm at the largest of each block and 0 elsewhere, so its two means come from the pooled maps.
         means = two_means(dm, kept.n1[f, d], outputs(a, width, 3))
+        if slot == 0:
+            gradients.b1[f, 0, d] = 0
         normalize_activate_backward(
             dn, a, kept.mean1[f, d, 0], kept.scale1[f, d, 0], means, dz[3:], gradients.b1[f, 0, d]
         )

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..arrays import FloatArray, IntArray
+from ..tree import PART_CLIPS
 from .jit import serial
 
-GROUP = 4
-"""Clips whose features are kept, so that the gradients of the dense layer's weights are fetched once for all."""
+GROUP = 2 * PART_CLIPS
+"""The most clips of a part of a batch: their features are kept, the dense layer's gradients written once for all."""
 
 LINE = 16
 """Arrays begin at multiples of this many values, in float32 a line of the cache: loops read whole lines."""
@@ -53,7 +54,7 @@ class Kept(NamedTuple):
     n3: FloatArray  # (f, d - 4, q): NORM_4
     scale3: FloatArray  # (f, d - 4, 1): what it multiplies by
     a5: FloatArray  # (f, d - 6, q): L5WS after leaky ReLU, before NORM_6
-    n5: FloatArray  # (n, f, d - 6, q): NORM_6, the features of each clip of a group
+    n5: FloatArray  # (n, f, d - 6, q): NORM_6, the features of each clip of a part
     mean5: FloatArray  # (f, d - 6, 1): NORM_6's means
     scale5: FloatArray  # (f, d - 6, 1): and what it multiplies by
     dn3: FloatArray  # (f, d - 4, q): gradient by NORM_4's result
@@ -73,7 +74,7 @@ class Scratch(NamedTuple):
     s: FloatArray  # (3 rows + q + 3 rows): its sums over columns, with rows of zeros around
     g: FloatArray  # (2, q): gradients by the products of a pair of frames
     dn1: FloatArray  # (4, q): gradients by the pooled maps of L1WS
-    dlogits: FloatArray  # (n, k): gradients by the logits of each clip of a group
+    dlogits: FloatArray  # (n, k): gradients by the logits of each clip of a part
 
 
 class Plan(NamedTuple):

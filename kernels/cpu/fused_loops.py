@@ -44,6 +44,13 @@ def add_scaled(total: FloatArray, factor: Real, a: FloatArray) -> None:
 
 
 @loop
+def scale(factor: Real, a: FloatArray, b: FloatArray) -> None:
+    """``b = factor a``."""
+    for q in range(b.size):
+        b[q] = factor * a[q]
+
+
+@loop
 def sum_of(a: FloatArray) -> Real:
     """``sum_q a[q]``."""
     found = a.dtype.type(0)

@@ -1,5 +1,6 @@
 """Between the network's arrays, channels and maps last, and the planes of the fused passes."""
 
+import numpy as np
 from numba import prange
 
 from ..arrays import FloatArray, IntArray
@@ -100,9 +101,38 @@ def _differences(a, b):
 
 
 @parallel
-def add_up(rows: FloatArray) -> None:
-    """Add all rows (n, q) to the first, one after the other."""
-    parts = (rows.shape[1] + PART - 1) // PART
-    for part in prange(parts):
-        for n in range(1, rows.shape[0]):
-            add(rows[0, part * PART : (part + 1) * PART], rows[n, part * PART : (part + 1) * PART])
+def add_up(rows: FloatArray, places: IntArray, merges: IntArray) -> None:
+    """Add up rows of gradients (n, q) in the order of a tree; see ``add_up`` in ``kernels/tree.py``.
+
+    Args:
+        rows: the sums of subtrees; overwritten.
+        places: (m), in which rows those of consecutive subtrees are; the first of them will have the results.
+        merges: (m), how many sums each completes.
+    """
+    for part in prange((rows.shape[1] + PART - 1) // PART):
+        _add_columns(rows, part * PART, places, np.int64(0), merges)
+
+
+@borrowing
+def add_up_alone(rows: FloatArray, places: IntArray, sums: int, merges: IntArray) -> int:
+    """The same by one thread, where the first ``sums`` places are added up already; how many are results."""
+    left = sums
+    for start in range(0, rows.shape[1], PART):
+        left = _add_columns(rows, start, places, sums, merges)
+    return left
+
+
+@borrowing
+def _add_columns(rows, start, places, sums, merges):
+    """What :func:`add_up_alone` does, for the :data:`PART` columns from ``start`` on: each is fetched once."""
+    part = slice(start, min(start + PART, rows.shape[1]))
+    for number, count in enumerate(merges, sums):
+        at = places[number]
+        for _ in range(count):
+            sums -= 1
+            add(rows[places[sums], part], rows[at, part])
+            at = places[sums]
+        if at != places[sums]:
+            copy_row(rows[at, part], rows[places[sums], part])
+        sums += 1
+    return sums

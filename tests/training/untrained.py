@@ -13,7 +13,7 @@ def run_of(folder, names=NAMES, **more):
     shape = {"depth_frames": 8, "height": 20, "width": 20, "num_classes": 3, "backend": "reference"}
     settings = flags.merge(shape | {"train_path": str(folder / "gone.npy")} | more)
     net = building.build_network(settings)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     data = {"class_names": list(names)} if names else {}
     state = checkpoint.Checkpoint(1, vars(settings), net.parameters, {}, {}, data=data)
     checkpoint.save(folder / settings.checkpoint_name, state)

@@ -44,9 +44,9 @@ movingFigure("band", "The band matrix of a box sum, read by rows and by columns"
     picture.textContent = "";
     figure.size(400, TOP + CELL * matrix.length + 6);
     const beside = LEFT + CELL * above.length + 14;
-    const cell = (x, y, number, chosen, shows, of = "") => {
+    const cell = (x, y, number, chosen, shows) => {
       shape(picture, "rect", { x, y, width: CELL - 2, height: CELL - 2, rx: 3, class: chosen ? "one" : "paper" });
-      figure.write(x + CELL / 2 - 1, y + CELL / 2 + 4, number, { "text-anchor": "middle", class: `${chosen ? "on-one" : ""} ${of}`, shows });
+      figure.write(x + CELL / 2 - 1, y + CELL / 2 + 4, number, { "text-anchor": "middle", class: chosen ? "on-one" : "", shows });
     };
     figure.write(LEFT, 18, forward ? "p: what is summed" : "g = S\u1d40\u03b4: what each number collects");
     figure.write(beside + CELL, TOP - 9, forward ? "z = S p" : "\u03b4", { "text-anchor": "end" });
@@ -55,7 +55,7 @@ movingFigure("band", "The band matrix of a box sum, read by rows and by columns"
       const y = TOP + CELL * out;
       row.forEach((one, q) => {
         const read = forward ? out === at : q === at;
-        cell(LEFT + CELL * q, y, one || "\u00b7", read && one, "", one ? "" : "faint");
+        cell(LEFT + CELL * q, y, one || "\u00b7", read && one, "");
       });
       cell(beside, y, right[out], forward ? out === at : matrix[out][at], "right");
     });

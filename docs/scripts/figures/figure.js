@@ -94,6 +94,8 @@ class MovingFigure {
     let timer = 0;
     const name = () => {
       button.textContent = timer ? "Pause" : calm.matches ? "Next step" : "Play";
+      // While it plays, the words would interrupt whoever listens to the page.
+      this.words.setAttribute("aria-live", timer ? "off" : "polite");
     };
     const stop = () => {
       timer = clearInterval(timer) ?? 0;

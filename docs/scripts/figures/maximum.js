@@ -13,6 +13,7 @@ movingFigure("maximum", "Where the gradient of a maximum goes", (figure) => {
   const at = { [SPACE]: 6, [FRAMES]: 3 };
   const way = figure.choice("Maximum", [SPACE, FRAMES]);
   const value = figure.slider("Value of the chosen cell: ", { min: 0, max: 9, value: 4 });
+  element(figure.controls, "p", {}, "Press a cell, or go there by the arrow keys and write a digit.");
   figure.button("Back to the example", () => values[way()].splice(0, 20, ...EXAMPLES[way()]));
   figure.picture.setAttribute("role", "group");
   // Before the figure draws anew, which sets the slider to the value of the cell.

@@ -4,7 +4,8 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
+import { StateEffect, StateField } from "@codemirror/state";
+import { Decoration, EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import { Stopped, ready, run, stop } from "./python.js";
 
@@ -15,6 +16,20 @@ const RUNS = navigator.platform.startsWith("Mac") ? "Cmd+Enter" : "Ctrl+Enter";
 const KEYS = `${RUNS} runs. Tab indents; to leave the editor by keyboard, press Escape, then Tab.`;
 
 const editors = [];
+
+// --- The line that a verdict names is marked, until something is changed.
+
+const LINE = /(?:^|"your code", )line (\d+)/gm;
+const fault = StateEffect.define();
+const faults = StateField.define({
+  create: () => Decoration.none,
+  update(marks, transaction) {
+    const found = transaction.effects.find((effect) => effect.is(fault));
+    if (found) return Decoration.set(Decoration.line({ class: "exercise-fault" }).range(found.value));
+    return transaction.docChanged ? Decoration.none : marks;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
 
 // --- What a student wrote stays, where the browser keeps anything for pages opened as files.
 
@@ -80,7 +95,7 @@ class Exercise {
   extensions(keys) {
     const runs = { key: "Mod-Enter", run: () => (this.judge(), true) };
     return [
-      lineNumbers(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(), indentOnInput(), bracketMatching(),
+      lineNumbers(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(), indentOnInput(), bracketMatching(), faults,
       indentUnit.of("    "), python(), syntaxHighlighting(classHighlighter),
       keymap.of([runs, { key: "Shift-Enter", run: runs.run }, indentWithTab, ...defaultKeymap, ...historyKeymap]),
       EditorView.contentAttributes.of({ "aria-label": `Your code: ${this.title}`, "aria-describedby": keys, tabindex: "0" }),
@@ -115,6 +130,7 @@ class Exercise {
       const laidOut = [["The whole report", report], ["Your code printed", printed]];
       this.say(right ? "right" : "wrong", right ? "Right." : "Not right yet.", words, laidOut);
       kept.set(this.name, "right", right ? text : null);
+      this.mark(Number([...`${words}\n${report}`.matchAll(LINE)].pop()?.[1]));
     } catch (error) {
       if (error instanceof Stopped) this.say("wrong", "Stopped.", "Python starts again at the next Run.");
       else this.say("wrong", "Python ended.", `${error.message}\nIt starts again at the next Run.`);
@@ -126,6 +142,11 @@ class Exercise {
       if (lost) this.run.focus({ preventScroll: true });
       this.said.scrollIntoView({ block: "nearest" });
     }
+  }
+
+  mark(line) {
+    const { doc } = this.view.state;
+    if (line >= 1 && line <= doc.lines) this.view.dispatch({ effects: fault.of(doc.line(line).from) });
   }
 
   // A kind (right, wrong, or neither), a line, and what there is to say more: words, and what is laid out in lines.

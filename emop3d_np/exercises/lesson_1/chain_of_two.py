@@ -5,7 +5,7 @@ One number goes in, one comes out: `z = w * x + b`, then `L = z * z`.
 Write `backward(x, w, b)`. It returns the three derivatives of `L`: by `x`, by `w` and by `b`, in this order.
 Go from the loss downwards: first how `L` changes with `z`, then how `z` changes with each of the three.
 
-The page: [the one rule behind every backward pass](index.md#the-one-rule-behind-every-backward-pass).
+The page: [The chain rule](chain_rule.md).
 """
 
 HINTS = (

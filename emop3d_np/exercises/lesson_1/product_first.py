@@ -42,7 +42,7 @@ def weighted_row(x, weights, bias, window):
 
 
 # --- judge
-from kernels.reference import weighted_sum
+from kernels.reference.weighted_sum import weighted_sum
 
 from .. import judging
 

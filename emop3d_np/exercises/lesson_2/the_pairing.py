@@ -50,8 +50,15 @@ def judge(answer: judging.Answer) -> str:
     }
     for words, turned in others.items():
         cases.append((J, turned, False, words))
+    cases += [
+        (1e12 * J, 1e12 * J.T, True, "a large matrix and its transpose, which differ by rounding alone"),
+        (1e-12 * J, 2e-12 * J.T, False, "a small matrix and the double of its transpose"),
+        (J, J.T, True, "a matrix and its transpose, where the terms of the sums cancel"),
+    ]
     for number, (one, other, right, words) in enumerate(cases):
         p, delta = judging.numbers(5, seed=number + 10), judging.numbers(3, seed=number + 20)
+        if "cancel" in words:
+            p -= (J.T @ delta) * (delta @ (J @ p)) / np.square(J.T @ delta).sum()
         got = function(lambda v, one=one: one @ v, lambda v, other=other: other @ v, p, delta)
         if not isinstance(got, (bool, np.bool_)):
             raise judging.Wrong(f"the answer is {got!r}; it must be True or False")

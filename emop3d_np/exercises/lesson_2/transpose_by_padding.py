@@ -42,11 +42,11 @@ def judge(answer: judging.Answer) -> str:
     for w, r in ((6, 3), (4, 1), (6, 4)):
         dz = judging.numbers(2, w - r + 1)
         got = function(dz, r)
-        if np.shape(got) == (2, w + 2):
+        if judging.shape_of(got) == (2, w + 2):
             raise judging.Wrong("two positions too many: a window of r at the end of a row has r - 1 places beyond it")
-        if np.shape(got) == (2, w - r + 1) and r > 1:
+        if judging.shape_of(got) == (2, w - r + 1) and r > 1:
             raise judging.Wrong("as long as dz: there must be r - 1 zeros at both ends, not r - 1 of them altogether")
-        if np.shape(got) == (2, w - 2 * (r - 1)) and r > 1:
+        if judging.shape_of(got) == (2, w - 2 * (r - 1)) and r > 1:
             raise judging.Wrong("shorter than dz: where are the zeros around it?")
         words = judging.gradients(
             lambda p, r=r: box_sum(p, r), lambda dz, p, r=r: function(dz, r), [judging.numbers(2, w)], "p"

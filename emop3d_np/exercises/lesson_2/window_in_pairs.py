@@ -43,9 +43,9 @@ def judge(answer: judging.Answer) -> str:
     sums = {r: np.convolve(p, np.ones(r), "valid") for r in range(1, 10)}
     got = function(p)
     for r, each in sums.items():
-        if r != 8 and np.shape(got) == each.shape and np.allclose(got, each):
+        if r != 8 and judging.shape_of(got) == each.shape and np.allclose(got, each):
             raise judging.Wrong(f"these are sums of {r} neighbours; eight are wanted")
-    if np.shape(got) == (17,):
+    if judging.shape_of(got) == (17,):
         raise judging.Wrong("windows that overlap were added up, and numbers count twice: take those two, four apart")
     judging.same(got, sums[8], "the answer")
     large = np.concatenate([[1e17], np.ones(15)])

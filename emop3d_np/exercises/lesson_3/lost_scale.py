@@ -63,7 +63,15 @@ def judge(answer: judging.Answer) -> str:
         "the factor s before the bracket is lost": mistaken(0, 1, 1),
         "the factor before the bracket is s, not its square": mistaken(2, 1, 1),
     }
-    inputs = [3 * judging.numbers(1, 1, 2, 3, 2)]
+
+    def without_keepdims(dy, x):
+        centred = x - x.mean(axis=(2, 3), keepdims=True)
+        s = 1 / np.sqrt((centred**2).mean(axis=(2, 3), keepdims=True) + epsilon)
+        y = centred * s
+        return s * (dy - dy.mean(axis=(2, 3), keepdims=True) - y * (dy * y).mean(axis=(2, 3)))
+
+    mistakes["a mean lacks keepdims=True, and meets the maps of another clip"] = without_keepdims
+    inputs = [3 * judging.numbers(2, 1, 2, 3, 2)]
     return judging.gradients(
         lambda x: standardized(x, epsilon), lambda dy, x: backward(dy, x, epsilon), inputs, "x", mistakes=mistakes
     )

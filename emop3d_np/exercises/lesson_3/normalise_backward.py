@@ -65,6 +65,7 @@ def judge(answer: judging.Answer) -> str:
         "the term of the variance has the wrong sign": lambda s, dy, y, m, v: s * (dy - m + y * v),
         "the term of the mean has the wrong sign": lambda s, dy, y, m, v: s * (dy + m - y * v),
         "the mean of dy * y is not the mean of dy times y": lambda s, dy, y, m, v: s * (dy - m - y * m),
+        "the term of the variance lacks y: it is the mean of dy * y, times y": lambda s, dy, y, m, v: s * (dy - m - v),
         "the term of the variance has x - mean in it where y belongs": lambda s, dy, y, m, v: s * (dy - m - y / s * v),
     }
     inputs = [3 * judging.numbers(1, 2, 2, 3, 2)]

@@ -28,7 +28,7 @@ def backward(dy, y, alpha):
 
 
 # --- judge
-from kernels.reference import leaky_relu
+from kernels.reference.leaky_relu import leaky_relu
 
 from .. import judging
 

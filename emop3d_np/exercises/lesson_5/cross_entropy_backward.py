@@ -10,7 +10,9 @@ A gradient `dloss` of shape `(n,)` arrives, one number per clip. Write
     dlogits[n, k] = dloss[n] (p[n, k] - (1 if k is t, else 0))
 
 `logits` has the shape `(n, k)`, `labels` holds the `n` true classes as integers, and `softmax` is there. Change none
-of the arrays that you are given. The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
+of the arrays that you are given.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
 """
 
 HINTS = (

@@ -8,8 +8,9 @@ Predict four numbers, on paper, before anything runs. Losses are cross-entropies
 - `PULL`: the gradient by the logit of the *true* class, when all 6 logits are equal (one clip, and 1 arrives at its
   loss).
 
-Write each as an expression, such as `np.log(2)` or `1 / 7`. The page: [Softmax and
-cross-entropy](softmax_cross_entropy.md).
+Write each as an expression, such as `np.log(2)` or `1 / 7`.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
 """
 
 HINTS = (
@@ -23,10 +24,10 @@ HINTS = (
 import numpy as np
 
 #: begin
-#| SHRUG = ...
-#| QUARTER = ...
-#| SURE_AND_WRONG = ...
-#| PULL = ...
+#| SHRUG = None
+#| QUARTER = None
+#| SURE_AND_WRONG = None
+#| PULL = None
 SHRUG = np.log(6)
 QUARTER = np.log(4)
 SURE_AND_WRONG = 1000

@@ -8,10 +8,12 @@ longer 1 at its class and 0 elsewhere, but
 and its loss is `- sum over k of q[n, k] log p[n, k]`. Since each row of q adds up to 1, that is
 
     loss[n] = log(sum over m of exp(logits[n, m])) - sum over k of q[n, k] logits[n, k]
- The forward pass is given. Derive its gradient, and write
+The forward pass is given. Derive its gradient, and write
 `smoothed_backward(dloss, logits, labels, share)`, which returns `dlogits` of shape `(n, k)` given `dloss` of shape
-`(n,)`. The page: [Softmax and cross-entropy](softmax_cross_entropy.md), "Backward, line by line": what changes in its
-second step?
+`(n,)`.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md#backward-line-by-line): what changes in its second
+step?
 """
 
 HINTS = (

@@ -6,7 +6,9 @@
     p[n, k] = exp(logits[n, k] - max[n]) / sum over m of exp(logits[n, m] - max[n])
 
 It works for a single clip. In a batch with logits of 0 and of 2000, some rows come out as NaN. Find the mistake and
-mend it. The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
+mend it.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md).
 """
 
 HINTS = (
@@ -49,15 +51,14 @@ def judge(answer: judging.Answer) -> str:
             "these are exponentials; they are not divided by their sum": np.exp(small - small.max(axis=1)[:, None]),
         },
     )
-    far = np.array([[0.0, 1, 2], [2000, 2001, 1999]])
-    if not np.isfinite(softmax(far[1:])).all():
+    far = np.array([[0.0, 1, 2], [2000, 2001, 1999], [-1000, 0, 1000]])
+    if not all(np.isfinite(softmax(clip[np.newaxis])).all() for clip in far):
         raise judging.Wrong("logits of 2000 overflow even in a clip by itself; take the largest logit off first")
     got = softmax(far)
     if not np.isfinite(got[0]).all():
         raise judging.Wrong(
             "a clip with the logits 0, 1, 2 is NaN if a clip with logits of 2000 stands beside it: what is taken off "
-            "is "
-            "the largest logit of the whole batch, and then all exponentials of the first clip are 0"
+            "is the largest logit of the whole batch, and then all exponentials of the first clip are 0"
         )
     judging.same(got, reference.softmax(far), "p of logits of 0 and of 2000")
     return "each clip is taken by itself, and nothing overflows"

@@ -7,6 +7,7 @@ loss of a clip whose true class is t is
 
 Write `tempered_backward(dloss, logits, labels, temperature)`, which returns `dlogits` of shape `(n, k)` and
 `dtemperature`, one number, given `dloss` of shape `(n,)`. `softmax_cross_entropy_backward` of the package is there.
+
 The pages: [Softmax and cross-entropy](softmax_cross_entropy.md) and the [one
 rule](index.md#the-one-rule-behind-every-backward-pass).
 """
@@ -16,8 +17,7 @@ HINTS = (
     "Let `du` be the gradient by u. The derivative of u[n, k] by logits[n, k] is 1 / T, that by T is "
     "`-logits[n, k] / T**2`. All elements of u depend on the one T.",
     "`du = softmax_cross_entropy_backward(dloss, logits / temperature, labels)`; then `du / temperature`, and minus "
-    "the "
-    "sum of `du * logits`, over clips and classes, divided by `temperature**2`.",
+    "the sum of `du * logits`, over clips and classes, divided by `temperature**2`.",
 )
 
 # --- answer

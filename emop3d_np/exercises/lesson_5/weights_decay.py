@@ -5,8 +5,9 @@ the biases. `decayed(loss, gradients, parameters, decay)` gets the cross-entropy
 the loss and the gradients of the sum of both. `parameters` and `gradients` are dicts of arrays with the same names,
 such as `"FC_OUT/weights"` and `"FC_OUT/bias"`; weights are those whose names end in `/weights`.
 
-Two things are wrong with it. Mend them. Leave the dicts that you are given as they are, and the arrays in them. The
-page: [Softmax and cross-entropy](softmax_cross_entropy.md), what is said there on weight decay.
+Two things are wrong with it. Mend them. Leave the dicts that you are given as they are, and the arrays in them.
+
+The page: [Softmax and cross-entropy](softmax_cross_entropy.md), what is said there on weight decay.
 """
 
 HINTS = (

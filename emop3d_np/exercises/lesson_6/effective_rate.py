@@ -8,7 +8,9 @@ stay. (Leave the epsilon of the normalisation out of account.) Predict by what f
 - `TURN`: the angle by which one step of descent at the same rate turns these weights, if it is small.
 - `RATE`: by what factor the learning rate of this layer has to change for the angle to be as before.
 
-A factor of 1 means: it stays. The page: [The pyramid](pyramid.md), "What it starts from".
+A factor of 1 means: it stays.
+
+The page: [The pyramid](pyramid.md#what-it-starts-from).
 """
 
 HINTS = (
@@ -21,10 +23,10 @@ HINTS = (
 
 # --- answer
 #: begin
-#| OUTPUT = ...
-#| GRADIENT = ...
-#| TURN = ...
-#| RATE = ...
+#| OUTPUT = None
+#| GRADIENT = None
+#| TURN = None
+#| RATE = None
 OUTPUT = 1
 GRADIENT = 1 / 3
 TURN = 1 / 9

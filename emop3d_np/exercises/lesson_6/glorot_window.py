@@ -6,8 +6,9 @@ fans of its weighted sums as if a unit read the whole plane; derive what a would
 
     fan_in = c rd rh rw        fan_out = f rd rh rw
 
-`window_limit(window, channels, maps)` returns a; it has a mistake. Find it. The page: [The pyramid](pyramid.md),
-"What it starts from".
+`window_limit(window, channels, maps)` returns a; it has a mistake. Find it.
+
+The page: [The pyramid](pyramid.md#what-it-starts-from).
 """
 
 HINTS = (

@@ -11,7 +11,9 @@ parameters, in a dict: `{"L1WS": ..., "L3P": ..., "L5WS": ..., "FC_OUT": ...}`.
 | `FC_OUT` | `(all that enters, k)` and `(k,)` |
 
 A 3 x 4 x 4 window takes 2 frames, 3 rows, 3 columns away; the pool takes 2 frames and halves rows and columns,
-rounding down. The page: [The pyramid](pyramid.md), whose table you can check yourself by.
+rounding down.
+
+The page: [The pyramid](pyramid.md), whose table you can check yourself by.
 """
 
 HINTS = (

@@ -5,7 +5,9 @@ upwards, and says how many positions of the input one unit of the last layer dep
 seen so far and `apart` how far apart neighbours are, in positions of the input. Both begin at 1, and a layer with
 windows of `r` and a stride of `s` makes `seen` larger by `(r - 1) apart`, and `apart` `s` times as large.
 
-Write it. The page: [The pyramid](pyramid.md), "What one unit of the last maps sees".
+Write it.
+
+The page: [The pyramid](pyramid.md#what-one-unit-of-the-last-maps-sees).
 """
 
 HINTS = (

@@ -8,7 +8,7 @@ What is the smallest clip of which one unit is left in the maps of `L5WS`?
 - `ROWS`: how many rows (and columns).
 - `ROWS_OF_TWO`: how many rows it takes for *two* rows in the maps of `L5WS`.
 
-The page: [The pyramid](pyramid.md), "The sizes, by hand".
+The page: [The pyramid](pyramid.md#the-sizes-by-hand).
 """
 
 HINTS = (
@@ -21,9 +21,9 @@ HINTS = (
 
 # --- answer
 #: begin
-#| FRAMES = ...
-#| ROWS = ...
-#| ROWS_OF_TWO = ...
+#| FRAMES = None
+#| ROWS = None
+#| ROWS_OF_TWO = None
 FRAMES = 7
 ROWS = 11
 ROWS_OF_TWO = 13

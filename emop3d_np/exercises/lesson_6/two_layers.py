@@ -6,7 +6,9 @@ single place. Find it.
 
 The reference kernels are `leaky_relu(z)`, `leaky_relu_backward(dy, z)`, `standardize(x)`,
 `standardize_backward(dy, x)`: a backward function takes the incoming gradient, and then *what its forward function
-was given*. All arrays have the same shape `(n, d, h, w, f)`. The page: [A second walk](walk.md), "Backward".
+was given*. All arrays have the same shape `(n, d, h, w, f)`.
+
+The page: [A second walk](walk.md#backward).
 """
 
 HINTS = (

@@ -16,7 +16,7 @@ Each line undoes one line of `forward`, from the last to the first, with the ker
 | `leaky_relu_backward` | `dy, z` | `dz` |
 | `weighted_sum_backward` | `dz, x, weights, receptive_field, strides` | `dx, dweights, dbias` |
 
-The page: [A second walk](walk.md), "Backward".
+The page: [A second walk](walk.md#backward).
 """
 
 HINTS = (
@@ -82,8 +82,8 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(x, labels, p)")
-    x, labels = judging.numbers(3, 3, 6, 7, 1), np.array([1, 0, 1])
-    shapes = {"W": (2, 6, 7, 1, 2), "b": (2, 4, 6, 2), "votes": (24, 2), "shrug": (2,)}
+    x, labels = judging.numbers(3, 3, 5, 5, 1), np.array([1, 0, 1])
+    shapes = {"W": (2, 5, 5, 1, 2), "b": (2, 3, 4, 2), "votes": (8, 2), "shrug": (2,)}
 
     def by_name(arrays):
         return dict(zip(shapes, arrays, strict=True))

@@ -6,7 +6,9 @@
     (length - window + 1) / stride, rounded up
 
 The function below is right for a stride of 1 and wrong for some others. Mend it, without a loop and without importing
-anything. The page: [The pyramid](pyramid.md), "The sizes, by hand".
+anything.
+
+The page: [The pyramid](pyramid.md#the-sizes-by-hand).
 """
 
 HINTS = (

@@ -8,7 +8,7 @@ than EPSILON every step should be as long as the rate. This one's first step is 
     v = v + (1 - BETA2) (g**2 - v)
     w = w - rate_t m / (sqrt(v) + EPSILON)
 
-The page: [Momentum](momentum.md), "ADAM", on what `rate_t` is.
+The page: [Momentum](momentum.md#adam), on what `rate_t` is.
 """
 
 HINTS = (

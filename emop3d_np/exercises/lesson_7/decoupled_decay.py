@@ -8,7 +8,9 @@ step, and leaves the gradient alone:
     then ADAM's step
 
 `adamw_step(name, w, m, v, g, t, rate, decay)` does it in the old way, and to biases, too. Mend it. Names of weights
-end in `/weights`; `adam_step` is right. The page: [Momentum](momentum.md), "Decay beside the step".
+end in `/weights`; `adam_step` is right.
+
+The page: [Momentum](momentum.md#decay-beside-the-step).
 """
 
 HINTS = (

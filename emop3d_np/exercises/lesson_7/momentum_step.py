@@ -6,7 +6,7 @@ have one shape. It returns the new `w` and the new `a`, and changes none of the 
     a = momentum a + g
     w = w - rate a, with the new a
 
-The page: [Momentum](momentum.md), "Line by line".
+The page: [Momentum](momentum.md#line-by-line).
 """
 
 HINTS = (

@@ -7,8 +7,9 @@ forgotten:
     kept = the smaller of share and (1 + step) / (10 + step)
 
 where `step` is 1 after the first update. `averaged(average, w, step, share)` should return the new average. It has
-two mistakes. Mend it; change none of the arrays that are handed in. The page: [Momentum](momentum.md), "An average on
-the way".
+two mistakes. Mend it; change none of the arrays that are handed in.
+
+The page: [Momentum](momentum.md#an-average-on-the-way).
 """
 
 HINTS = (

@@ -11,7 +11,7 @@ A program would like to take gradients where its parameters are. So keep the poi
 gradient at `u`; it returns the new `u` and the new `a`. It must give the same points as the published form,
 `nesterov_as_published`, which is there to try.
 
-The page: [Momentum](momentum.md), "Line by line", which derives it.
+The page: [Momentum](momentum.md#line-by-line), which derives it.
 """
 
 HINTS = (

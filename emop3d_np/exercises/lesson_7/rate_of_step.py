@@ -8,7 +8,7 @@ Two things are multiplied:
 - the warm-up: `(step + 1) / warm_up`, but never more than 1. The staircase counts its steps from the beginning all
   the same.
 
-The page: [Momentum](momentum.md), "Line by line" for the staircase and "A gentle start" for the warm-up.
+The page: Momentum, [line by line](momentum.md#line-by-line), and there [a gentle start](momentum.md#a-gentle-start).
 """
 
 HINTS = (

@@ -9,7 +9,9 @@ at 0.
 - `ADAM`: where `w` is after the first step of ADAM at a rate of 0.1, for a gradient of -50. (Leave epsilon out of
   account.)
 
-Write numbers, or expressions such as `1 / 7`. The page: [Momentum](momentum.md), "By hand".
+Write numbers, or expressions such as `1 / 7`.
+
+The page: [Momentum](momentum.md#by-hand).
 """
 
 HINTS = (
@@ -20,10 +22,10 @@ HINTS = (
 
 # --- answer
 #: begin
-#| SAME = ...
-#| TO_AND_FRO = ...
-#| PLACE = ...
-#| ADAM = ...
+#| SAME = None
+#| TO_AND_FRO = None
+#| PLACE = None
+#| ADAM = None
 SAME = 5
 TO_AND_FRO = 1 / 1.8
 PLACE = -1.4

@@ -8,7 +8,9 @@ changes the distance in a direction of curvature c by the factor `1 - rate * c` 
 - `FACTOR`: what is left of the distance per step at that rate, in the worst direction (0.5 would be half of it).
 - `WITH_MOMENTUM`: what is left per step, nearly, with momentum at its best.
 
-Write numbers or expressions. The page: [Momentum](momentum.md), "Intuition".
+Write numbers or expressions.
+
+The page: [Momentum](momentum.md#intuition).
 """
 
 HINTS = (
@@ -19,10 +21,10 @@ HINTS = (
 
 # --- answer
 #: begin
-#| LIMIT = ...
-#| BEST = ...
-#| FACTOR = ...
-#| WITH_MOMENTUM = ...
+#| LIMIT = None
+#| BEST = None
+#| FACTOR = None
+#| WITH_MOMENTUM = None
 LIMIT = 2 / 9
 BEST = 2 / 10
 FACTOR = 8 / 10

@@ -6,9 +6,10 @@ beside it. So the error is allowed to be `tol` times the sum of the sizes of the
 
     |promised - measured|  at most  tol * sum of |terms|
 
-The function has two mistakes: it refuses a right gradient whose terms cancel, and it lets NaN pass. Mend both. The
-page: [How gradients are checked](gradients_checked.md), "How large an error is allowed" and the table "Where mistakes
-hide".
+The function has two mistakes: it refuses a right gradient whose terms cancel, and it lets NaN pass. Mend both.
+
+The page: [How gradients are checked](gradients_checked.md#how-large-an-error-is-allowed), and there
+[where mistakes hide](gradients_checked.md#where-mistakes-hide).
 """
 
 HINTS = (
@@ -40,6 +41,13 @@ def judge(answer: judging.Answer) -> str:
     plain, cancelling = np.array([1.0, 2.0, 0.5]), np.array([1e6, -1e6, 0.001])
     cases = (
         (3.5, 3.5, plain, True, "a gradient without any error is refused"),
+        (
+            3.5,
+            3.5 + 3e-6,
+            plain,
+            True,
+            "an error of 3e-6 is refused, where the terms add up to 3.5: it is their sum, not their mean",
+        ),
         (3.5, 3.6, plain, False, "an error of 3 % passes at a tolerance of 1e-6"),
         (3.6, 3.5, plain, False, "an error upwards passes and one downwards does not; its size counts"),
         (

@@ -11,8 +11,9 @@ joins the list.
     after 1 clip:   [(1, a)]                after 3:   [(2, a + b), (1, c)]
     after 2 clips:  [(2, a + b)]            after 4:   [(4, (a + b) + (c + d))]
 
-So at most log2(n) + 1 sums wait. The page: [How the fast kernels work](fast_kernels.md), "The same bits on any number
-of threads".
+So at most log2(n) + 1 sums wait.
+
+The page: [How the fast kernels work](fast_kernels.md#the-same-bits-on-any-number-of-threads).
 """
 
 HINTS = (
@@ -53,6 +54,8 @@ def judge(answer: judging.Answer) -> str:
         got = add(waiting, value)
         if not isinstance(got, list) or not all(isinstance(each, tuple) and len(each) == 2 for each in got):
             raise judging.Wrong(f"{got!r:.80} is returned; it must be a list of pairs (clips, sum)")
+        if not all(isinstance(size, int) for size, _ in got):
+            raise judging.Wrong(f"{got!r:.80} is returned; the first of each pair must be a whole number of clips")
         sizes, right = [size for size, _ in got], [2**bit for bit in range(5)[::-1] if count >> bit & 1]
         if sum(sizes) != count:
             raise judging.Wrong(f"after {count} clips the list says {sizes}: {sum(sizes)} clips in all")

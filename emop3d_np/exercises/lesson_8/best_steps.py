@@ -12,8 +12,9 @@ Predict, by setting a derivative to 0:
 - `FORWARD_ERROR`: the error of the forward difference at that step.
 - `CENTRAL_32`: the best step of the central difference in float32.
 
-Write expressions with `U64` and `U32`, the u of both formats. The page: [How gradients are
-checked](gradients_checked.md), "The numeric side".
+Write expressions with `U64` and `U32`, the u of both formats.
+
+The page: [How gradients are checked](gradients_checked.md#the-numeric-side).
 """
 
 HINTS = (
@@ -26,10 +27,10 @@ HINTS = (
 U64, U32 = 2.0**-53, 2.0**-24
 
 #: begin
-#| CENTRAL = ...
-#| FORWARD = ...
-#| FORWARD_ERROR = ...
-#| CENTRAL_32 = ...
+#| CENTRAL = None
+#| FORWARD = None
+#| FORWARD_ERROR = None
+#| CENTRAL_32 = None
 CENTRAL = (3 * U64) ** (1 / 3)
 FORWARD = 2 * U64**0.5
 FORWARD_ERROR = 2 * U64**0.5
@@ -93,7 +94,7 @@ def judge(answer: judging.Answer) -> str:
 def _compare(answer, name, right, mistakes):
     """As ``judging.number``, but by the share: the numbers are small."""
     got = answer.value(name)
-    if got is ... or not np.isscalar(got) or isinstance(got, str):
+    if got is None or got is ... or not np.isscalar(got) or isinstance(got, str):
         raise judging.Wrong(f"{name} is {got!r}; put your number there")
     if abs(got - right) <= 1e-3 * right:
         return

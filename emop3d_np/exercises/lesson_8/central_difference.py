@@ -6,8 +6,9 @@ of it:
 
     (F with x[i] + h  -  F with x[i] - h) / (2 h)
 
-It returns an array of the shape of `x`, and leaves `x` as it is. The page: [How gradients are
-checked](gradients_checked.md), "The numeric side".
+It returns an array of the shape of `x`, and leaves `x` as it is.
+
+The page: [How gradients are checked](gradients_checked.md#the-numeric-side).
 """
 
 HINTS = (

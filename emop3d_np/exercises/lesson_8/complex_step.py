@@ -7,7 +7,7 @@ imaginary part.
 `slope(F, x, v)` tries a step of 1e-30 with a difference, and gets 0 for everything. Give it the complex step, with
 the same 1e-30. `F` takes an array, complex if need be, and gives one number; what is returned is a real number.
 
-The page: [How gradients are checked](gradients_checked.md), "The numeric side".
+The page: [How gradients are checked](gradients_checked.md#the-numeric-side).
 """
 
 HINTS = (

@@ -6,8 +6,9 @@ added up, at t = 0. Write `promised_and_measured(forward, backward, x, delta, v,
 - promised: the sum of `backward(delta, x) * v`;
 - measured: the central difference, with the step `h`, of the sum of `delta * forward(...)` along v.
 
-`x` and `v` have one shape, `delta` has that of `forward(x)`. Call `forward` twice and no more. The page: [How
-gradients are checked](gradients_checked.md), "The claim".
+`x` and `v` have one shape, `delta` has that of `forward(x)`. Call `forward` twice and no more.
+
+The page: [How gradients are checked](gradients_checked.md#the-claim).
 """
 
 HINTS = (

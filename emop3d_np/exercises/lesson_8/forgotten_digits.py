@@ -8,8 +8,8 @@ Predict; nothing is as on paper here. In float32 a number has 24 binary digits, 
 - `RUNNING`: the same as a difference of running sums (after four numbers less after two) in float32.
 - `STUCK`: where a float32 stays that begins at 0 and to which 1 is added again and again.
 
-The pages: [Box sums](box_sums.md), "Why not running sums", and [How the fast kernels work](fast_kernels.md), "The
-same bits on any number of threads".
+The pages: [Box sums](box_sums.md#why-not-running-sums), and [How the fast kernels
+work](fast_kernels.md#the-same-bits-on-any-number-of-threads).
 """
 
 HINTS = (
@@ -20,11 +20,11 @@ HINTS = (
 
 # --- answer
 #: begin
-#| IN_PAIRS = ...
-#| IN_A_ROW = ...
-#| WINDOW = ...
-#| RUNNING = ...
-#| STUCK = ...
+#| IN_PAIRS = None
+#| IN_A_ROW = None
+#| WINDOW = None
+#| RUNNING = None
+#| STUCK = None
 IN_PAIRS = 0
 IN_A_ROW = 1
 WINDOW = 2

@@ -10,7 +10,7 @@ Write `is_kink(F, x, h)`, True or False. See how far the sides are apart,
 for `h` and for `h / 2`, and call it a kink if the second is more than three quarters of the first in size. (A real
 check also asks whether the two differ by more than rounding; here they do.)
 
-The page: [How gradients are checked](gradients_checked.md), "Kinks and ties".
+The page: [How gradients are checked](gradients_checked.md#kinks-and-ties).
 """
 
 HINTS = (

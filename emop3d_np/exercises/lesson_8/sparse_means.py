@@ -11,7 +11,7 @@ Write `sparse_means(dm, m, places)`, which gives both from the pooled arrays alo
 map, `m` the pooled map itself (the *normalised* values that were chosen), `places` the number of cells of the full
 map. Both arrays have the shape `(rows, columns)`.
 
-The page: [How the fast kernels work](fast_kernels.md), "The means of a sparse gradient".
+The page: [How the fast kernels work](fast_kernels.md#the-means-of-a-sparse-gradient).
 """
 
 HINTS = (

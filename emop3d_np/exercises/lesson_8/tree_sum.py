@@ -7,8 +7,10 @@ is carried over as it is.
     1 2 3 4 5   gives   3 7 5,   then   10 5,   then   15
 
 Write `tree_sum(x)` for a row `x` of any length from 1 on. What comes out is judged by its bits, in float32, so the
-order counts. Start from the loop in the file, which adds one after the other. The page: [How the fast kernels
-work](fast_kernels.md), "The same bits on any number of threads", on why the order matters.
+order counts. Start from the loop in the file, which adds one after the other.
+
+The page: [How the fast kernels work](fast_kernels.md#the-same-bits-on-any-number-of-threads), on why the order
+matters.
 """
 
 HINTS = (

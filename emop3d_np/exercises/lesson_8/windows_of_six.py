@@ -5,7 +5,7 @@ additions per sum. Neighbouring windows share most of their numbers. A window of
 pairs; six is none, but it is four and two. Three additions of whole rows will do. Write it so. No running sums, which
 forget digits.
 
-The page: [Box sums](box_sums.md), "Pairs".
+The page: [Box sums](box_sums.md#three-facts-the-fast-kernels-use).
 """
 
 HINTS = (

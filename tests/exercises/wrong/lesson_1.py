@@ -27,6 +27,13 @@ WRONG = {
         ("dz = 2 * z\nreturn dz * w, dz * x, 1.0", "db lacks a factor"),
         ("dz = 2 * z\nreturn dz * w, dz * x", "2 things are returned; it must be 3: dx, dw, db"),
     ],
+    "two_ways": [
+        ("return w, e * w, e", "that through its own square"),
+        ("return e * x * w, e * w, e", "two ways add up; here they are multiplied"),
+        ("return e * x + 2 * w, e * w, e", "half a square has the slope w"),
+        ("return e * x + w, e * w + w, e", "the gradient of w, b is right"),
+        ("return e * w, e * x + w, e", "the gradient of b is right"),
+    ],
     "windows_by_hand": [
         ("z_1, g_1, dw_2, dx_3 = 5, 11, 220, 1000", "z_1 is not 5: weights belong to positions"),
         ("z_1, g_1, dw_2, dx_3 = 12, 10, 220, 1000", "g_1 is not 10: window 0 uses the product, too"),
@@ -34,6 +41,8 @@ WRONG = {
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 220, 1100", "dx_3 is not 1100: only the last window reaches the last pixel"),
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 221, 1000", "dw_2 is not 221; it is less"),
         ("z_1, g_1, dw_2 = 12, 11, 220", "your file does not define dx_3"),
+        ("z_1, g_1, dw_2, dx_3 = [[1], [1, 2]], 11, 220, 1000", "z_1 is [[1], [1, 2]]; it must be a number"),
+        ("z_1, g_1, dw_2, dx_3 = float('nan'), 11, 220, 1000", "z_1 is nan; it must be a number"),
         ("z_1, g_1, dw_2, dx_3 = '12', 11, 220, 1000", "z_1 is '12'; it must be a number"),
     ],
     "product_first": [

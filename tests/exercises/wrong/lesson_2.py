@@ -53,6 +53,15 @@ WRONG = {
             "return bool(abs(np.sum(delta * forward(p)) - np.sum(backward(delta) * p)) < 0.01)",
             "a transpose that is 0.001 % too large",
         ),
+        (
+            "return bool(abs(np.sum(delta * forward(p)) - np.sum(backward(delta) * p)) <= 1e-9)",
+            "a large matrix and its transpose",
+        ),
+        (
+            "one, other = np.sum(delta * forward(p)), np.sum(backward(delta) * p)\n"
+            "return bool(abs(one - other) <= 1e-9 * abs(one))",
+            "where the terms of the sums cancel",
+        ),
     ],
     "rows_and_columns": [
         (PLANES.format(rows="rh", columns="1", add="+="), "only the first column of the window is there"),

@@ -73,11 +73,13 @@ WRONG = {
         (NORM.format("s * (dy - mean_dy - y * mean_dy)"), "the mean of dy * y is not the mean of dy times y"),
         (NORM.format("s * (dy - mean_dy - centred * mean_dy_y)"), "has x - mean in it where y belongs"),
         (NORM.format("s * (dy - dy.mean() - y * mean_dy_y)"), "the gradient of x["),
+        (NORM.format("s * (dy - mean_dy - mean_dy_y)"), "the term of the variance lacks y"),
     ],
     "lost_scale": [
         (SCALE.format("centred * (dy * centred).mean(axis=(2, 3), keepdims=True)", "s"), "has no y left in it"),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "1"), "the factor s before the bracket is lost"),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "s**2"), "is s, not its square"),
+        (SCALE.format("y * (dy * y).mean(axis=(2, 3))", "s"), "a mean lacks keepdims=True"),
         (SCALE.format("y * (dy * y).sum(axis=(2, 3), keepdims=True)", "s"), "the gradient of x["),
     ],
     "group_normalisation": [

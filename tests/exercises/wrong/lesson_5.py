@@ -4,6 +4,10 @@
 CE = "softmax_cross_entropy_backward"
 WRONG = {
     "shrug": [
+        (
+            "SHRUG = 1.7918\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
+            "SHRUG is nearly right; write it as an expression",
+        ),
         ("SHRUG = np.log10(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "to the base 10"),
         (
             "SHRUG = 1 / 6\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
@@ -32,6 +36,10 @@ WRONG = {
         ("return dy @ weights.T, a.T @ dy", "2 things are returned"),
     ],
     "stable_softmax": [
+        (
+            "e = np.exp(logits - logits.min(axis=1, keepdims=True))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "take the largest logit off first",
+        ),
         ("e = np.exp(logits)\nreturn e / e.sum(axis=1, keepdims=True)", "overflow even in a clip by itself"),
         (
             "e = np.exp(logits - logits.max())\nreturn e / e.sum(axis=1, keepdims=True)",

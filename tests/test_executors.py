@@ -1,0 +1,129 @@
+"""The executors that ``--executor`` names, with real processes; a task that kills is found by each of them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emop3d_np import executors
+from emop3d_np.__main__ import main as command
+from emop3d_np.errors import InputError
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+needs_mpi = pytest.mark.skipif(not MPIEXEC, reason="ranks need the extra 'mpi' and mpiexec")
+EXECUTORS = ["processes", pytest.param("mpi", marks=needs_mpi), "dask"]
+
+
+def start(executor, count, *arguments):
+    """The words that start a program of this repository with ``count`` processes that work."""
+    if executor != "mpi":
+        return [sys.executable, *map(str, arguments)]
+    return [MPIEXEC, "-n", str(count + 1), sys.executable, "-m", "mpi4py.futures", *map(str, arguments)]
+
+
+def write(folder, name, fate):
+    """A task: it leaves a file, after its process was killed the first time, or every time, or not."""
+    if fate == "always" or (fate == "once" and not (Path(folder) / "killed").exists()):
+        (Path(folder) / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / name).write_text(fate)
+    return name
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from emop3d_np.executors import open_executor
+from emop3d_np.tasks import Lost, Task, run_tasks
+from test_executors import write
+
+if __name__ == "__main__":
+    what, folder = sys.argv[1:]
+    fates = {f"task-{k}": {2: "once", 4: "always"}.get(k, "well") for k in range(8)}
+    with open_executor(what, 2, folder) as engines:
+        todo = [Task(name, write, (folder, name, fate)) for name, fate in fates.items()]
+        results = {task.name: result for task, result in run_tasks(todo, engines)}
+    lost = {name: str(result) for name, result in results.items() if isinstance(result, Lost)}
+    print(json.dumps({"lost": lost, "done": sorted(set(results) - set(lost))}))
+"""
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_task_that_always_kills_is_named_and_the_others_are_finished(tmp_path, executor):
+    pytest.importorskip("distributed" if executor == "dask" else "os", reason="needs the extra 'dask'")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "out").mkdir()
+    words = start(executor, 2, tmp_path / "program.py", executor, tmp_path / "out")
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    others = [f"task-{k}" for k in range(8) if k != 4]
+    assert result == {"lost": {"task-4": "the process that worked on it died"}, "done": others}
+    assert sorted(os.listdir(tmp_path / "out")) == ["killed", *others]
+
+
+def test_nothing_of_mpi_or_dask_is_imported_unless_it_is_asked_for():
+    program = """
+import importlib, sys
+import run
+from emop3d_np import commands, executors, tasks
+from emop3d_np.training import crossvalidation, evaluation, flags, side_by_side, sweep
+from emop3d_np.video import prepare
+assert run.main(["--executor", "processes", "--folds", "3", "--fold", "9"]) == 2
+assert commands.main(["prepare", "nowhere", "out"]) == 2
+for own in (False, True):
+    with executors.open_executor("processes", 1, ".", own) as engines:
+        assert engines.count == 1
+found = [name for name in sys.modules if name.split(".")[0] in ("mpi4py", "dask", "distributed", "tornado")]
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("what", "module", "words"),
+    [
+        ("mpi", "mpi4py", r"--executor mpi needs mpi4py and an MPI library: pip install 'emop3d-np\[mpi\]' mpich"),
+        ("dask", "distributed", r"--executor dask needs Dask: pip install 'emop3d-np\[dask\]'"),
+        ("dask://there:8786", "distributed", r"--executor dask://there:8786 needs Dask"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(tmp_path, monkeypatch, what, module, words):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=words), executors.open_executor(what, 2, tmp_path):
+        pass
+
+
+@needs_mpi
+def test_ranks_that_were_started_otherwise(tmp_path):
+    program = "from emop3d_np.executors import open_executor\nwith open_executor('mpi', 1, '.'): pass\n"
+    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert "1 ranks, started otherwise; start it by mpiexec -n 9 python -m mpi4py.futures -c ..." in done.stderr
+
+
+def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    monkeypatch.setattr(executors, "REACHED_WITHIN", 0.5)
+    words = "--executor dask://localhost:9: cannot be reached"
+    with pytest.raises(InputError, match=words), executors.open_executor("dask://localhost:9", 1, tmp_path):
+        pass
+
+
+def test_what_an_executor_may_be(capsys):
+    for text in ("processes", "mpi", "dask", "dask://there:8786", "dask://10.0.0.1:80"):
+        assert executors.is_executor(text)
+    for text in ("", "ray", "dask:", "dask://there", "dask://:1", "dask://there:x", "DASK", "8786", "there:8786"):
+        assert not executors.is_executor(text)
+    assert command(["prepare", "in", "out", "--executor", "ray"]) == 2
+    assert "ray is not processes, mpi, dask, or dask://HOST:PORT" in capsys.readouterr().err
+    assert command(["prepare", "in", "out", "--part", "4/3"]) == 2
+    assert "4/3 is not I/N, whole numbers with I from 1 to N, like 3/10" in capsys.readouterr().err

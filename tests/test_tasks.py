@@ -1,0 +1,186 @@
+"""Tasks handed out: whoever is lost, each is done or named; and nobody works on for those who are gone."""
+
+import os
+import threading
+import time
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emop3d_np import executors, tasks
+from emop3d_np.errors import InputError
+from emop3d_np.tasks import Lost, Share, Sign, Task, Unwanted, run_tasks
+
+pytestmark = pytest.mark.once
+
+
+class Scripted:
+    """Engines that do what a task's name says, one at a time; ``fate`` gives what its n-th trial comes to."""
+
+    remote, count = True, 2
+
+    def __init__(self, fate):
+        self.fate, self.trials, self.replaced, self.handed_out, self.stopped = fate, {}, 0, [], False
+
+    def submit(self, task):
+        self.trials[task.name] = self.trials.get(task.name, 0) + 1
+        self.handed_out.append(task.name)
+        future = Future()
+        result = self.fate(task.name, self.trials[task.name])
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+        return future
+
+    def replace_broken(self):
+        self.replaced += 1
+
+    def keep_on(self):
+        pass
+
+    def stop(self):
+        self.stopped = True
+
+
+def named(*names, **more):
+    return [Task(name, print, (), **more) for name in names]
+
+
+class KilledWorker(Exception):
+    """As Dask has it."""
+
+
+def test_what_is_lost_is_tried_once_more_alone_and_then_named():
+    def fate(name, trial):
+        first = {
+            "b": BrokenExecutor(),
+            "c": KilledWorker(),
+            "d": CancelledError(),
+            "e": (False, Lost("signal 9")),
+            "f": (False, Unwanted("asleep")),
+        }
+        return first[name] if name in first and (trial == 1 or name == "e") else (True, name.upper())
+
+    said, engines = [], Scripted(fate)
+    results = {task.name: result for task, result in run_tasks(named(*"abcdef"), engines, say=said.append)}
+    assert str(results.pop("e")) == "signal 9"
+    assert results == {name: name.upper() for name in "abcdf"}
+    assert sorted(engines.handed_out[6:]) == list("bcdef")
+    assert engines.replaced == 1
+    assert [line.split(":")[0] for line in sorted(said)] == list("bcdef")
+    assert "d: the executor dropped it; it is tried once more, alone, when the others are done" in said
+
+
+def test_whether_it_is_finished_is_asked_of_its_file():
+    """It was, before whoever worked on it died."""
+    engines = Scripted(lambda *_: BrokenExecutor())
+    ((_, result),) = run_tasks(named("a", left=lambda: "from its file"), engines)
+    assert result == "from its file"
+    assert engines.handed_out == ["a"]
+
+
+def test_what_a_task_raises_is_raised():
+    with pytest.raises(OSError, match="full"):
+        list(run_tasks(named("a"), Scripted(lambda *_: (False, OSError("full")))))
+
+
+def test_an_executor_that_cannot_work():
+    """As where the package is not installed on a worker: nothing is tried again and again."""
+    words = "[ab]: the executor failed: ModuleNotFoundError: No module named 'x'; the same command goes on from here"
+    with pytest.raises(InputError, match=words):
+        list(run_tasks(named("a", "b"), Scripted(lambda *_: ModuleNotFoundError("No module named 'x'"))))
+
+
+def test_stopping():
+    """Nothing more is handed out, and what runs is told; what it still returns is given, what it left undone is not."""
+    seen = []
+    engines = Scripted(lambda name, _: (False, Unwanted("stopped")) if name == "b" else (True, name))
+    for task, _ in run_tasks(named(*"abcdefgh"), engines, lambda: seen):
+        seen.append(task.name)
+    assert engines.stopped
+    assert "b" not in seen
+    assert len(engines.handed_out) < 8
+
+
+def wait_until_unwanted(started):
+    started.set()
+    while tasks.is_wanted():
+        time.sleep(0.005)
+    return tasks.is_in_a_hurry()
+
+
+def test_threads_are_told_to_stop():
+    started, events = [], [threading.Event() for _ in range(2)]
+    with executors.open_executor("processes", 2, ".", own_processes=True) as engines:
+        todo = [Task(str(k), wait_until_unwanted, (event,)) for k, event in enumerate(events)]
+        for _, result in run_tasks(todo, engines, lambda: all(event.is_set() for event in events)):
+            started.append(result)
+    assert started == [False, False]
+
+
+def test_threads_are_told_to_hurry():
+    """By a second Ctrl-C; what begins after it does nothing."""
+    futures = []
+
+    def interrupted():
+        with executors.open_executor("processes", 1, ".", own_processes=True) as engines:
+            event = threading.Event()
+            futures.extend(engines.submit(Task("x", wait_until_unwanted, (event,))) for _ in range(2))
+            event.wait()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert futures[0].result() == (True, True)
+    assert futures[1].cancelled() or isinstance(futures[1].result()[1], Unwanted)
+
+
+def test_any_executor_is_told_by_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "LOOKED_AT_EVERY", 0.0)
+    with ThreadPoolExecutor(2) as pool:
+        event = threading.Event()
+        with executors.open_executor(pool, 2, tmp_path) as engines:
+            future = engines.submit(Task("x", wait_until_unwanted, (event,)))
+            event.wait()
+            (sign,) = os.listdir(tmp_path)
+            assert sign.endswith(".unfinished.wanted")  # what a killed command leaves goes away with the next
+            assert not future.done()
+        assert future.result() == (True, False)
+        assert os.listdir(tmp_path) == []
+        assert pool.submit(int).result() == 0  # it is its owner's to shut down
+
+
+def test_a_sign_that_nobody_touches(tmp_path, monkeypatch):
+    """Whoever set it is dead, or cut off: time passes here, and the file does not change."""
+    now = [1000.0]
+    monkeypatch.setattr(tasks.time, "monotonic", lambda: now[0])
+    sign = Sign(str(tmp_path / "sign"))
+    for moment in range(5):
+        sign.touch()
+        os.utime(sign.path, (moment, moment))
+        assert not sign.is_set()
+        now[0] += tasks.FORGOTTEN_AFTER - 1
+    now[0] += 2
+    assert sign.is_set()
+    sign.touch()
+    now[0] += 1
+    assert not sign.is_set()
+    os.remove(sign.path)
+    now[0] += 1
+    assert sign.is_set()
+
+
+@given(st.lists(st.integers()), st.integers(1, 9))
+def test_shares_are_all(things, count):
+    shares = [Share.read(f"{number}/{count}").of(things) for number in range(1, count + 1)]
+    assert sorted(thing for share in shares for thing in share) == sorted(things)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/2/3", "", "1/0"])
+def test_no_share(text):
+    with pytest.raises(ValueError, match=r".*"):
+        Share.read(text)
