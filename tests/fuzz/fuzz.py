@@ -230,13 +230,11 @@ def _listen(pipe, child, seen, first):
 def registry():
     """All targets: the function that makes each, by its name."""
     import command_targets
-    import faces_targets
     import parts_targets
-    import targets
+    import prepare_targets
     import video_targets
 
-    rooms = targets, faces_targets, parts_targets, video_targets, command_targets
-    return {name: make for room in rooms for name, make in room.TARGETS.items()}
+    return prepare_targets.TARGETS | parts_targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
 
 
 def main(arguments=None):

@@ -20,13 +20,12 @@ import numpy as np
 from fuzz import Target
 
 from emop3d_np.datasets import identity, load_medmnist, load_npy, load_prepared, record, strokes
-from emop3d_np.datasets.classes import require_names
 from emop3d_np.gradcheck import vectors
 from emop3d_np.report import runs as report_runs
 from emop3d_np.training import building, checkpoint, crossvalidation, flags, resuming, runs, sweep
 from emop3d_np.training.metrics import Tally
 from emop3d_np.training.stopping import Patience
-from emop3d_np.video import layouts, weights
+from emop3d_np.video import weights
 from emop3d_np.video.predict import Predictor
 
 SHAPE = (1, 2, 2, 1)
@@ -189,28 +188,6 @@ def prepared(name, folder):
         record.from_dict(json.loads(json.dumps(found.record.as_dict())), "again")
 
     return Target(path, how[path.suffix], lambda: load_prepared(folder, (6, 12, 12, 1), 2), check)
-
-
-@target("table of recordings")
-def table(folder):
-    rows = ["path,label,subject,start,end", "a.mp4,no,ann,,", 'b.mp4,yes,"ben, é",1.5,3', "c.mp4,no,ann,0,1e1", ""]
-    (folder / "x.csv").write_text("\n".join(rows), encoding="utf-8")
-
-    def check(found):
-        names = [each.name for each in found.recordings]
-        assert len(set(names)) == len(names) > 0
-        for each in found.recordings:
-            assert each.label in found.classes
-            for time in (each.start, each.end):
-                assert time is None or 0 <= time < 1e9
-        assert all(map(str.strip, found.classes))
-
-    def read():
-        listing = layouts.list_recordings(folder / "x.csv")
-        require_names(listing.classes, "x.csv")
-        return listing
-
-    return Target(folder / "x.csv", damage.of_table, read, check)
 
 
 STROKE = b"START\n10,-20,0\n30,-40,100\nBREAK\n50,-60,300\n50.5,-60,310\nBREAK\n"

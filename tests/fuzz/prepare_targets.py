@@ -1,17 +1,18 @@
-"""What ``prepare`` keeps of a recording: it is used as it was written, or the recording is looked at anew."""
-
-from functools import partial
+"""What ``prepare`` reads, its table of recordings and what it keeps of each: more of the targets of ``targets.py``."""
 
 import damage
 import numpy as np
 from fuzz import Target
-from targets import equal
+from targets import TARGETS as TARGETS
+from targets import equal, target
 
+from emop3d_np.datasets.classes import require_names
 from emop3d_np.video import layouts, prepare
 
 
+@target("faces/*.json", "faces/*.npy", "faces/*.track.npy")
 def faces(name, folder):
-    """Its faces, their places, and their description."""
+    """What ``prepare`` keeps of a recording: it is used as it was written, or the recording is cut out anew."""
     (folder / "x.mp4").write_bytes(b"a video")
     recording, settings = layouts.Recording("x.mp4", "no", "ann"), prepare.FaceSettings(size=8)
     stem = folder / "0123"
@@ -36,6 +37,7 @@ def faces(name, folder):
     return Target(stem.with_suffix(name.removeprefix("faces/*")), how, read, check)
 
 
+@target("faces/*.why")
 def why(folder):
     """Why ``prepare`` could not use a recording: it is known as it was written, or the recording is tried again."""
     (folder / "x.mp4").write_bytes(b"no video")
@@ -53,5 +55,23 @@ def why(folder):
     return Target(folder / "0123.why", damage.of_json, read, check)
 
 
-TARGETS = {name: partial(faces, name) for name in ("faces/*.json", "faces/*.npy", "faces/*.track.npy")}
-TARGETS["faces/*.why"] = why
+@target("table of recordings")
+def table(folder):
+    rows = ["path,label,subject,start,end", "a.mp4,no,ann,,", 'b.mp4,yes,"ben, é",1.5,3', "c.mp4,no,ann,0,1e1", ""]
+    (folder / "x.csv").write_text("\n".join(rows), encoding="utf-8")
+
+    def check(found):
+        names = [each.name for each in found.recordings]
+        assert len(set(names)) == len(names) > 0
+        for each in found.recordings:
+            assert each.label in found.classes
+            for time in (each.start, each.end):
+                assert time is None or 0 <= time < 1e9
+        assert all(map(str.strip, found.classes))
+
+    def read():
+        listing = layouts.list_recordings(folder / "x.csv")
+        require_names(listing.classes, "x.csv")
+        return listing
+
+    return Target(folder / "x.csv", damage.of_table, read, check)
