@@ -108,7 +108,8 @@ def run_tasks(
         engines: who works on them.
         stopping: whether no more is wanted, asked several times a second; then nothing is handed out, those that run
             are told, and the rest of what they return is given.
-        look: is called as often with the tasks that are being worked on.
+        look: is called as often with the tasks that are being worked on, or, where the executor does not tell, with all
+            that are handed out.
         say: is called with words, when a task was lost for the first time.
 
     Yields:
@@ -154,7 +155,7 @@ def _hand_out(
             yield task, result
         if not stopped:
             engines.keep_on()
-        look([task for future, task in running.items() if engines.remote or future.running()])
+        look([task for future, task in running.items() if future.running()] or list(running.values()))
 
 
 def _result(future: "Future[Any]", task: Task) -> Any:
