@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -15,6 +16,7 @@ from conftest import JIT, long_simulated
 import emop3d_np as emo
 import kernels
 from emop3d_np.errors import InputError
+from kernels import tree
 from kernels.cpu import threads
 
 SHAPE = (8, 20, 21, 1)
@@ -59,6 +61,52 @@ def test_any_number_of_threads(settings, monkeypatch):
             assert found == alone
     finally:
         numba.set_num_threads(most)
+
+
+class Given(tree.Share):
+    """A share whose owner is told the sums and losses of those before it; the last one knows the whole batch."""
+
+    def __init__(self, clips, first, end, before):
+        super().__init__(clips, first, end)
+        self.before = before
+
+    def total(self, sums, length, dtype):
+        found = zip(tree.subtrees(self.first, self.end), [row.copy() for row in sums], strict=True)
+        self.before["sums"] += found
+        assert all((row.size, row.dtype) == (length, dtype) for row in sums)
+        if self.end < tree.parts_of(self.clips):
+            return np.zeros(length, dtype)
+        subtrees, rows = zip(*self.before["sums"], strict=True)
+        return tree.add_up(rows, tree.merges(subtrees), np.add)[0]
+
+    def all_losses(self, losses):
+        self.before["losses"] = np.concatenate([self.before["losses"], losses])
+        return self.before["losses"] if self.end else np.zeros(1)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "settings", [{}, UNUSUAL, {"pooling": "average", "dtype": "float64", "backend": "reference"}], ids=str
+)
+@pytest.mark.parametrize("cuts", [[0, 4], [0, 0, 3, 3, 4], [0, 1, 2, 3, 4, 4]], ids=str)
+def test_a_batch_shared_out(settings, cuts):
+    """Shares of any size, none among them, come to the loss and the gradients of the whole batch, bit by bit."""
+    net, rng = emo.EmoP3D(SHAPE, 2, 3, **settings), np.random.default_rng(0)
+    x, labels = rng.standard_normal((11, *SHAPE), np.float32), np.arange(11) % 3
+    loss, expected, logits = net.training_pass(x, labels, 0.01)
+    before = {"sums": [], "losses": np.zeros(0, net.dtype)}
+    shares = [Given(11, first, end, before) for first, end in pairwise(cuts) if end or not first]
+    found = [net.training_pass(x[each.own], labels[each.own], 0.01, share=each) for each in shares]
+    assert np.concatenate([each for _, _, each in found]).tobytes() == logits.tobytes()
+    assert found[-1][0] == loss
+    assert all(np.array_equal(found[-1][1][name], expected[name]) for name in expected)
+
+
+def test_a_share_of_other_clips():
+    net = emo.EmoP3D(SHAPE, 2, 3)
+    x = np.zeros((5, *SHAPE), np.float32)
+    with pytest.raises(InputError, match=r"5 clips were given for the share 2 \.\.\. 5 of a batch, backend 'cpu'"):
+        net.training_pass(x, [0] * 5, share=tree.Share(11, 1, 2))
 
 
 EIGHT = """

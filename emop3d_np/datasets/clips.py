@@ -90,7 +90,7 @@ class ClipSet:
         """Gather batches, each read from disk while the one before is in use.
 
         Args:
-            index_lists: one array of clip numbers, of shape (b,), per batch.
+            index_lists: one array of clip numbers, of shape (b,), per batch; it may be empty.
             kernels: edition that normalises.  An edition whose arrays are on a device gets each batch copied there
                 while the one before is in use.
             dtype: of the batches.
@@ -127,7 +127,7 @@ class ClipSet:
                 if raw.dtype.kind == "f" and not (elsewhere and np.isfinite(placed).all()):
                     for row, clip in zip(rows, raw, strict=True):
                         self._require_finite(row, clip)
-                if normalized:
+                if normalized and len(rows):
                     normalize(placed, kernels, x)
                 else:
                     x[...] = placed
@@ -145,7 +145,7 @@ class ClipSet:
         if indices is None:
             return None
         rows = self._rows(indices)
-        if self.draw:
+        if self.draw and len(rows):
             self.draw(rows)
         return indices, rows, reader.submit(self._read, rows, change, *places)
 
@@ -177,7 +177,7 @@ class ClipSet:
             self.watch()
         if change:
             change(raw)
-        small = shrink(raw, self.shrink, small)
+        small = shrink(raw, self.shrink, small) if len(rows) else empty(shrunk_shape(shape, self.shrink), raw.dtype)
         return raw, small, upload(small, placed)
 
     def _require_finite(self, row: int, clip: AnyArray) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from emop3d_np import exercises
 from emop3d_np.__main__ import main
+from emop3d_np.exercises.apart import check_apart
 
 pytestmark = pytest.mark.once
 NAME = "chain_of_two"
@@ -36,6 +37,19 @@ def test_from_the_start_to_the_right_answer(capsys, tmp_path):
     assert path.read_text() == exercise.solution
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import os\nos._exit(0)", "ended the program before it was judged (exit code 0)"),
+        ("while True:\n    try:\n        x = 1\n    except:\n        pass\n", "has not come back after 1 s"),
+    ],
+)
+def test_what_no_program_survives(text, words):
+    verdict = check_apart(NAME, text.encode(), seconds=20 if "exit" in text else 1)
+    assert not verdict.right
+    assert words in verdict.words
+
+
 def test_hints_come_one_after_the_other(capsys):
     hints = exercises.find(NAME).hints
     for number, hint in enumerate(hints, 1):
@@ -50,6 +64,7 @@ def test_what_is_no_exercise(capsys, tmp_path):
     assert "did you mean chain_of_two" in said(capsys, 2, "hint", "chain_of_tow")
     assert "exercise list names them all" in said(capsys, 2, "solution", "qqqq")
     assert "there is no exercise 'mine'" in said(capsys, 2, "check", tmp_path / "mine.py")
+    assert "name says which exercise it is" in said(capsys, 2, "check", tmp_path / "mine.py")
     assert "there is no such file" in said(capsys, 2, "check", tmp_path / f"{NAME}.py")
     (tmp_path / f"{NAME}.py").mkdir()
     assert "there is no such file" in said(capsys, 2, "check", tmp_path / f"{NAME}.py")

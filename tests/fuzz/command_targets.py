@@ -175,6 +175,7 @@ command("predict", "x.npy --checkpoint run --overlap 2 --json")
 command("features", "run x.npy features --labels y.npy")
 command("prepare", "videos prepared --layout folders --size 24 --depth_frames 6 --overlap 3 --margin 0.25 --fps 25")
 command("strokes", "strokes pens --held_out 1")
+command("exercise", "start chain_of_two answers --number 1")
 command("augmented", "x.npy sheet.png --rotate 10 --shift 0,1,1 --flip w")
 command("gradcheck", "network --backend reference --input_shape 6,12,12,1 --feature_maps 1 --num_classes 2 "
         "--receptive_field 2,3,3 --pool 2,2,2 --seconds 0.1")  # fmt: skip

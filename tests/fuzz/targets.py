@@ -197,6 +197,7 @@ def faces(name, folder):
     (folder / "x.mp4").write_bytes(b"a video")
     recording, settings = layouts.Recording("x.mp4", "no", "ann"), prepare.FaceSettings(size=8)
     stem = folder / "0123"
+    job = folder / "x.mp4", recording, stem, settings
     rows = [(run, 2 * run + frame, frame / 25, 1, 2, 30, True) for run in (0, 1) for frame in range(8)]
     sightings = np.array(rows, np.float64)
     np.save(stem.with_suffix(".npy"), np.arange(16 * 64, dtype=np.uint8).reshape(16, 8, 8))
@@ -205,7 +206,7 @@ def faces(name, folder):
     prepare._write_result(stem, own, sightings, 18, 2, ["a note"])
 
     def read():
-        return prepare._kept((folder / "x.mp4", recording, stem, settings)) or "cut out anew"
+        return prepare._kept(job) or "cut out anew"
 
     kept = read()
     assert kept != "cut out anew"
@@ -215,6 +216,24 @@ def faces(name, folder):
 
     how = damage.of_json if name.endswith("json") else damage.of_npy
     return Target(stem.with_suffix(name.removeprefix("faces/*")), how, read, check)
+
+
+@target("faces/*.why")
+def why(folder):
+    """Why ``prepare`` could not use a recording: it is known as it was written, or the recording is tried again."""
+    (folder / "x.mp4").write_bytes(b"no video")
+    job = folder / "x.mp4", layouts.Recording("x.mp4", "no", "ann"), folder / "0123", prepare.FaceSettings(size=8)
+    said = prepare._write_why(job, "cannot be opened")
+
+    def read():
+        return prepare._known(job) or "tried again"
+
+    assert read() == said
+
+    def check(found):
+        assert found in ("tried again", said)
+
+    return Target(folder / "0123.why", damage.of_json, read, check)
 
 
 @target("table of recordings")
