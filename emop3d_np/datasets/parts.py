@@ -140,7 +140,7 @@ class PartedClips:
     def _where(self, number: int) -> str:
         return f"{self._flag} {self._folder / part_name(number)}"
 
-    def _state(self, number: int, size: int) -> tuple[int, ...]:
+    def _state(self, number: int, size: int) -> tuple[int, int]:
         """What a part is told from a changed one by; it must have ``size`` bytes."""
         where = self._where(number)
         with reading(where, missing=f"{where}: there is no such file; {INDEX} lists it"):
@@ -219,7 +219,7 @@ def part_name(number: int) -> str:
 
 def is_parted(path: str | Path) -> bool:
     """Whether there is a folder of parts at ``path``, a whole one or not."""
-    return any((Path(path) / name).exists() for name in (INDEX, part_name(0)))
+    return any(os.path.exists(os.path.join(path, name)) for name in (INDEX, part_name(0)))
 
 
 def of_prepared(folder: str | Path, flag: str = "clips") -> Path:
@@ -469,8 +469,9 @@ def _ends(file: IO[bytes], size: int) -> str:
     return digest.hexdigest()
 
 
-def _told_by(state: os.stat_result) -> tuple[int, ...]:
-    return state.st_size, state.st_mtime_ns, state.st_dev, state.st_ino
+def _told_by(state: os.stat_result) -> tuple[int, int]:
+    """Size and time: numbers of files and of disks are others after a network's file system was away for a while."""
+    return state.st_size, state.st_mtime_ns
 
 
 def _pread(file: int, count: int, start: int) -> bytes:

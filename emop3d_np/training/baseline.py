@@ -280,11 +280,10 @@ def of_folds(clips: datasets.ClipSet, fold_of: IntArray, protocol: str, seed: in
     Raises:
         InputError: as of :func:`read_blocks`.
     """
+    blocks = read_blocks(clips)  # first, since it tells at once whether memory holds them
     splits = [split_of(clips, fold_of, fold, protocol, seed) for fold in range(int(fold_of.max()) + 1)]
     rows = []
-    for answers, split in zip(
-        ridge_answers(read_blocks(clips), clips.labels, splits, len(clips.class_names)), splits, strict=True
-    ):
+    for answers, split in zip(ridge_answers(blocks, clips.labels, splits, len(clips.class_names)), splits, strict=True):
         variant = best_variant(answers)
         best = answers[variant]
         row = {"variant": str(variant), "penalty": best.penalty, "inner_accuracy": best.inner_accuracy}

@@ -231,10 +231,10 @@ def registry():
     """All targets: the function that makes each, by its name."""
     import command_targets
     import parts_targets
-    import targets
+    import prepare_targets
     import video_targets
 
-    return targets.TARGETS | parts_targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
+    return prepare_targets.TARGETS | parts_targets.TARGETS | video_targets.TARGETS | command_targets.TARGETS
 
 
 def main(arguments=None):

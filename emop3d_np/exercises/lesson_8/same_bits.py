@@ -6,7 +6,8 @@ other; with real threads each would take some of the parts.) In float32 the resu
 not in a single bit.
 
 Mend it, so that a batch is always cut into 8 parts, whoever computes them. The arrangement of the sums stays: within
-a part from the first to the last, then part by part.
+a part from the first to the last, then part by part. (The package adds its parts as a tree; what matters here is the
+same.)
 
 The page: [How the fast kernels work](fast_kernels.md#the-same-bits-on-any-number-of-threads).
 """
