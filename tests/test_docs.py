@@ -49,15 +49,15 @@ def test_examples(page, monkeypatch):
 def shell_lines(page):
     """The commands in a page's shell blocks, as words; what is continued on the next line is one command."""
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
-        # As the second of ten jobs of an array.
-        for line in re.sub(r"\\\n|\$SLURM_ARRAY_TASK_ID|\$SLURM_ARRAY_TASK_COUNT", as_a_job, block).splitlines():
-            if words := shlex.split(line, comments=True):
-                words = words[words.index("python") :] if words[0] in ("mpiexec", "srun") else words
-                yield ["python", *words[3:]] if words[1:3] == ["-m", "mpi4py.futures"] else words
-
-
-def as_a_job(found):
-    return {"\\\n": " ", "$SLURM_ARRAY_TASK_ID": "2"}.get(found[0], "10")
+        of_jobs = re.sub(r"\$SLURM_ARRAY_TASK_\w+", "2", block)
+        for line in of_jobs.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0] in ("mpiexec", "srun"):
+                words = words[words.index("python") :]
+            if words[:3] == ["python", "-m", "mpi4py.futures"]:
+                words = ["python", *words[3:]]
+            if words:
+                yield words
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)

@@ -156,10 +156,10 @@ def test_any_number_of_ranks_and_threads_has_the_same_bits(place, arguments):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "arguments", [CHEAP, ("--strides=1,2,2",), ("--dtype=float64", "--overfit_one_batch"), SMALLER], ids=" ".join
+    "arguments", [CHEAP, ("--pooling=average",), ("--dtype=float64", "--overfit_one_batch"), SMALLER], ids=" ".join
 )
 def test_other_networks_have_the_same_bits(place, arguments):
-    """Layer by layer, in another edition and with other windows; in other numbers, with one batch; of smaller clips.
+    """Layer by layer, in another edition and with another pooling; in other numbers, with one batch; of smaller clips.
 
     One rank of the five has no part of a batch.
     """
@@ -324,7 +324,7 @@ def test_a_rank_that_does_not_come(place):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "EMOP3D_RANKS_START": "2"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=IN_TIME, check=False)
     assert done.returncode
-    assert "run.py: error: the 2 ranks did not find each other within 2 seconds" in done.stderr
+    assert "run.py: error: the 2 ranks did not find each other" in done.stderr
 
 
 def test_what_ranks_cannot_do(place):
