@@ -16,6 +16,7 @@ itself; and for a rank that was killed, a witness speaks (``witness.py``).
 import math
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -49,6 +50,9 @@ LAUNCHERS = (
 
 START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
 """Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
+
+AFTER_THE_FIRST = 3.0
+"""Seconds by which the others wait longer than the first one, which says why nothing came of it."""
 
 END = 15.0
 """Seconds that a rank which has failed waits for the others to hear of it."""
@@ -448,6 +452,9 @@ def _start(rank: int, size: int) -> Ranks:
             f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds",
             START,
         )
+    elif hasattr(signal, "setitimer"):  # the first one, which would speak, may be gone; in MPI no thread of Python runs
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, START + AFTER_THE_FIRST)
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
     try:
         with warnings.catch_warnings():
@@ -466,7 +473,10 @@ def _start(rank: int, size: int) -> Ranks:
             f"start them with the mpiexec of that library, or install mpi4py for the other one"
         )
         _refuse(words, rank, witness)
-    return Ranks(world, witness)
+    found = Ranks(world, witness)
+    if rank and hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return found
 
 
 def _refuse(words: str, rank: int, witness: Witness | None = None) -> NoReturn:

@@ -328,6 +328,16 @@ def test_a_rank_that_does_not_come(place):
     assert "run.py: error: the 2 ranks did not find each other" in done.stderr
 
 
+@pytest.mark.long
+def test_the_first_rank_does_not_come(place):
+    """As where it was killed before it found the others: they do not wait for it without end."""
+    command = [MPIEXEC, "-n", "1", "sleep", "100", ":", "-n", "2", sys.executable, str(ROOT / "run.py"), *ALL]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "EMOP3D_RANKS_START": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=IN_TIME, check=False)
+    assert done.returncode
+    assert not Path("train_dir").exists()
+
+
 def test_what_ranks_cannot_do(place):
     code, _, errors = on(2, *ALL, "--backend=cuda", "--save_path=ranks", within=IN_TIME)
     assert (code, errors) == (2, ["run.py: error: --backend cuda works on one rank; start it without mpiexec"])
