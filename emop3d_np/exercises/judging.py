@@ -127,12 +127,16 @@ def besides(case: str) -> Iterator[None]:
         case: what is other, as in "windows of 2".
 
     Raises:
-        Wrong: what is within raises it; the case and the question stand before its words.
+        Wrong: what is within raises it; the case and the question stand before its words, as before those of other
+            errors.
     """
     try:
         yield
     except Wrong as wrong:
         raise Wrong(f"right at first, but with {case} not; is a size or a number fixed in it? {wrong}") from None
+    except Exception as error:
+        error.besides = f"right at first, but with {case} not: "  # type: ignore[attr-defined]
+        raise
 
 
 def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] | None = None) -> None:
@@ -437,7 +441,7 @@ def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int,
         return f"what is put there has the shape {shapes[0]}; the place has {shapes[1]}"
     if "could not be broadcast together with shapes" in said and len(shapes) >= 2:
         return (
-            f"arrays of the shapes {' and '.join(shapes)} do not fit each other: counted from the last axis, sizes "
+            f"arrays of the shapes {' and '.join(dict.fromkeys(shapes))} do not fit each other: counted from the last axis, sizes "
             "must be equal, or one of them 1"
         )
     return ""

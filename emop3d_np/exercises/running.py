@@ -61,7 +61,7 @@ def _verdict(exercise: Exercise, text: str | bytes) -> Verdict:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return Verdict(False, _words(answer, error))
+        return Verdict(False, getattr(error, "besides", "") + _words(answer, error))
 
 
 def _words(answer: Answer, error: BaseException) -> str:

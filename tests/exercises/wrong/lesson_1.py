@@ -71,7 +71,7 @@ WRONG = {
         ),
         (
             "p = x * weights\nreturn bias + sum(p[:, k : k + 5] for k in range(3))",
-            "arrays of the shapes (2, 5) and (2, 4) do not fit each other",
+            "arrays of the shapes (6,) and (2, 5) do not fit each other",
         ),
         ("p = x * weights\nreturn p", "z has the shape (3, 7); it must have (3, 5)"),
     ],
