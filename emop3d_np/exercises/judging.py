@@ -440,8 +440,6 @@ def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int,
     if "could not broadcast input array" in said and len(shapes) == 2:
         return f"what is put there has the shape {shapes[0]}; the place has {shapes[1]}"
     if "could not be broadcast together with shapes" in said and len(shapes) >= 2:
-        return (
-            f"arrays of the shapes {' and '.join(dict.fromkeys(shapes))} do not fit each other: counted from the last axis, sizes "
-            "must be equal, or one of them 1"
-        )
+        both = " and ".join(dict.fromkeys(shapes))
+        return f"arrays of the shapes {both} do not fit each other: from the last axis on, sizes are equal or one is 1"
     return ""

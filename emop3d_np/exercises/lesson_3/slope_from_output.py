@@ -3,8 +3,8 @@
 The backward pass of the leaky ReLU needs to know where `z` was positive. The fast kernels forget `z`: they write `y`
 over it, and read the slope off `y`.
 
-The file has a first try at `backward(dy, y, alpha)`; mend it. It gives `dz` from `dy` and the *output* `y = max(alpha * z, z)`. `alpha` is between
-0 and 1, and all arrays have one shape, whatever it is. At `z = 0` the slope is `alpha`.
+`backward(dy, y, alpha)` gives `dz` from `dy` and the *output* `y = max(alpha * z, z)`. `alpha` is between 0 and 1, and
+all arrays have one shape, whatever it is. At `z = 0` the slope is `alpha`. The file has a first try. Mend it.
 
 The page: [Leaky ReLU](leaky_relu.md#what-the-fast-edition-does-differently-and-why-it-is-the-same).
 """
