@@ -1,9 +1,10 @@
 """The gradient of a block's maximum
 
 Blocks of `p` neighbours in rows `x` `(n, w)` lie side by side: `m[n, w'] = max over j < p of x[n, p * w' + j]`. `w` is
-a multiple of `p`. Write `backward(dm, x, p)`: the gradient of `x`, in its shape, from `dm` `(n, w / p)`.
+a multiple of `p`. `backward(dm, x, p)` gives the gradient of `x`, in its shape, from `dm` `(n, w / p)`.
 
 The gradient of a block goes to its largest cell; of several that are equal, to the first.
+The file has a first try. Mend it.
 
 The page: [Pooling](pooling.md#line-by-line-in-space).
 """

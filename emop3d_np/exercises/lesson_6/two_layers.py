@@ -50,7 +50,7 @@ def judge(answer: judging.Answer) -> str:
         (judging.numbers(1, 2, 4, 3, 2),),
         "z",
         mistakes={
-            "standardize_backward is given the result, u; it takes what standardize was given": mistake(
+            "a backward function is not given what its forward function was given; which of the two?": mistake(
                 lambda z: standardize(leaky_relu(z))
             ),
             "standardize_backward is given z; standardize was given y": mistake(lambda z: z),

@@ -52,7 +52,7 @@ def judge(answer: judging.Answer) -> str:
             m, v = m + (1 - BETA1) * (g - m), v + (1 - BETA2) * (g**2 - v)
             first, second = 1 - BETA1**t, 1 - BETA2**t
             looks = {
-                "the correction of v lacks its root": rate * second / first * m / (np.sqrt(v) + EPSILON),
+                "the correction of m is right, that of v is not": rate * second / first * m / (np.sqrt(v) + EPSILON),
                 "the means are not corrected at all; they begin at 0": rate * m / (np.sqrt(v) + EPSILON),
                 "the correction of m is missing": rate * np.sqrt(second) * m / (np.sqrt(v) + EPSILON),
                 "the correction of v is missing": rate / first * m / (np.sqrt(v) + EPSILON),

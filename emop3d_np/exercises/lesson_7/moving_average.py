@@ -59,7 +59,7 @@ def _judge(averaged, share, count):
         moved(1 - least),
         "averages by step",
         {
-            "kept is the larger of the two, and what is kept is what should come in": moved(most),
+            "put in step 1 by hand: how much of the old average is kept, how much should be?": moved(most),
             "kept is the larger of the two; it must be the smaller": moved(1 - most),
             "kept and what comes in are exchanged: kept is the part of the old average": moved(least),
             "there is no gentle start: the share alone counts": moved(1 - share),

@@ -95,7 +95,7 @@ WRONG = {
     "two_layers": [
         (
             "u = standardize(leaky_relu(z))\nreturn leaky_relu_backward(standardize_backward(du, u), z)",
-            "standardize_backward is given the result, u",
+            "a backward function is not given what its forward function was given",
         ),
         ("return leaky_relu_backward(standardize_backward(du, z), z)", "standardize_backward is given z"),
         ("return standardize_backward(du, leaky_relu(z))", "the leaky ReLU is left out"),

@@ -67,7 +67,7 @@ WRONG = {
     ],
     "adam_step": [
         (adam(BOTH).replace("rate *", "0.01 *"), "step 1 at a rate of 0.2: w"),
-        (adam("(1 - BETA2**t) / (1 - BETA1**t)"), "the correction of v lacks its root"),
+        (adam("(1 - BETA2**t) / (1 - BETA1**t)"), "the correction of m is right, that of v is not"),
         (adam("1"), "the means are not corrected at all"),
         (adam("np.sqrt(1 - BETA2**t)"), "the correction of m is missing"),
         (adam("1 / (1 - BETA1**t)"), "the correction of v is missing"),
