@@ -79,6 +79,7 @@ pictures: $(VENV)/dev  ## the pictures of README and of the page on the drawn fa
 bench: $(VENV)/dev  ## limits of this machine, speed, growth, what each idea gave: into docs/speed.md; ten minutes
 	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/ablations.py
+	$(BIN)/python bench/ranks.py
 	$(BIN)/python bench/tables.py
 
 mutants: $(VENV)/dev  ## small mistakes made in the code one at a time: do the tests notice? fifteen minutes of one core

@@ -63,7 +63,7 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
         print(f"note: the validation clips were cut out unlike the training clips: {', '.join(unlike)}")
     if settings.check_values:
         for clips in filter(None, (training, validation)):
-            clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"))
+            clips.check_finite(partial(tqdm, desc=f"checking {clips.name}", unit="clip"), here.some(len(clips)))
 
     # --- The schedule, in steps.
     steps_per_epoch = len(training) // settings.batch_size

@@ -325,19 +325,21 @@ def _in_a_child(stop: tasks.Stop, function: Callable[..., Any], arguments: tuple
 
 def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
     try:
+        from dask import config
         from distributed import Client, LocalCluster, WorkerPlugin
     except ImportError:
         raise InputError(f"--executor {text} needs Dask: pip install 'emop3d-np[dask]'") from None
     if text == "dask":
         try:
-            cluster = LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                memory_limit=None,
-                silence_logs=50,
-            )
+            with config.set({"distributed.scheduler.allowed-failures": 1}):  # we try again, too
+                cluster = LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    memory_limit=None,
+                    silence_logs=50,
+                )
         except RuntimeError as error:
             raise NotStarted(f"--executor dask: no worker could be started: {short(str(error))}") from None
         client = Client(cluster)
@@ -361,4 +363,5 @@ def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
         if cluster:
             cluster.close()
 
-    return Remote(client.get_executor(), lambda: sum(client.nthreads().values()), folder, end=end)
+    executor = client.get_executor(pure=False)  # or a second trial would be given the failure of the first
+    return Remote(executor, lambda: sum(client.nthreads().values()), folder, end=end)

@@ -55,6 +55,12 @@ class Lost(Exception):
     died = True
 
 
+class NotTried(Lost):
+    """Of a task that the executor had nobody do."""
+
+    died = False
+
+
 class Unwanted(Lost):
     """Raised by a task that is no longer wanted."""
 
@@ -102,7 +108,8 @@ def run_tasks(
         engines: who works on them.
         stopping: whether no more is wanted, asked several times a second; then nothing is handed out, those that run
             are told, and the rest of what they return is given.
-        look: is called as often with the tasks that are being worked on.
+        look: is called as often with the tasks that are being worked on, or, where the executor does not tell, with all
+            that are handed out.
         say: is called with words, when a task was lost for the first time.
 
     Yields:
@@ -112,12 +119,15 @@ def run_tasks(
         InputError: those who should work cannot.
         Exception: whatever a task raised, but for :class:`Lost`.
     """
-    lost = []
+    lost, done = [], 0
     for task, result in _hand_out(tasks, engines, stopping, look):
         if isinstance(result, Lost):
             lost.append(task)
+            if isinstance(result, NotTried) and not done and len(lost) == min(len(tasks), 4 * engines.count):
+                raise InputError(f"{task.name}: {result}; the same command goes on from here")
             say(f"{task.name}: {result}; it is tried once more, alone, when the others are done")
         else:
+            done += 1
             yield task, result
     for task in lost:
         yield from _hand_out([task], engines, stopping, look)
@@ -145,7 +155,7 @@ def _hand_out(
             yield task, result
         if not stopped:
             engines.keep_on()
-        look([task for future, task in running.items() if engines.remote or future.running()])
+        look([task for future, task in running.items() if future.running()] or list(running.values()))
 
 
 def _result(future: "Future[Any]", task: Task) -> Any:
@@ -155,10 +165,8 @@ def _result(future: "Future[Any]", task: Task) -> Any:
     except (BrokenExecutor, CancelledError) as error:
         lost = Lost(DIED) if isinstance(error, BrokenExecutor) else Unwanted("the executor dropped it")
     except Exception as error:
-        if type(error).__name__ != "KilledWorker":  # of Dask, which is not imported here
-            words = short(f"{type(error).__name__}: {error}")
-            raise InputError(f"{task.name}: the executor failed: {words}; the same command goes on from here") from None
-        lost = Lost(DIED)
+        name = type(error).__name__  # KilledWorker is Dask's, which is not imported here
+        lost = Lost(DIED) if name == "KilledWorker" else NotTried(short(f"the executor failed: {name}: {error}"))
     else:
         if returned:
             return value

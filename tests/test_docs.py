@@ -49,9 +49,15 @@ def test_examples(page, monkeypatch):
 def shell_lines(page):
     """The commands in a page's shell blocks, as words; what is continued on the next line is one command."""
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
-        for line in block.replace("\\\n", " ").splitlines():
-            if words := shlex.split(line, comments=True):
-                yield words[words.index("python") :] if words[0] in ("mpiexec", "srun") else words
+        of_jobs = re.sub(r"\$SLURM_ARRAY_TASK_\w+", "2", block)
+        for line in of_jobs.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0] in ("mpiexec", "srun"):
+                words = words[words.index("python") :]
+            if words[:3] == ["python", "-m", "mpi4py.futures"]:
+                words = ["python", *words[3:]]
+            if words:
+                yield words
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)

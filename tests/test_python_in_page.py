@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from emop3d_np import exercises
+
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = (ROOT / "emop3d_np/gradcheck/my_layer.py").read_text()
 MENDED = LAYER.replace("(d * u).mean(axis=0)", "(d * u).sum(axis=0)").replace(
     "(du - u", "(du - du.mean(axis=1, keepdims=True) - u"
 )
+FIRST = exercises.find("chain_of_two")
 ASK = """
 import json, sys
 for name in ("numba", "scipy", "tqdm", "matplotlib"):
@@ -48,12 +51,14 @@ def test_judgements_of_what_is_packed(tool, tmp_path):
         ("", "forward = 1\n"),
         ("", "def forward(\n"),
         ("no_such_exercise", ""),
+        (FIRST.name, FIRST.solution + "print('seen')\n"),
+        (FIRST.name, FIRST.start),
     ]
     done = subprocess.run(
         [sys.executable, "-c", ASK, str(tmp_path)],
         input=json.dumps(texts), capture_output=True, text=True, check=True, cwd=tmp_path,
     )  # fmt: skip
-    right, wrong, error, missing, syntax, unknown = json.loads(done.stdout)
+    right, wrong, error, missing, syntax, unknown, solution, start = json.loads(done.stdout)
     assert right["right"]
     assert "gradient of gain: right." in right["words"]
     assert "gradient check: right" in right["report"]
@@ -67,6 +72,11 @@ def test_judgements_of_what_is_packed(tool, tmp_path):
     assert missing["words"].startswith("the text does not define backward, inputs")
     assert "line 1" in syntax["report"]
     assert "no_such_exercise" in unknown["words"]
+    assert solution["right"]
+    assert solution["printed"] == "seen"
+    assert "seen" not in solution["words"]
+    assert not start["right"]
+    assert "still to be written" in start["words"]
 
 
 def test_another_numpy_is_refused(tool, tmp_path):

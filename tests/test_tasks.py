@@ -61,16 +61,17 @@ def test_what_is_lost_is_tried_once_more_alone_and_then_named():
             "d": CancelledError(),
             "e": (False, Lost("signal 9")),
             "f": (False, Unwanted("asleep")),
+            "g": ValueError("where Dask lost a result that was there"),
         }
         return first[name] if name in first and (trial == 1 or name == "e") else (True, name.upper())
 
     said, engines = [], Scripted(fate)
-    results = {task.name: result for task, result in run_tasks(named(*"abcdef"), engines, say=said.append)}
+    results = {task.name: result for task, result in run_tasks(named(*"abcdefg"), engines, say=said.append)}
     assert str(results.pop("e")) == "signal 9"
-    assert results == {name: name.upper() for name in "abcdf"}
-    assert sorted(engines.handed_out[6:]) == list("bcdef")
+    assert results == {name: name.upper() for name in "abcdfg"}
+    assert sorted(engines.handed_out[7:]) == list("bcdefg")
     assert engines.replaced == 1
-    assert [line.split(":")[0] for line in sorted(said)] == list("bcdef")
+    assert [line.split(":")[0] for line in sorted(said)] == list("bcdefg")
     assert "d: the executor dropped it; it is tried once more, alone, when the others are done" in said
 
 

@@ -66,17 +66,18 @@ class ClipSet:
     def _rows(self, indices: IntArray) -> IntArray:
         return indices if self.rows is None else self.rows[indices]
 
-    def check_finite(self, progress: Callable[[IntArray], Iterable[int]]) -> None:
+    def check_finite(self, progress: Callable[[IntArray], Iterable[int]], own: slice = slice(None)) -> None:
         """Look at every value of every clip.
 
         Args:
             progress: wraps the iterable of the clips' rows, as tqdm does.
+            own: which clips to look at, where others look at the others; default all.
 
         Raises:
             InputError: a value is NaN or infinite; the clip is named.
         """
         if self.clips.dtype.kind == "f":
-            for row in progress(self._rows(np.arange(len(self)))):
+            for row in progress(self._rows(np.arange(len(self))[own])):
                 self._require_finite(row, self.clips[row])
 
     def batches(

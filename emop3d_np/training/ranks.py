@@ -15,10 +15,12 @@ itself; and for a rank that was killed, a witness speaks (``witness.py``).
 
 import math
 import os
+import re
 import socket
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -442,21 +444,23 @@ def _start(rank: int, size: int) -> Ranks:
     witness = None if rank else Witness()
     if witness:
         witness.say(
-            f"run.py: error: the {size} ranks did not find each other within {START:g} seconds: is the MPI library "
-            f"that mpi4py loads the one that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer",
+            f"run.py: error: the {size} ranks did not find each other: is the MPI library that mpi4py loads the one "
+            f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds",
             START,
         )
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
     try:
-        from mpi4py import MPI
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they say of a mixture is said below
+            from mpi4py import MPI
 
-        MPI.Init_thread(MPI.THREAD_FUNNELED)
+            MPI.Init_thread(MPI.THREAD_FUNNELED)
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         _refuse(f"mpi4py cannot load an MPI library: {reason}; install one, or pip install mpich", rank, witness)
     world = MPI.COMM_WORLD
     if world.Get_size() != size:
-        library = MPI.Get_library_version().split("\n")[0].strip("\0 ")
+        library = " ".join(re.split("[,\n\0]", MPI.Get_library_version())[0].split())
         words = (
             f"mpiexec started {size} ranks, and the MPI library of mpi4py sees {world.Get_size()}: it is {library}; "
             f"start them with the mpiexec of that library, or install mpi4py for the other one"

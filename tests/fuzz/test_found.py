@@ -8,6 +8,7 @@ from unittest import mock
 
 import command_targets
 import damage
+import fuzz
 import numpy as np
 import pytest
 import targets
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.once
 
 def changed(name, folder, change):
     """The target called ``name`` whose file of JSON, or its last line, is what ``change`` makes of it."""
-    target = targets.TARGETS[name](folder)
+    target = fuzz.registry()[name](folder)
     *before, last = target.path.read_text().strip().split("\n") if ".jsonl" in name else [target.path.read_text()]
     value = json.loads(last)
     change(value)
@@ -251,7 +252,7 @@ def test_a_member_that_says_it_is_larger_than_its_archive(tmp_path):
     """In the directory, of bytes that are packed: Python takes memory for so many before it reads them."""
     for name in ("archive of strokes", "MedMNIST"):
         (tmp_path / name).mkdir()
-        target = targets.TARGETS[name](tmp_path / name)
+        target = fuzz.registry()[name](tmp_path / name)
         content = bytearray(target.path.read_bytes())
         at = content.index(b"PK\1\2") + 20
         content[at : at + 4] = b"\xff\xff\xff\xfe"

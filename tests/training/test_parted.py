@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sparse import prepared_sparse
+from test_ranks import MPIEXEC
 from test_same_data import SIZES, flags, last_error, prepared
 from untrained import clips_of, run_of
 
@@ -129,22 +131,34 @@ sys.exit(code)
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="memory at its peak is read from /proc")
 def test_a_million_clips(tmp_path):
-    """160 GB of the default shape train, are resumed, and are dealt into folds by people, each below 1 GB of memory."""
+    """160 GB of the default shape train, are resumed, and are dealt into folds by people, each below 1 GB of memory.
+
+    So does each of two ranks, where there is an MPI, and the network is the same.
+    """
     folder = prepared_sparse(tmp_path / "set", 1_000_000, 1000, (16, 100, 100, 1))
-    shape = ["--num_classes=3", f"--train_path={folder}", "--max_steps=0.0004", "--evaluate_every=0.0002"]
+    common = ["--num_classes=3", f"--train_path={folder}", "--save_checkpoint", "--evaluate_every=0.0002"]
 
-    def peak_and_output(*given):
-        command = [sys.executable, "-c", MEASURED, *given]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    def peak(words, *given, launcher=()):
+        command = [*launcher, sys.executable, "-c", MEASURED, *given]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        return int(done.stdout.split()[-1]) * 1024, done.stdout
+        assert words in done.stdout
+        return max(map(int, re.findall(r"^peak (\d+)$", done.stdout, re.MULTILINE))) * 1024
 
-    runs = [
-        peak_and_output(*shape, f"--save_path={tmp_path / 'runs'}", "--save_checkpoint"),
-        peak_and_output("--resume", str(next((tmp_path / "runs").iterdir())), "--max_steps=0.0008"),
-        peak_and_output(*shape, "--folds=500", "--fold=7", f"--save_path={tmp_path / 'folds'}"),
-    ]
-    for (peak, output), words in zip(runs, ("1000000 clips", "resumed", "fold 7 of 500"), strict=True):
-        assert words in output
-        assert peak < 1e9, output
-    print(*(f"{peak / 1e6:.0f} MB" for peak, _ in runs))
+    whole, resumed, by_two, folds = (
+        f"--save_path={tmp_path / name}" for name in ("whole", "resumed", "by_two", "folds")
+    )
+    peaks = {
+        "trained": peak("1000000 clips", *common, whole, "--max_steps=0.0008"),
+        "begun": peak("1000000 clips", *common, resumed, "--max_steps=0.0004"),
+        "resumed": peak("resumed", "--resume", str(next((tmp_path / "resumed").iterdir())), "--max_steps=0.0008"),
+        "a fold": peak("fold 7 of 500", *common, folds, "--max_steps=0.0002", "--folds=500", "--fold=7"),
+    }
+    if MPIEXEC and find_spec("mpi4py"):
+        two = {"launcher": (MPIEXEC, "-n", "2")}
+        peaks["two ranks"] = peak("1000000 clips", *common, by_two, "--max_steps=0.0008", **two)
+        assert parameters(tmp_path / "by_two") == parameters(tmp_path / "whole")
+    assert parameters(tmp_path / "resumed") == parameters(tmp_path / "whole")
+    print({name: f"{size / 1e6:.0f} MB" for name, size in peaks.items()})
+    assert max(peaks.values()) < 1e9, peaks
