@@ -133,9 +133,9 @@ def besides(case: str) -> Iterator[None]:
     try:
         yield
     except Wrong as wrong:
-        raise Wrong(f"right at first, but with {case} not; is a size or a number fixed in it? {wrong}") from None
+        raise Wrong(f"right at first, but not with {case}; is a size or a number fixed in it? {wrong}") from None
     except Exception as error:
-        error.besides = f"right at first, but with {case} not: "  # type: ignore[attr-defined]
+        error.besides = f"right at first, but not with {case}: "  # type: ignore[attr-defined]
         raise
 
 
@@ -244,7 +244,7 @@ def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = list(report.problems[:1]) + list(report.causes)
+    words = [each + _of_zeros(each) for each in report.problems[:1]] + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -256,6 +256,11 @@ def _said_by(report: Report) -> str:
     if rows and not report.problems:
         words.append(f"{_gradients_of(rows)} {'are' if len(rows) > 1 else 'is'} right")
     return "; ".join(words) or str(report)
+
+
+def _of_zeros(problem: str) -> str:
+    """What a student makes of a gradient that is there where nothing arrives."""
+    return ": what arrives multiplies every term of it" if problem.startswith("a zero incoming gradient") else ""
 
 
 def _looks_like(found: AnyArray, right: AnyArray) -> str:

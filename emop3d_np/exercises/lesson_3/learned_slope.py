@@ -57,9 +57,8 @@ def judge(answer: judging.Answer) -> str:
     with judging.besides("3 maps"):
         judging.gradients(exact, backward, (judging.numbers(1, 2, 1, 2, 3), np.abs(judging.numbers(3))), "z alpha")
     small = [each.astype(np.float32) for each in (judging.numbers(2, 1, 2, 2, 2, seed=1), *inputs)]
-    with judging.besides("arrays of float32"):
-        for name, got, like in zip(("dz", "dalpha"), backward(*small), small[1:], strict=True):
-            judging.array(got, like.shape, name, np.float32)
+    for name, got, like in zip(("dz", "dalpha"), backward(*small), small[1:], strict=True):
+        judging.array(got, like.shape, f"{name} of arrays of float32", np.float32)
     dz, _ = backward(np.array([3.0, 5.0]).reshape(1, 1, 1, 1, 2), np.zeros((1, 1, 1, 1, 2)), np.array([0.25, 0.5]))
     at_kink = {"at z = 0 the slope is alpha, by the rule z > 0; here it is 1": np.array([3.0, 5.0])}
     judging.same(np.ravel(dz), np.array([0.75, 2.5]), "dz at z = 0", at_kink)

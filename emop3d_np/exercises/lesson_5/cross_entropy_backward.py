@@ -80,6 +80,7 @@ def judge(answer: judging.Answer) -> str:
                 lambda d, x: d[:, None] * softmax(x) - true / len(x),
                 lambda d, x: softmax(x) - d[:, None] * true,
                 lambda d, x: softmax(x) / len(x) - true,
+                lambda d, x: softmax(x) * (1 - true) + d[:, None] * (softmax(x) - true) * true,
             ],
         },
     )

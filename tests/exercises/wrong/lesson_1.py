@@ -34,7 +34,7 @@ WRONG = {
         ("return e * x + 2 * w, e * w, e", "half a square has the slope w"),
         ("return e * x + w, e * w + w, e", "the gradients of w and b are right"),
         ("return e * w, e * x + w, e", "the gradient of b is right"),
-        ("e = w * x + b - 0.5\nreturn e * x + w, e * w, e", "right at first, but with t = -1.5 not"),
+        ("e = w * x + b - 0.5\nreturn e * x + w, e * w, e", "right at first, but not with t = -1.5"),
     ],
     "windows_by_hand": [
         ("z_1, g_1, dw_2, dx_3 = 5, 11, 220, 1000", "z_1 is not 5: weights belong to positions"),
@@ -91,7 +91,7 @@ WRONG = {
         ),
         (
             ROW_BACKWARD.replace("range(window)", "range(3)").format(**ROW),
-            "right at first, but with 4 clips and windows of 2 not",
+            "right at first, but not with 4 clips and windows of 2",
         ),
         (
             "dx = np.zeros_like(x)\nfor k in range(window):\n    dx[:, k : k + dz.shape[1]] += dz * weights[k]\n"

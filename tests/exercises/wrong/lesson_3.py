@@ -35,7 +35,7 @@ WRONG = {
         ("return np.where(y > 0, dy, 0)", "this ReLU leaks"),
         ("return np.where(y > 0, 1.0, alpha)", "that is the slope alone"),
         ("return np.where(y > 0, dy, 0.01 * dy)", "the gradient of z["),
-        ("return np.where(y > 0, dy, 0.2 * dy)", "right at first, but with alpha = 0.7 and five axes not"),
+        ("return np.where(y > 0, dy, 0.2 * dy)", "right at first, but not with alpha = 0.7 and five axes"),
     ],
     "learned_slope": [
         (
@@ -61,7 +61,7 @@ WRONG = {
         (
             "dz = np.where(z > 0, dy, alpha * dy).astype(np.float64)\n"
             "return dz, (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))",
-            "dz has the dtype float64; it must have float32",
+            "dz of arrays of float32 has the dtype float64; it must have float32",
         ),
         (
             "dz = np.where(z > 0, dy, alpha * dy)\nreturn (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3)), dz",
@@ -98,7 +98,7 @@ WRONG = {
         ),
         (
             NORM.format("s * (dy - mean_dy - y * (dy * y).sum(axis=(2, 3), keepdims=True) / 6)"),
-            "right at first, but with",
+            "right at first, but not with",
         ),
         (NORM.format("s * (dy - mean_dy - mean_dy_y)"), "the term of the variance lacks y"),
     ],
@@ -127,7 +127,7 @@ WRONG = {
         (GROUP.format(**GROUPS | {"variance": "0"}), "the term of the variance is missing"),
         (GROUP.replace("s * (dy", "(dy").format(**GROUPS), "all is there but the factor s"),
         (GROUP.replace("- y", "+ y").format(**GROUPS), "the term of the variance has the wrong sign"),
-        ("y, s = normalised(x, 2)\n" + GROUP.format(**GROUPS).lstrip(), "right at first, but with 3 groups"),
+        ("y, s = normalised(x, 2)\n" + GROUP.format(**GROUPS).lstrip(), "right at first, but not with 3 groups"),
         (
             GROUP.format(**GROUPS | {"end": ""}),
             "the gradient of x has the shape (1, 2, 2, 2, 2); it must have (1, 2, 2, 4)",

@@ -32,7 +32,10 @@ WRONG = {
             "return dy @ weights, a.T @ dy, dy.sum(axis=0)",
             "dy @ weights: (3, 2) @ (4, 2) do not fit: which is to be transposed?",
         ),
-        ("return a, a.T @ dy, dy.sum(axis=0)", "a zero incoming gradient must give zeros, for input a"),
+        (
+            "return a, a.T @ dy, dy.sum(axis=0)",
+            "must give zeros, for input a most at (0, 0): what arrives multiplies every term of it",
+        ),
         ("return dy @ weights.T, a.T @ dy, dy.sum(axis=1)", "dbias is one number per clip; sum over the clips, axis 0"),
         (
             "return a.T @ dy, dy @ weights.T, dy.sum(axis=0)",
@@ -40,7 +43,7 @@ WRONG = {
         ),
         (
             "return dy @ weights.T, a.T @ dy, dy[0] + dy[1] + dy[2]",
-            "right at first, but with 2 clips, 3 features and 4 classes not: line",
+            "right at first, but not with 2 clips, 3 features and 4 classes: line",
         ),
         ("return dy @ weights.T, a.T @ dy", "2 things are returned"),
     ],
@@ -87,8 +90,12 @@ WRONG = {
             "dloss does not reach all of dlogits",
         ),
         (
+            "p = softmax(logits)\nat = np.arange(len(labels)), labels\np[at] = dloss * (p[at] - 1)\nreturn p",
+            "dloss does not reach all of dlogits: multiply the whole",
+        ),
+        (
             "p = softmax(logits)\np[np.arange(4), labels] -= 1\nreturn dloss[:, np.newaxis] * p",
-            "right at first, but with 2 clips of 5 classes not: line",
+            "right at first, but not with 2 clips of 5 classes: line",
         ),
         (
             "p = softmax(logits)\np[np.arange(len(labels)), labels] -= 1\nreturn dloss * p",
@@ -130,7 +137,7 @@ WRONG = {
         (SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share / 2"), "each row of dlogits must add up to 0"),
         (
             SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share / 3"),
-            "right at first, but with 2 clips of 5 classes",
+            "right at first, but not with 2 clips of 5 classes",
         ),
         (SMOOTHED.format("np.eye(K)[labels] + share / K"), "1 - s is forgotten"),
         (SMOOTHED.format("share * np.eye(K)[labels] + (1 - share) / K"), "s and 1 - s are exchanged"),
@@ -140,7 +147,7 @@ WRONG = {
         (DECAYED.format('"weights" in name'), "weights_net/bias decays"),
         (
             DECAYED.format('name.endswith("/weights")').replace("decay * w", "0.1 * w"),
-            "right at first, but with a decay",
+            "right at first, but not with a decay",
         ),
         (
             "for name, w in parameters.items():\n    loss = loss + decay / 2 * (w**2).sum()\n"
@@ -181,7 +188,7 @@ WRONG = {
         (
             f"temperature = 2.5\ndu = {CE}(dloss, logits / temperature, labels)\n"
             "return du / temperature, -(du * logits).sum() / temperature**2",
-            "right at first, but with 2 clips of 5 classes and a temperature of 0.8 not",
+            "right at first, but not with 2 clips of 5 classes and a temperature of 0.8",
         ),
         (
             f"du = {CE}(dloss, logits / temperature, labels) / temperature\n"

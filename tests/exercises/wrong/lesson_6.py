@@ -122,6 +122,6 @@ WRONG = {
         (CHAIN.replace("da.reshape(m.shape)", "da"), "dm has shape (3, 4); it must be (n, d, h', w', f)"),
         (CHAIN.rsplit("\n", 1)[0], "it must be a dict with the names W, b, votes, shrug"),
         (CHAIN.replace("dz, x, p", "2 * dz, x, p"), "the gradients of votes and shrug are right"),
-        (CHAIN.replace("1 / len(x)", "1 / 3"), "right at first, but with 2 clips not"),
+        (CHAIN.replace("1 / len(x)", "1 / 3"), "right at first, but not with 2 clips"),
     ],
 }

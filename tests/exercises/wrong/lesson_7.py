@@ -36,7 +36,7 @@ WRONG = {
         (numbers(ADAM="0.01"), "the correction makes up for that"),
     ],
     "momentum_step": [
-        ("a = 0.8 * a + g\nreturn w - rate * a, a", "right at first, but with a rate of 0.3 and a momentum of 0.5 not"),
+        ("a = 0.8 * a + g\nreturn w - rate * a, a", "right at first, but not with a rate of 0.3 and a momentum of 0.5"),
         ("a = momentum * a + (1 - momentum) * g\nreturn w - rate * a, a", "a is a mean"),
         ("a = momentum * a + g\nreturn w - rate * g, a", "w is moved by the gradient alone"),
         ("a = momentum * a + g\nreturn w + rate * a, a", "w goes up the gradient"),
@@ -79,7 +79,7 @@ WRONG = {
     "decoupled_decay": [
         (
             'if "weights" in name:\n    w = w * (1 - rate * decay)\n' + STEP,
-            "right at first, but with arrays of four axes, other names and another decay not",
+            "right at first, but not with arrays of four axes, other names and another decay",
         ),
         ("g = g + decay * w\n" + STEP, "the decay is in the gradient"),
         ("w = w * (1 - rate * decay)\n" + STEP, "a bias decays; only weights do"),
@@ -95,7 +95,7 @@ WRONG = {
     "rate_of_step": [
         (
             "return rate * 0.5 ** (step // 10) * min(1, (step + 1) / warm_up)",
-            "right at first, but with another rate, staircase and warm-up not",
+            "right at first, but not with another rate, staircase and warm-up",
         ),
         ("return rate * factor ** (step // stairs) * min(1, step / warm_up)", "the rate of step 0 must not be 0"),
         ("return rate * factor ** (step // stairs) * (step + 1) / warm_up", "the warm-up goes on rising"),
@@ -115,7 +115,7 @@ WRONG = {
     "moving_average": [
         (
             "kept = min(0.9, (1 + step) / (10 + step))\nreturn average + (1 - kept) * (w - average)",
-            "right at first, but with a share of 0.97 not",
+            "right at first, but not with a share of 0.97",
         ),
         (
             "kept = max(share, (1 + step) / (10 + step))\nreturn average + (1 - kept) * (w - average)",

@@ -38,7 +38,7 @@ def steps(**wrong):
 
 def digits(**wrong):
     """The numbers of forgotten_digits, some of them wrong."""
-    right = {"IN_PAIRS": 0, "IN_A_ROW": 1, "WINDOW": 2, "RUNNING": 0, "STUCK": "2**24"}
+    right = {"IN_PAIRS": 0, "IN_A_ROW": 2, "WINDOW": 6, "RUNNING": 0, "STUCK": "2**24"}
     return "\n".join(f"{name} = {value}" for name, value in (right | wrong).items())
 
 
@@ -50,7 +50,7 @@ WRONG = {
         (CENTRAL.replace("/ (2 * h)", "/ 2 * h"), "times as large as it must be"),
         (CENTRAL.replace("F(up) - F(down)", "F(down) - F(up)"), "the sign is turned"),
         (CENTRAL.replace("+= h", "+= h / 2").replace("-= h", "-= h / 2").replace("(2 * h)", "h"), "h / 2 away"),
-        (CENTRAL.replace("(2 * h)", "0.2"), "right at first, but with a row of 4 numbers and a step of 0.02 not"),
+        (CENTRAL.replace("(2 * h)", "0.2"), "right at first, but not with a row of 4 numbers and a step of 0.02"),
         (CENTRAL.replace("x.copy(), x.copy()", "x, x"), "this changes an array that was handed in"),
     ],
     "best_steps": [
@@ -70,7 +70,7 @@ WRONG = {
         (CLAIM.replace("(backward(delta, x) * v)", "backward(delta, x)"), "promised is the sum of dx"),
         (CLAIM.replace("(delta * change)", "change"), "measured is without delta"),
         (CLAIM.replace("/ (2 * h)", "/ h"), "measured is twice too large"),
-        (CLAIM.replace("(2 * h)", "2e-3"), "right at first, but with 2 elements, 3 outputs and a step of 0.01 not"),
+        (CLAIM.replace("(2 * h)", "2e-3"), "right at first, but not with 2 elements, 3 outputs and a step of 0.01"),
         (CLAIM.replace(" / (2 * h)", ""), "measured is not divided by the way"),
         (CLAIM.replace("h * v", "h"), "measured moves all elements alike"),
         (
@@ -123,12 +123,12 @@ WRONG = {
         (KINK.replace("return abs", "abs"), "None is returned; it must be True or False"),
     ],
     "forgotten_digits": [
-        (digits(IN_PAIRS=2), "IN_PAIRS is not 2: that is right on paper"),
-        (digits(IN_PAIRS=1), "in pairs both ones meet a 1e8"),
-        (digits(IN_A_ROW=2), "IN_A_ROW is not 2: that is right on paper"),
-        (digits(IN_A_ROW=0), "the last 1 comes when the two large numbers are gone"),
+        (digits(IN_PAIRS=5), "IN_PAIRS is not 5: that is right on paper"),
+        (digits(IN_PAIRS=2), "each of the two small numbers meets a large one"),
+        (digits(IN_A_ROW=5), "IN_A_ROW is not 5: that is right on paper"),
+        (digits(IN_A_ROW=0), "the last 2 comes when the two large numbers are gone"),
         (digits(WINDOW=0), "does not touch the large number"),
-        (digits(RUNNING=2), "RUNNING is not 2: that is right on paper"),
+        (digits(RUNNING=6), "RUNNING is not 6: that is right on paper"),
         (digits(STUCK="2**32"), "where whole numbers of 32 bits end"),
         (digits(STUCK="2**23"), "neighbours are 1 apart"),
     ],
@@ -148,7 +148,7 @@ WRONG = {
         ("return dm.sum() / places, (dm * m).mean()", "mean_dy_y is a mean over the blocks"),
         ("return dm.sum() / places, dm.sum() / places * m.mean()", "mean_dy_y is the product of two means"),
         ("return dm.sum(), (dm * m).sum()", "mean_dy is a sum"),
-        ("return dm.sum() / 40, (dm * m).sum() / 40", "right at first, but with another number of places not"),
+        ("return dm.sum() / 40, (dm * m).sum() / 40", "right at first, but not with another number of places"),
         ("return (dm * m).sum() / places, dm.sum() / places", "returned in the other order"),
         ("return dm.mean() / 4, (dm * m).mean() / 4", "an odd last row has places, too"),
         ("return dm.sum() / places, m.sum() / places", "the gradient is missing"),
