@@ -46,7 +46,12 @@ def judge(answer: judging.Answer) -> str:
     def looks(of_w):
         return lambda d, w, x, b: (d * of_w(w, x, w * x + b - t), None, None)
 
+    def exchanged(d, w, x, b):
+        e = w * x + b - t
+        return d * e * w, d * (e * x + w), None
+
     mistakes = {
+        "dw and dx are exchanged; the order is dw, dx, db": exchanged,
         "dw has one of two ways only, that through the product": looks(lambda w, x, e: e * x),
         "dw has one of two ways only, that through its own square": looks(lambda w, x, e: w),
         "two ways add up; here they are multiplied": looks(lambda w, x, e: e * x * w),

@@ -33,7 +33,8 @@ WRONG = {
         ("return e * x * w, e * w, e", "two ways add up; here they are multiplied"),
         ("return e * x + 2 * w, e * w, e", "half a square has the slope w"),
         ("return e * x + w, e * w + w, e", "the gradients of w and b are right"),
-        ("return e * w, e * x + w, e", "the gradient of b is right"),
+        ("return e * w, e * x + w, e", "the order is dw, dx, db"),
+        ("return e * x - w, 2 * e * w, e", "the gradient of b is right"),
         ("e = w * x + b - 0.5\nreturn e * x + w, e * w, e", "right at first, but not with t = -1.5"),
     ],
     "windows_by_hand": [

@@ -34,7 +34,7 @@ WRONG = {
         ),
         (
             "return a, a.T @ dy, dy.sum(axis=0)",
-            "must give zeros, for input a most at (0, 0): what arrives multiplies every term of it",
+            "must give zeros, for input a most at (2, 3): what arrives multiplies every term of it",
         ),
         ("return dy @ weights.T, a.T @ dy, dy.sum(axis=1)", "dbias is one number per clip; sum over the clips, axis 0"),
         (
