@@ -4,12 +4,9 @@ On the site the code of an exercise becomes an editor by its title (``in_page/ex
 """
 
 import ast
-import re
 
 from emop3d_np import exercises
-
-LINK = re.compile(r"\]\((?=[\w./]+\.md)")
-"""Tasks link to pages as seen from ``docs/``; the lessons stand one folder deeper."""
+from emop3d_np.exercises.course import LINK
 
 HOW = """On the site, the code of an exercise is an editor, and what you write there is judged in the page.
 Elsewhere, `python -m emop3d_np exercise start NAME .` writes its file, and
@@ -58,6 +55,7 @@ def exercise(count, one):
 
 
 def linked(text):
+    """A text as it stands on the page of a lesson, one folder below the other pages."""
     return LINK.sub("](../", text)
 
 

@@ -30,6 +30,9 @@ from ..errors import InputError
 
 HERE = Path(__file__).parent
 
+LINK = re.compile(r"\]\((?=[\w./]+\.md)")
+"""Tasks link to pages as seen from ``docs/``; a student's file says where that is."""
+
 TO_DO = "write this"
 """What the error says that stands where a student is to write."""
 
@@ -139,7 +142,7 @@ def _read(lesson: int, name: str) -> Exercise:
         lesson=lesson,
         title=title,
         task=task.strip(),
-        start=f'"""{title}\n\n{task.strip()}\n"""\n\n{begin}',
+        start=f'"""{title}\n\n{LINK.sub("](docs/", task.strip())}\n"""\n\n{begin}',
         hints=tuple(hints),
         solution=around[0] + written + around[1],
         around=around,

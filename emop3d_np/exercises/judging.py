@@ -8,7 +8,9 @@ judge knows of typical wrong answers: words, each with what somebody who made th
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from ..gradcheck import Report
 from ..gradcheck.checker import check
 from .answers import Answer, Wrong
 
-__all__ = ["Answer", "Wrong", "array", "gradients", "number", "numbers", "same", "shape_of", "tuple_of"]
+__all__ = ["Answer", "Wrong", "array", "besides", "gradients", "number", "numbers", "same", "shape_of", "tuple_of"]
 
 CLOSE = 1e-9
 """Values that differ by less, relative to the largest that is right, are the same."""
@@ -111,10 +113,30 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
         return
     off = ~_near(found, right)
     place = _first(off)
-    many = f"{off.sum()} of {off.size} elements are wrong" if off.size > 1 else "it is wrong"
-    words = f"{_at(what, place)} is {_said(found[place])}; it must be {_said(right[place])}: {many}"
+    many = f": {off.sum()} of {off.size} elements are wrong" if off.size > 1 else ""
+    words = f"{_at(what, place)} is {_said(found[place])}; it must be {_said(right[place])}{many}"
     looks = _looks_like(found, right)
     raise Wrong(words + (f"; {looks}" if looks else ""))
+
+
+@contextmanager
+def besides(case: str) -> Iterator[None]:
+    """Within, a judge asks once more, with other sizes and values: who fixed one of them in an answer is told so.
+
+    Args:
+        case: what is other, as in "windows of 2".
+
+    Raises:
+        Wrong: what is within raises it; the case and the question stand before its words, as before those of other
+            errors.
+    """
+    try:
+        yield
+    except Wrong as wrong:
+        raise Wrong(f"right at first, but not with {case}; is a size or a number fixed in it? {wrong}") from None
+    except Exception as error:
+        error.besides = f"right at first, but not with {case}: "  # type: ignore[attr-defined]
+        raise
 
 
 def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] | None = None) -> None:
@@ -151,7 +173,7 @@ def gradients(
     inputs: Sequence[AnyArray],
     names: str,
     *,
-    mistakes: Mapping[str, Callable[..., Any]] | None = None,
+    mistakes: Mapping[str, Callable[..., Any] | Sequence[Callable[..., Any]]] | None = None,
     constant: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> str:
@@ -162,8 +184,8 @@ def gradients(
         backward: ``backward(d, *inputs)``, the student's, gives a gradient, or a tuple of one per input.
         inputs: small arrays.
         names: of the inputs, apart.
-        mistakes: words, each with a backward pass of that mistake; of the gradients that a mistake does not touch it
-            may give None.
+        mistakes: words, each with a backward pass of that mistake, or several; of the gradients that a mistake does
+            not touch it may give None.
         constant: names of the inputs that have no gradient.
         options: more of what :func:`emop3d_np.gradcheck.check` takes.
 
@@ -178,10 +200,12 @@ def gradients(
     arrays = dict(zip(names.split(), inputs, strict=True))
     d = numbers(*np.shape(forward(*inputs)), seed=1)
     got = _gradients(backward(d, *inputs), wanted)
-    for words, looks in (mistakes or {}).items():
-        pairs = list(zip(got, _gradients(looks(d, *inputs), wanted), strict=True))
-        if all(other is None or (shape_of(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
-            raise Wrong(words)
+    for words, those in (mistakes or {}).items():
+        for looks in [those] if callable(those) else those:
+            pairs = list(zip(got, _gradients(looks(d, *inputs), wanted), strict=True))
+            if all(other is None or (shape_of(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
+                raise Wrong(words)
+    _see_order(got, [arrays[name].shape for name in wanted], wanted)
     for name, gradient in zip(wanted, got, strict=True):
         array(gradient, arrays[name].shape, f"the gradient of {name}", arrays[name].dtype)
     report = check(
@@ -190,7 +214,25 @@ def gradients(
     )  # fmt: skip
     if not report:
         raise Wrong(_said_by(report))
-    return f"the gradient checker finds the gradient of {', '.join(wanted)} right"
+    return f"the gradient checker finds {_gradients_of(wanted)} right"
+
+
+def _gradients_of(names: Sequence[str]) -> str:
+    """The gradients of one or several inputs, in words."""
+    if len(names) == 1:
+        return f"the gradient of {names[0]}"
+    return f"the gradients of {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _see_order(got: Sequence[Any], shapes: Sequence[tuple[int, ...]], wanted: Sequence[str]) -> None:
+    """See that gradients come in their order, as far as their shapes tell."""
+    found = [shape_of(each) for each in got]
+    if found == list(shapes) or sorted(map(str, found)) != sorted(map(str, shapes)):
+        return
+    first = next(n for n, shape in enumerate(shapes) if found[n] != shape)
+    place = ("first", "second", "third", "fourth", "fifth")[first]
+    order = ", ".join(f"d{name}" for name in wanted)
+    raise Wrong(f"the {place} has the shape of d{wanted[shapes.index(found[first])]}; the order is {order}")
 
 
 def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
@@ -202,7 +244,7 @@ def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = list(report.problems[:1]) + list(report.causes)
+    words = [each + _of_zeros(each) for each in report.problems[:1]] + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -212,8 +254,13 @@ def _said_by(report: Report) -> str:
         )
     rows = [str(row.name) for row in report.inputs if row.verdict.endswith("of what is allowed")]
     if rows and not report.problems:
-        words.append(f"the gradient of {', '.join(rows)} is right")
+        words.append(f"{_gradients_of(rows)} {'are' if len(rows) > 1 else 'is'} right")
     return "; ".join(words) or str(report)
+
+
+def _of_zeros(problem: str) -> str:
+    """What a student makes of a gradient that is there where nothing arrives."""
+    return ": what arrives multiplies every term of it" if problem.startswith("a zero incoming gradient") else ""
 
 
 def _looks_like(found: AnyArray, right: AnyArray) -> str:
@@ -241,7 +288,7 @@ def _looks_like(found: AnyArray, right: AnyArray) -> str:
         if right.ndim <= 5 and found.transpose(order).shape == right.shape and _equal(found.transpose(order), right):
             return "its axes are in another order"
     inner = tuple(slice(1, -1) if size > 2 else slice(None) for size in right.shape)
-    if any(size > 2 for size in right.shape) and _equal(found[inner], right[inner]):
+    if right[inner].size > 1 and any(size > 2 for size in right.shape) and _equal(found[inner], right[inner]):
         return "it is right away from the border"
     if not (found != 0)[right != 0].all() and _near(found, right)[found != 0].all():
         return "what is not 0 in it is right"
@@ -317,9 +364,11 @@ def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], 
 
 
 class Counted(np.ndarray):
-    """An array whose additions are counted, and those of what is computed from it; see :func:`additions`."""
+    """An array whose additions and products are counted, and those of what is computed from it; see :func:`additions`
+    and :func:`products`."""
 
     count = 0
+    multiplied = 0
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         plain = [np.asarray(each) for each in inputs]
@@ -332,6 +381,8 @@ class Counted(np.ndarray):
             Counted.count += (
                 np.size(result) if method == "__call__" else before - np.size(result) * (method == "reduce")
             )
+        if ufunc is np.multiply:
+            Counted.multiplied += np.size(result)
         if out is not None:
             return out[0]
         return result.view(Counted) if isinstance(result, np.ndarray) else result
@@ -353,3 +404,47 @@ def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int
     Counted.count = 0
     function(np.abs(values).view(Counted), *more)
     return Counted.count
+
+
+def products(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
+    """How many products of two numbers a function needs for an array; those inside of ``einsum`` and the like are not
+    seen.
+
+    Args:
+        function: it is called with the array and what else is given.
+        values: the array.
+        more: further arguments.
+    """
+    Counted.multiplied = 0
+    with suppress(Wrong):  # what is out of sight
+        function(values.view(Counted), *more)
+    return Counted.multiplied
+
+
+def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...], str]] = ()) -> str:
+    """What NumPy says of arrays that do not fit each other, in plain words.
+
+    Args:
+        said: NumPy's words.
+        pairs: for products of matrices, which NumPy does not name: the shapes of both, and how the line writes it.
+
+    Returns:
+        Plain words; nothing where it says something else.
+    """
+    shapes = ["(" + each + ")" for each in re.findall(r"\(((?:\d+,? ?)*)\)", said.replace(",)", ", )"))]
+    shapes = [re.sub(r" *, *(?=\d)", ", ", re.sub(r", *\)", ",)", each)) for each in shapes]
+    if "mismatch in its core dimension" in said:
+        for one, other, line in pairs:
+            if one[-1:] != other[-2:][:1]:
+                return f"{line}: {one} @ {other} do not fit: which is to be transposed?"
+        return "the two sides of a product @ do not fit: which is to be transposed?"
+    if "not aligned" in said and len(shapes) >= 2:
+        return f"{shapes[0]} @ {shapes[1]} do not fit: which is to be transposed?"
+    if "non-broadcastable output" in said and len(shapes) == 2:
+        return f"what is added has the shape {shapes[1]}, and what it is added to {shapes[0]}: is a sum missing?"
+    if "could not broadcast input array" in said and len(shapes) == 2:
+        return f"what is put there has the shape {shapes[0]}; the place has {shapes[1]}"
+    if "could not be broadcast together with shapes" in said and len(shapes) >= 2:
+        both = " and ".join(dict.fromkeys(shapes))
+        return f"arrays of the shapes {both} do not fit each other: from the last axis on, sizes are equal or one is 1"
+    return ""

@@ -1,5 +1,6 @@
 """A student's file, run and judged: whatever is wrong with it is said in plain words, with the line of that file."""
 
+import ast
 import io
 import sys
 import tokenize
@@ -60,7 +61,7 @@ def _verdict(exercise: Exercise, text: str | bytes) -> Verdict:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return Verdict(False, _words(answer, error))
+        return Verdict(False, getattr(error, "besides", "") + _words(answer, error))
 
 
 def _words(answer: Answer, error: BaseException) -> str:
@@ -75,7 +76,7 @@ def _words(answer: Answer, error: BaseException) -> str:
     if found is not None:
         line, inner = found
         where = f"line {line}" + (f": `{answer.source(line)}`" if answer.source(line) else "")
-        return f"{where}: {_what(inner)}"
+        return f"{where}: {_of_shapes(answer, inner) or _what(inner)}"
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError | RecursionError) and not answer.steps:
@@ -83,6 +84,44 @@ def _words(answer: Answer, error: BaseException) -> str:
     if isinstance(error, SyntaxError | ValueError) and not answer.steps:
         return f"your file is not Python: {_one_line(error)}"
     return f"the judge stumbled over what your file gives: {_what(error)}"
+
+
+def _of_shapes(answer: Answer, error: BaseException) -> str:
+    """What is said of arrays that do not fit each other; nothing where it is another error."""
+    if not isinstance(error, ValueError):
+        return ""
+    from .judging import shapes_in_words  # here, since it needs the gradient checker, and a first check none of it
+
+    return shapes_in_words(_one_line(error), _products(answer, error))
+
+
+def _products(answer: Answer, error: BaseException) -> list[tuple[tuple[int, ...], tuple[int, ...], str]]:
+    """The products of matrices in the line of an error: the shapes of both sides, and the product as it is written.
+
+    Only names are looked up, with or without ``.T``: nothing is computed again.
+    """
+    trace, at = error.__traceback__, None
+    while trace is not None:
+        at = trace if trace.tb_frame.f_code.co_filename == answer.file else at
+        trace = trace.tb_next
+    if at is None:
+        return []
+    known = {**at.tb_frame.f_globals, **at.tb_frame.f_locals}
+    found = []
+    for each in ast.walk(ast.parse("\n".join(answer.lines))):
+        if isinstance(each, ast.BinOp) and isinstance(each.op, ast.MatMult) and each.lineno == at.tb_lineno:
+            one, other = (_shape_in(side, known) for side in (each.left, each.right))
+            if one and other:
+                found.append((one, other, ast.unparse(each)))
+    return found
+
+
+def _shape_in(side: ast.expr, known: dict[str, object]) -> tuple[int, ...]:
+    """The shape of a name, or of its ``.T``; () where it is something else."""
+    if isinstance(side, ast.Attribute) and side.attr == "T":
+        return _shape_in(side.value, known)[::-1]
+    value = known.get(side.id) if isinstance(side, ast.Name) else None
+    return value.shape if isinstance(value, np.ndarray) else ()
 
 
 def _what(error: BaseException) -> str:

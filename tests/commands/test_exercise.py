@@ -41,11 +41,14 @@ def test_from_the_start_to_the_right_answer(capsys, tmp_path):
     ("text", "words"),
     [
         ("import os\nos._exit(0)", "ended the program before it was judged (exit code 0)"),
-        ("while True:\n    try:\n        x = 1\n    except:\n        pass\n", "has not come back after 1 s"),
+        (
+            "while True:\n    try:\n        while True:\n            pass\n    except:\n        pass\n",
+            "has not come back after 2 s",
+        ),
     ],
 )
 def test_what_no_program_survives(text, words):
-    verdict = check_apart(NAME, text.encode(), seconds=20 if "exit" in text else 1)
+    verdict = check_apart(NAME, text.encode(), seconds=20 if "exit" in text else 2)
     assert not verdict.right
     assert words in verdict.words
 

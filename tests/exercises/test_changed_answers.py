@@ -32,8 +32,8 @@ EQUAL = {
     # How much rounding, or how sharp a kink, is up to the student.
     "the_pairing": ("1e-8 *", "1e-10 *", ").mean()", " < 1e-9"),
     "kink": ("0.76", "0.74", ">= 0.75", "h / 3"),
-    # Where z is 0 any slope between the two is right.
-    "learned_slope": ("z >= 0",),
+    # Where z is 0 it adds nothing to dalpha, whichever side it is counted to.
+    "learned_slope": ("np.where(z >= 0, 0, z)",),
     # The same places: the step passes over the last of them.
     "overlapping_blocks": (") + 2, 2)",),
     # Nothing but a check of lengths.

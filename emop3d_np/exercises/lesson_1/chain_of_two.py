@@ -10,7 +10,7 @@ The page: [The chain rule](chain_rule.md).
 
 HINTS = (
     "Give the derivative of L by z a name, dz. It is the same for all three.",
-    "dz is 2 z. A change of x by a little t changes z by w t, so L by dz w t.",
+    "dz is 2 z. A change of x by a little t changes z by w t, and L by dz times w t.",
     "dx is dz * w, dw is dz * x, and db is dz.",
 )
 
@@ -47,6 +47,7 @@ def judge(answer: judging.Answer) -> str:
     exchanged = "dx and dw are exchanged: what multiplies x in z is w"
     lacking = "db lacks a factor: z changes as much as b does, but L changes dz times as much"
     mistakes = {
+        "dz is missing from all three: these are the derivatives of z": lambda d, x, w, b: (d * w, d * x, d),
         halved: lambda d, x, w, b: (d * (w * x + b) * w, None, None),
         exchanged: lambda d, x, w, b: (d * 2 * (w * x + b) * x, d * 2 * (w * x + b) * w, None),
         lacking: lambda d, x, w, b: (None, None, d),

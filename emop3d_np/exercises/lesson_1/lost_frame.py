@@ -61,7 +61,7 @@ def judge(answer: judging.Answer) -> str:
         return None, np.stack([sum(made)] * 2)
 
     lost = "of a frame that two outputs see, dx has what came last only; the earlier one is lost"
-    return judging.gradients(
+    words = judging.gradients(
         product,
         backward,
         inputs,
@@ -71,3 +71,8 @@ def judge(answer: judging.Answer) -> str:
             "each plane of dweights has what belongs to both: it has frames of its own": whole,
         },
     )
+    with judging.besides("one clip and three planes of weights"):
+        judging.gradients(
+            product, backward, [judging.numbers(1, 4, 2, 1, 1), judging.numbers(3, 2, 1, 1, 2)], "x weights"
+        )
+    return words

@@ -49,8 +49,8 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     function = answer.function("weighted_row(x, weights, bias, window)")
-    for window in (3, 2):
-        x, weights, bias = _inputs(3, 7, window)
+    for clips, window in ((3, 3), (2, 2)):
+        x, weights, bias = _inputs(clips, 7, window)
         n, w = x.shape
         row, planes = x.reshape(n, 1, 1, w, 1), weights.reshape(1, 1, w, 1, 1)
         right = weighted_sum(row, planes, bias.reshape(1, 1, -1, 1), (1, 1, window), (1, 1, 1)).reshape(n, -1)
@@ -66,7 +66,13 @@ def judge(answer: judging.Answer) -> str:
             "the first place of the window is missing": right - p[:, : len(bias)],
         }
         judging.same(function(x, weights, bias, window), right, "z", mistakes)
-    return judging.no_loop(answer, function, (*_inputs(2, 8, 3), 3), (*_inputs(6, 24, 3), 3), "clips or positions")
+    words = judging.no_loop(answer, function, (*_inputs(2, 8, 3), 3), (*_inputs(6, 24, 3), 3), "clips or positions")
+    if judging.products(function, *_inputs(4, 12, 4), 4) > 4 * 12:
+        raise judging.Wrong(
+            "the values are right, but the product is taken anew for each place of the window: take it once, before "
+            "the loop"
+        )
+    return words
 
 
 def _inputs(n, w, window):

@@ -36,21 +36,29 @@ def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(w, x, b, t)")
     t = 0.5
 
-    def times_d(d, w, x, b):
-        got = zip(judging.tuple_of(backward(w, x, b, t), "dw dx db"), "wxb", strict=True)
-        return tuple(d * judging.array(each, (), f"the gradient of {name}") for each, name in got)
+    def of_target(t):
+        def times_d(d, w, x, b):
+            got = zip(judging.tuple_of(backward(w, x, b, t), "dw dx db"), "wxb", strict=True)
+            return tuple(d * judging.array(each, (), f"the gradient of {name}") for each, name in got)
 
-    def loss(w, x, b):
-        return (w * x + b - t) ** 2 / 2 + w**2 / 2
+        return lambda w, x, b: (w * x + b - t) ** 2 / 2 + w**2 / 2, times_d
 
     def looks(of_w):
         return lambda d, w, x, b: (d * of_w(w, x, w * x + b - t), None, None)
 
+    def exchanged(d, w, x, b):
+        e = w * x + b - t
+        return d * e * w, d * (e * x + w), None
+
     mistakes = {
+        "dw and dx are exchanged; the order is dw, dx, db": exchanged,
         "dw has one of two ways only, that through the product": looks(lambda w, x, e: e * x),
         "dw has one of two ways only, that through its own square": looks(lambda w, x, e: w),
         "two ways add up; here they are multiplied": looks(lambda w, x, e: e * x * w),
         "half a square has the slope w, not w / 2 or 2 w": looks(lambda w, x, e: e * x + 2 * w),
     }
     inputs = [judging.numbers(seed=seed) for seed in (4, 5, 6)]
-    return judging.gradients(loss, times_d, inputs, "w x b", mistakes=mistakes)
+    words = judging.gradients(*of_target(t), inputs, "w x b", mistakes=mistakes)
+    with judging.besides("t = -1.5"):
+        judging.gradients(*of_target(-1.5), inputs, "w x b")
+    return words

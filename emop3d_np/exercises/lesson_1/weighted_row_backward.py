@@ -59,14 +59,43 @@ def judge(answer: judging.Answer) -> str:
         g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
         return g * x, None, None
 
-    return judging.gradients(
-        lambda x, weights, bias: forward(x, weights, bias, 3),
-        lambda dz, x, weights, bias: backward(dz, x, weights, 3),
+    def convolution(dz, x, weights, bias):
+        return sum(np.pad(dz * weights[k], ((0, 0), (k, 2 - k))) for k in range(3)), None, None
+
+    def with_weights(dz, x, weights, bias):
+        g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
+        return None, (g * weights).sum(axis=0), None
+
+    per_clip = "is one number per clip; sum over the clips, axis 0"
+
+    def asked(window):
+        return (
+            lambda x, weights, bias: forward(x, weights, bias, window),
+            lambda dz, x, weights, bias: _clips_last(backward(dz, x, weights, window), len(x), per_clip),
+        )
+
+    words = judging.gradients(
+        *asked(3),
         inputs,
         "x weights bias",
         mistakes={
             "where windows overlap, the later one writes over the earlier one: a position collects from all, +=": once,
             "dbias is a mean over the clips; the loss moves by the sum": mean,
             "dx has x in it; what multiplies x in the product is the weight": exchanged,
+            "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
+            "position": convolution,
+            "dweights has the weights in it; what multiplies the weight in the product is x": with_weights,
         },
     )
+    with judging.besides("4 clips and windows of 2"):
+        judging.gradients(*asked(2), [judging.numbers(4, 6), judging.numbers(6), judging.numbers(5)], "x weights bias")
+    return words
+
+
+def _clips_last(got, clips, words):
+    """The gradients as they are; of the last two, none must be a number per clip."""
+    if isinstance(got, tuple) and len(got) == 3:
+        for name, each in zip(("dweights", "dbias"), got[1:], strict=True):
+            if judging.shape_of(each) == (clips,):
+                raise judging.Wrong(f"{name} {words}")
+    return got

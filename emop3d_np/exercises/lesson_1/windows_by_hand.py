@@ -43,7 +43,16 @@ def judge(answer: judging.Answer) -> str:
     first = "it is the window at position 0; outputs count from 0, too"
     judging.number(answer, "z_1", 12, {5: "weights belong to positions, W_1 and W_2 here, not to places of a window"})
     judging.number(
-        answer, "g_1", 11, {10: "window 0 uses the product, too", 1: "window 1 uses the product, too", 12: first}
+        answer,
+        "g_1",
+        11,
+        {
+            10: "window 0 uses the product, too",
+            1: "window 1 uses the product, too",
+            12: first,
+            110: "that is g_2; positions count from 0",
+            22: "that is g_1 times W_1",
+        },
     )
     given = {
         2 * 100: "window 1 uses the product at position 2, too",

@@ -56,7 +56,7 @@ def judge(answer: judging.Answer) -> str:
         words = judging.gradients(
             lambda p, r=r: box_sum(p, r),
             lambda dz, p, r=r: backward(dz, p.shape[1], r),
-            [judging.numbers(2, w)],
+            [judging.numbers(5 - r, w)],
             "p",
             mistakes={
                 "only the first place of each window gets the gradient": first_only,

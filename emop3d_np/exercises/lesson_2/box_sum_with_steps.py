@@ -58,7 +58,7 @@ def judge(answer: judging.Answer) -> str:
     forward, backward = answer.function("forward(p, r, s)"), answer.function("backward(dz, w, r, s)")
     words = ""
     for w, r, s in ((7, 3, 2), (8, 2, 3), (5, 2, 1)):
-        p = judging.numbers(2, w)
+        p = judging.numbers(5 - r, w)
         right = box_sum(p, r, s)
         close = box_sum(p, r, 1)[:, : right.shape[1]]
         judging.same(

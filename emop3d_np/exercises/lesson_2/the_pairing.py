@@ -4,9 +4,11 @@ Two functions are each other's transpose if both ways of pairing give the same n
 
 `sum of delta * forward(p) == sum of backward(delta) * p`
 
-Write `are_transposes(forward, backward, p, delta)`. It returns `True` where the two numbers are the same, and `False`
+`are_transposes(forward, backward, p, delta)` returns `True` where the two numbers are the same, and `False`
 where they are not; they are floating-point numbers, so rounding must be allowed for: a difference of `1e-9` times the
 sum of the absolute values of what is added up is none.
+
+The file has a first try. Mend it.
 
 The page: [Box sums](box_sums.md#by-hand).
 """

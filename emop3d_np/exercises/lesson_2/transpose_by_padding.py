@@ -1,7 +1,8 @@
 """The transpose is a box sum, too
 
 For steps of 1, the transpose of a box sum can be computed by the very same function, if zeros are put around what
-it gets. `box_sum(p, r)` is in the file. Write `backward(dz, r)` with one call of it, and without a loop.
+it gets. `box_sum(p, r)` is in the file. `backward(dz, r)` shall do with one call of it, and without a loop.
+The file has a first try. Mend it.
 
 `dz` has the shape `(n, w')`, the gradient `(n, w' + r - 1)`.
 

@@ -65,12 +65,12 @@ def judge(answer: judging.Answer) -> str:
 
         return made
 
-    def without(mean, variance):
+    def without(mean, variance, factor=1):
         def made(dy, x):
             y, s = normalised(x, 2)
             dy = dy.reshape(y.shape)
             terms = [dy.mean(axis=AXES, keepdims=True), y * (dy * y).mean(axis=AXES, keepdims=True)]
-            return (s * (dy - mean * terms[0] - variance * terms[1])).reshape(x.shape)
+            return (s**factor * (dy - mean * terms[0] - variance * terms[1])).reshape(x.shape)
 
         return made
 
@@ -79,5 +79,13 @@ def judge(answer: judging.Answer) -> str:
         "the means run over all groups; each has its own": over((1, 2, 3, 4)),
         "the term of the mean is missing": without(0, 1),
         "the term of the variance is missing": without(1, 0),
+        "all is there but the factor s": without(1, 1, 0),
+        "the term of the variance has the wrong sign": without(1, -1),
+        "the term of the mean has the wrong sign": without(-1, 1),
+        "both terms have the wrong sign": without(-1, -1),
     }
-    return judging.gradients(lambda x: forward(x, 2), lambda dy, x: backward(dy, x, 2), [x], "x", mistakes=mistakes)
+    words = judging.gradients(lambda x: forward(x, 2), lambda dy, x: backward(dy, x, 2), [x], "x", mistakes=mistakes)
+    with judging.besides("3 groups and two clips"):
+        x = judging.numbers(2, 1, 2, 6)
+        judging.gradients(lambda x: forward(x, 3), lambda dy, x: backward(dy, x, 3), [x], "x")
+    return words

@@ -3,9 +3,9 @@
 Let each map have a slope of its own, which is learned: `y = z` where `z > 0`, and `alpha[f] * z` elsewhere.
 
 Write `backward(dy, z, alpha)`. `dy` and `z` have the shape `(n, d, h, w, f)`, `alpha` has `(f,)`. It returns the tuple
-`dz, dalpha`. Both have the dtype and the shape of `z` and `alpha`.
+`dz, dalpha`: `dz` has the shape and dtype of `z`, `dalpha` those of `alpha`.
 
-The pages: [Leaky ReLU](leaky_relu.md) for `dz`; for what one number collects that serves many places, the
+The pages: [Leaky ReLU](leaky_relu.md) for `dz`; for what a number collects when it is used in many places, the
 [weighted sum's bias](weighted_sum.md#backward-line-by-line).
 """
 
@@ -53,4 +53,13 @@ def judge(answer: judging.Answer) -> str:
         return np.where(np.real(z) > 0, z, alpha * z)
 
     inputs = judging.numbers(2, 1, 2, 2, 2), np.abs(judging.numbers(2))
-    return judging.gradients(exact, backward, inputs, "z alpha", mistakes=mistakes)
+    words = judging.gradients(exact, backward, inputs, "z alpha", mistakes=mistakes)
+    with judging.besides("3 maps"):
+        judging.gradients(exact, backward, (judging.numbers(1, 2, 1, 2, 3), np.abs(judging.numbers(3))), "z alpha")
+    small = [each.astype(np.float32) for each in (judging.numbers(2, 1, 2, 2, 2, seed=1), *inputs)]
+    for name, got, like in zip(("dz", "dalpha"), backward(*small), small[1:], strict=True):
+        judging.array(got, like.shape, f"{name} of arrays of float32", np.float32)
+    dz, _ = backward(np.array([3.0, 5.0]).reshape(1, 1, 1, 1, 2), np.zeros((1, 1, 1, 1, 2)), np.array([0.25, 0.5]))
+    at_kink = {"at z = 0 the slope is alpha, by the rule z > 0; here it is 1": np.array([3.0, 5.0])}
+    judging.same(np.ravel(dz), np.array([0.75, 2.5]), "dz at z = 0", at_kink)
+    return words

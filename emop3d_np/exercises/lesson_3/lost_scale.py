@@ -58,8 +58,9 @@ def judge(answer: judging.Answer) -> str:
         return made
 
     mistakes = {
-        "the share through the variance is off by one factor s: a y belongs where centred is": mistaken(1, 0, 1),
-        "the share through the variance has no y left in it; it has two": mistaken(1, 0, 0),
+        "the share through the variance is wrong; count its factors s": mistaken(1, 0, 1),
+        "the share through the variance lacks two factors s: it is s * y * mean(dy * y)": mistaken(1, 0, 0),
+        "the share through the variance has a factor s too many: it is s * y * mean(dy * y)": mistaken(1, 2, 1),
         "the factor s before the bracket is lost": mistaken(0, 1, 1),
         "the factor before the bracket is s, not its square": mistaken(2, 1, 1),
     }
@@ -72,6 +73,10 @@ def judge(answer: judging.Answer) -> str:
 
     mistakes["a mean lacks keepdims=True, and meets the maps of another clip"] = without_keepdims
     inputs = [3 * judging.numbers(2, 1, 2, 3, 2)]
-    return judging.gradients(
+    words = judging.gradients(
         lambda x: standardized(x, epsilon), lambda dy, x: backward(dy, x, epsilon), inputs, "x", mistakes=mistakes
     )
+    with judging.besides("another epsilon and another size"):
+        inputs = [judging.numbers(1, 2, 2, 2, 1)]
+        judging.gradients(lambda x: standardized(x, 0.02), lambda dy, x: backward(dy, x, 0.02), inputs, "x")
+    return words

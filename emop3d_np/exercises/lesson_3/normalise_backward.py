@@ -44,18 +44,24 @@ def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dy, x, epsilon)")
     epsilon = 0.5
 
-    def forward(x):
-        centred, s = moments(x, epsilon)
-        return centred * s
+    def asked(epsilon):
+        def forward(x):
+            centred, s = moments(x, epsilon)
+            return centred * s
 
-    def mistaken(form):
+        return forward, lambda dy, x: backward(dy, x, epsilon)
+
+    def mistaken(form, axes=(2, 3), collect=np.mean):
         def made(dy, x):
             centred, s = moments(x, epsilon)
             y = centred * s
-            means = [each.mean(axis=(2, 3), keepdims=True) for each in (dy, dy * y)]
+            means = [collect(each, axis=axes, keepdims=True) for each in (dy, dy * y)]
             return form(s, dy, y, *means)
 
         return made
+
+    def right(s, dy, y, m, v):
+        return s * (dy - m - y * v)
 
     mistakes = {
         "the term of the mean is missing: who moves one x moves the mean": lambda s, dy, y, m, v: s * (dy - y * v),
@@ -70,4 +76,17 @@ def judge(answer: judging.Answer) -> str:
     }
     inputs = [3 * judging.numbers(1, 2, 2, 3, 2)]
     looks = {words: mistaken(form) for words, form in mistakes.items()}
-    return judging.gradients(forward, lambda dy, x: backward(dy, x, epsilon), inputs, "x", mistakes=looks)
+    looks["sums stand where means belong"] = mistaken(right, collect=np.sum)
+    looks["the means run over (h, w) only; here they run over more axes"] = [
+        mistaken(right, axes) for axes in ((0, 1, 2, 3, 4), (1, 2, 3), (0, 1, 2, 3), (2, 3, 4), (1, 2, 3, 4))
+    ]
+    looks["the mean of dy * y has x in the place of y"] = lambda dy, x: _with_x(dy, x, epsilon)
+    words = judging.gradients(*asked(epsilon), inputs, "x", mistakes=looks)
+    with judging.besides("another epsilon and another size"):
+        judging.gradients(*asked(0.02), [judging.numbers(2, 1, 2, 2, 1)], "x")
+    return words
+
+
+def _with_x(dy, x, epsilon):
+    centred, s = moments(x, epsilon)
+    return s * (dy - dy.mean(axis=(2, 3), keepdims=True) - centred * s * (dy * x).mean(axis=(2, 3), keepdims=True))

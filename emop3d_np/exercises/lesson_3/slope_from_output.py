@@ -3,8 +3,8 @@
 The backward pass of the leaky ReLU needs to know where `z` was positive. The fast kernels forget `z`: they write `y`
 over it, and read the slope off `y`.
 
-Write `backward(dy, y, alpha)`, which gives `dz` from `dy` and the *output* `y = max(alpha * z, z)`. `alpha` is between
-0 and 1, and all arrays have one shape, whatever it is. At `z = 0` the slope is `alpha`.
+`backward(dy, y, alpha)` gives `dz` from `dy` and the *output* `y = max(alpha * z, z)`. `alpha` is between 0 and 1, and
+all arrays have one shape, whatever it is. At `z = 0` the slope is `alpha`. The file has a first try. Mend it.
 
 The page: [Leaky ReLU](leaky_relu.md#what-the-fast-edition-does-differently-and-why-it-is-the-same).
 """
@@ -50,6 +50,13 @@ def judge(answer: judging.Answer) -> str:
             "that is the slope alone; it comes times dy": lambda dy, z: np.where(z > 0, 1.0, 0.2),
         },
     )
+    with judging.besides("alpha = 0.7 and five axes"):
+        judging.gradients(
+            lambda z: leaky_relu(z, 0.7),
+            lambda dy, z: backward(dy, leaky_relu(z, 0.7), 0.7),
+            [judging.numbers(1, 2, 1, 2, 3)],
+            "z",
+        )
     dy = np.array([3.0, 5.0])
     dz = judging.array(backward(dy, np.array([0.0, 1.0]), 0.2), (2,), "dz")
     if dz[0] != 0.2 * dy[0]:

@@ -76,6 +76,11 @@ def judge(answer: judging.Answer) -> str:
             dm / 3, ((0, 0), (0, 2), (0, 0), (0, 0), (0, 0))
         ),
     }
-    return judging.gradients(
+    words = judging.gradients(
         lambda x: average_pool_frames(x, 3), lambda dm, x: backward(dm, x, 3), [x], "x", mistakes=mistakes
     )
+    with judging.besides("two clips and runs of 2"):
+        x = judging.numbers(2, 4, 2, 1, 1)
+        judging.same(forward(x, 2), average_pool_frames(x, 2), "m")
+        judging.gradients(lambda x: average_pool_frames(x, 2), lambda dm, x: backward(dm, x, 2), [x], "x")
+    return words

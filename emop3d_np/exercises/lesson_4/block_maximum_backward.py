@@ -1,9 +1,10 @@
 """The gradient of a block's maximum
 
 Blocks of `p` neighbours in rows `x` `(n, w)` lie side by side: `m[n, w'] = max over j < p of x[n, p * w' + j]`. `w` is
-a multiple of `p`. Write `backward(dm, x, p)`: the gradient of `x`, in its shape, from `dm` `(n, w / p)`.
+a multiple of `p`. `backward(dm, x, p)` gives the gradient of `x`, in its shape, from `dm` `(n, w / p)`.
 
 The gradient of a block goes to its largest cell; of several that are equal, to the first.
+The file has a first try. Mend it.
 
 The page: [Pooling](pooling.md#line-by-line-in-space).
 """
@@ -39,8 +40,8 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dm, x, p)")
 
-    def forward(x):
-        return x.reshape(len(x), -1, 3).max(axis=-1)
+    def asked(p):
+        return lambda x: x.reshape(len(x), -1, p).max(axis=-1), lambda dm, x: backward(dm, x, p)
 
     def spread(dm, x):
         return np.repeat(dm, 3, axis=1)
@@ -59,9 +60,9 @@ def judge(answer: judging.Answer) -> str:
         "the smallest cell gets the gradient": smallest,
         "the value of the cell is in the gradient; the maximum is that cell, so its slope is 1": valued,
     }
-    words = judging.gradients(
-        forward, lambda dm, x: backward(dm, x, 3), [judging.numbers(2, 6)], "x", mistakes=mistakes
-    )
+    words = judging.gradients(*asked(3), [judging.numbers(2, 6)], "x", mistakes=mistakes)
+    with judging.besides("3 rows and blocks of 2"):
+        judging.gradients(*asked(2), [judging.numbers(3, 4)], "x")
     x, dm = np.array([[7.0, 7.0, 1.0, 2.0, 5.0, 5.0]]), np.array([[6.0, 60.0]])
     wanted = np.array([[6.0, 0, 0, 0, 60, 0]])
     ties = {

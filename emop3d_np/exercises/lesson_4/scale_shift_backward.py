@@ -65,10 +65,18 @@ def judge(answer: judging.Answer) -> str:
             dbias=lambda dz, m, weights: dz.mean(axis=(0, 2, 3))[:, None, None]
         ),
     }
-    return judging.gradients(
+
+    def asked(dz, m, weights, bias):
+        return backward(dz, m, weights)
+
+    words = judging.gradients(
         scale_shift,
-        lambda dz, m, weights, bias: backward(dz, m, weights),
+        asked,
         inputs,
         "m weights bias",
         mistakes=mistakes,
     )
+    with judging.besides("3 clips, other rows and 3 maps"):
+        inputs = judging.numbers(3, 2, 2, 1, 3), judging.numbers(1, 2, 1, 3), judging.numbers(2, 1, 1, 3)
+        judging.gradients(scale_shift, asked, inputs, "m weights bias")
+    return words

@@ -47,15 +47,19 @@ def judge(answer: judging.Answer) -> str:
     backward = answer.function("softmax_cross_entropy_backward(dloss, logits, labels)")
     labels = np.array([2, 0, 1, 0])
     true = np.eye(3)[labels]
+    reach = "dloss does not reach all of dlogits: multiply the whole of p - [k = t] by it, and do not divide by N, for "
+    reach += "dloss holds that"
+
+    def asked(labels):
+        return lambda x: softmax_cross_entropy(x, labels), lambda d, x: backward(d, x, labels)
 
     def columns(logits):
         p = softmax(logits)
         p[:, labels] -= 1
         return p
 
-    return judging.gradients(
-        lambda logits: softmax_cross_entropy(logits, labels),
-        lambda d, logits: backward(d, logits, labels),
+    words = judging.gradients(
+        *asked(labels),
         (judging.numbers(4, 3),),
         "logits",
         mistakes={
@@ -70,5 +74,16 @@ def judge(answer: judging.Answer) -> str:
             "this is a mean over the clips; whoever takes a mean of the losses says so in dloss": (
                 lambda d, x: d[:, None] * (softmax(x) - true) / len(x)
             ),
+            reach: [
+                lambda d, x: (softmax(x) - true) / len(x),
+                lambda d, x: d[:, None] * softmax(x) - true,
+                lambda d, x: d[:, None] * softmax(x) - true / len(x),
+                lambda d, x: softmax(x) - d[:, None] * true,
+                lambda d, x: softmax(x) / len(x) - true,
+                lambda d, x: softmax(x) * (1 - true) + d[:, None] * (softmax(x) - true) * true,
+            ],
         },
     )
+    with judging.besides("2 clips of 5 classes"):
+        judging.gradients(*asked(np.array([4, 1])), [judging.numbers(2, 5)], "logits")
+    return words

@@ -46,9 +46,16 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("dense_backward(dy, a, weights)")
-    return judging.gradients(
+
+    def asked(dy, a, weights, bias):
+        got = backward(dy, a, weights)
+        if isinstance(got, tuple) and len(got) == 3 and judging.shape_of(got[2]) == (len(a),):
+            raise judging.Wrong("dbias is one number per clip; sum over the clips, axis 0")
+        return got
+
+    words = judging.gradients(
         dense,
-        lambda dy, a, weights, bias: backward(dy, a, weights),
+        asked,
         (judging.numbers(3, 4), judging.numbers(4, 2), judging.numbers(2)),
         "a weights bias",
         mistakes={
@@ -66,3 +73,8 @@ def judge(answer: judging.Answer) -> str:
             ),
         },
     )
+    with judging.besides("2 clips, 3 features and 4 classes"):
+        judging.gradients(
+            dense, asked, (judging.numbers(2, 3), judging.numbers(3, 4), judging.numbers(4)), "a weights bias"
+        )
+    return words

@@ -8,6 +8,7 @@ longer 1 at its class and 0 elsewhere, but
 and its loss is `- sum over k of q[n, k] log p[n, k]`. Since each row of q adds up to 1, that is
 
     loss[n] = log(sum over m of exp(logits[n, m])) - sum over k of q[n, k] logits[n, k]
+
 The forward pass is given. Derive its gradient, and write
 `smoothed_backward(dloss, logits, labels, share)`, which returns `dlogits` of shape `(n, k)` given `dloss` of shape
 `(n,)`.
@@ -52,15 +53,18 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("smoothed_backward(dloss, logits, labels, share)")
     labels, share = np.array([2, 0, 1, 0]), 0.3
+
+    def asked(labels, share):
+        return lambda x: smoothed_loss(x, labels, share), lambda d, x: backward(d, x, labels, share)
+
     true = np.eye(3)[labels]
 
     def less(q):
         return lambda d, logits: d[:, None] * (softmax(logits) - q)
 
     q = (1 - share) * true + share / 3
-    return judging.gradients(
-        lambda logits: smoothed_loss(logits, labels, share),
-        lambda d, logits: backward(d, logits, labels, share),
+    words = judging.gradients(
+        *asked(labels, share),
         (judging.numbers(4, 3),),
         "logits",
         mistakes={
@@ -72,7 +76,15 @@ def judge(answer: judging.Answer) -> str:
                 np.where(true, 1 - share, share / 2)
             ),
             "s / K is left out: each row of q must add up to 1": less((1 - share) * true),
+            "1 - s is forgotten: the true class gives the share s away": less(true + share / 3),
+            "s and 1 - s are exchanged: s is what is shared": less(share * true + (1 - share) / 3),
+            "each class gets s / K, with K the number of classes; each row of dlogits must add up to 0": [
+                less((1 - share) * true + part) for part in (share, share / 2, share / 4, share / 12)
+            ],
             "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - q,
             "the sign is turned: it is what was said less what was asked for": lambda d, x: -less(q)(d, x),
         },
     )
+    with judging.besides("2 clips of 5 classes and a share of 0.1"):
+        judging.gradients(*asked(np.array([4, 1]), 0.1), [judging.numbers(2, 5)], "logits")
+    return words

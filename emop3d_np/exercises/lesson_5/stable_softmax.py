@@ -48,6 +48,9 @@ def judge(answer: judging.Answer) -> str:
         {
             "each column adds up to 1; the classes of a clip shall, and they are axis 1": e / e.sum(axis=0),
             "all clips together add up to 1; each clip shall by itself": e / e.sum(),
+            "what is taken off is the largest logit of each class, axis 0; it is that of each clip, axis 1": (
+                e / np.exp(small.max(axis=0)) / (e / np.exp(small.max(axis=0))).sum(axis=1, keepdims=True)
+            ),
             "these are exponentials; they are not divided by their sum": np.exp(small - small.max(axis=1)[:, None]),
         },
     )
@@ -60,5 +63,5 @@ def judge(answer: judging.Answer) -> str:
             "a clip with the logits 0, 1, 2 is NaN if a clip with logits of 2000 stands beside it: what is taken off "
             "is the largest logit of the whole batch, and then all exponentials of the first clip are 0"
         )
-    judging.same(got, reference.softmax(far), "p of logits of 0 and of 2000")
+    judging.same(got, reference.softmax(far), "in clips with logits up to 2000, p")
     return "each clip is taken by itself, and nothing overflows"

@@ -47,15 +47,20 @@ def judge(answer: judging.Answer) -> str:
     backward = answer.function("tempered_backward(dloss, logits, labels, temperature)")
     labels = np.array([2, 0, 1, 0])
 
+    def asked(labels):
+        return (
+            lambda logits, temperature: tempered_loss(logits, labels, temperature),
+            lambda d, logits, temperature: backward(d, logits, labels, temperature),
+        )
+
     def du(d, logits, T):
         return softmax_cross_entropy_backward(d, logits / T, labels)
 
     def dT(d, logits, T):
         return -(du(d, logits, T) * logits).sum() / T**2
 
-    return judging.gradients(
-        lambda logits, temperature: tempered_loss(logits, labels, temperature),
-        lambda d, logits, temperature: backward(d, logits, labels, temperature),
+    words = judging.gradients(
+        *asked(labels),
         (judging.numbers(4, 3), np.array(2.5)),
         "logits temperature",
         mistakes={
@@ -65,6 +70,8 @@ def judge(answer: judging.Answer) -> str:
             "dlogits is multiplied by T; the derivative of logits / T is 1 / T": (
                 lambda d, logits, T: (du(d, logits, T) * T, None)
             ),
+            "dlogits is divided by T once too often": lambda d, logits, T: (du(d, logits, T) / T**2, None),
+            "dtemperature is divided by T once too often": lambda d, logits, T: (None, dT(d, logits, T) / T),
             "the softmax is that of the logits themselves; it is to be that of logits / T": (
                 lambda d, logits, T: (du(d, logits, 1) / T, None)
             ),
@@ -82,3 +89,6 @@ def judge(answer: judging.Answer) -> str:
             ),
         },
     )
+    with judging.besides("2 clips of 5 classes and a temperature of 0.8"):
+        judging.gradients(*asked(np.array([4, 1])), (judging.numbers(2, 5), np.array(0.8)), "logits temperature")
+    return words

@@ -40,27 +40,39 @@ from .. import judging
 
 
 def judge(answer: judging.Answer) -> str:
-    shapes = {"L1WS/weights": (2, 3), "L1WS/bias": (3,), "FC_OUT/weights": (3, 2), "FC_OUT/bias": (2,)}
+    decayed = answer.function("decayed(loss, gradients, parameters, decay)")
+    _judge(
+        decayed, {"L1WS/weights": (2, 3), "L1WS/bias": (3,), "FC_OUT/weights": (3, 2), "FC_OUT/bias": (2,)}, 2.0, 0.1
+    )
+    many = {"L1WS/weights": (2, 3, 2, 1, 2), "L1WS/bias": (1, 2, 1, 2)}
+    _judge(decayed, many, 2.0, 0.1, "L1WS/bias decays where it has four axes, as in this network; go by its name")
+    named = {"weights_net/weights": (2, 2), "weights_net/bias": (2,)}
+    _judge(decayed, named, 2.0, 0.1, "weights_net/bias decays; weights are what ends in /weights")
+    with judging.besides("a decay of 0.3 and a loss of 1.5"):
+        _judge(decayed, named, 1.5, 0.3)
+    return "decay times w for the weights, and nothing for the biases"
+
+
+def _judge(decayed, shapes, before, decay, of_bias=""):
     parameters = {name: judging.numbers(*shape) for name, shape in shapes.items()}
     gradients = {name: judging.numbers(*shape, seed=1) for name, shape in shapes.items()}
-    given, decay = {name: g.copy() for name, g in gradients.items()}, 0.1
-    decayed = answer.function("decayed(loss, gradients, parameters, decay)")
-    loss, total = judging.tuple_of(decayed(2.0, gradients, parameters, decay), "loss gradients")
+    given = {name: g.copy() for name, g in gradients.items()}
+    loss, total = judging.tuple_of(decayed(before, gradients, parameters, decay), "loss gradients")
     if any((gradients[name] != g).any() for name, g in given.items()):
         raise judging.Wrong("the gradients that were handed in are changed: `+=` writes into their arrays")
     if not isinstance(total, dict) or set(total) != set(parameters):
         raise judging.Wrong(f"the gradients returned must be a dict with the names {', '.join(parameters)}")
     squares = {name: float((w**2).sum()) for name, w in parameters.items()}
-    weights = sum(square for name, square in squares.items() if name.endswith("/weights"))
+    of_weights = [square for name, square in squares.items() if name.endswith("/weights")]
     judging.same(
         loss,
-        2 + decay / 2 * weights,
+        before + decay / 2 * sum(of_weights),
         "the loss",
         {
-            "the loss counts the biases; they do not decay": 2 + decay / 2 * sum(squares.values()),
-            "in the loss the half before the sum is missing": 2 + decay * weights,
-            "the loss is without its decay": 2.0,
-            "the loss has the decay of the last weights alone": 2 + decay / 2 * squares["FC_OUT/weights"],
+            of_bias or "the loss counts the biases; they do not decay": before + decay / 2 * sum(squares.values()),
+            "in the loss the half before the sum is missing": before + decay * sum(of_weights),
+            "the loss is without its decay": before,
+            "the loss has the decay of the last weights alone": before + decay / 2 * of_weights[-1],
         },
     )
     for name, w in parameters.items():
@@ -80,4 +92,3 @@ def judge(answer: judging.Answer) -> str:
         if name.endswith("/weights"):
             mistakes = {f"gradient of {name}: {words}": value for words, value in mistakes.items()}
             judging.same(total[name], g + decay * w, f"the gradient of {name}", mistakes)
-    return "decay times w for the weights, and nothing for the biases"

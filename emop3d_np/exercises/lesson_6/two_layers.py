@@ -44,13 +44,13 @@ def judge(answer: judging.Answer) -> str:
     def mistake(at):
         return lambda du, z: leaky_relu_backward(standardize_backward(du, at(z)), z)
 
-    return judging.gradients(
+    words = judging.gradients(
         lambda z: standardize(leaky_relu(z)),
         backward,
         (judging.numbers(1, 2, 4, 3, 2),),
         "z",
         mistakes={
-            "standardize_backward is given the result, u; it takes what standardize was given": mistake(
+            "a backward function is not given what its forward function was given; which of the two?": mistake(
                 lambda z: standardize(leaky_relu(z))
             ),
             "standardize_backward is given z; standardize was given y": mistake(lambda z: z),
@@ -64,3 +64,6 @@ def judge(answer: judging.Answer) -> str:
             ),
         },
     )
+    with judging.besides("two clips"):
+        judging.gradients(lambda z: standardize(leaky_relu(z)), backward, [judging.numbers(2, 1, 2, 3, 1)], "z")
+    return words

@@ -82,8 +82,8 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(x, labels, p)")
-    x, labels = judging.numbers(3, 3, 5, 5, 1), np.array([1, 0, 1])
-    shapes = {"W": (2, 5, 5, 1, 2), "b": (2, 3, 4, 2), "votes": (8, 2), "shrug": (2,)}
+    x, labels = judging.numbers(3, 3, 5, 3, 1), np.array([1, 0, 1])
+    shapes = {"W": (2, 5, 3, 1, 2), "b": (2, 3, 2, 2), "votes": (4, 2), "shrug": (2,)}
 
     def by_name(arrays):
         return dict(zip(shapes, arrays, strict=True))
@@ -98,7 +98,7 @@ def judge(answer: judging.Answer) -> str:
     def mistake(what):
         return lambda d, *arrays: tuple(d * g for g in _gradients(x, labels, by_name(arrays), what))
 
-    return judging.gradients(
+    words = judging.gradients(
         lambda *arrays: forward(x, labels, by_name(arrays))[0],
         asked,
         [judging.numbers(*shape) for shape in shapes.values()],
@@ -112,6 +112,12 @@ def judge(answer: judging.Answer) -> str:
             "standardize_backward is given the result, u; it takes what standardize was given": mistake("u"),
         },
     )
+    p = by_name([judging.numbers(*shape) for shape in shapes.values()])
+    x, labels = judging.numbers(2, 3, 5, 3, 1), np.array([0, 1])
+    with judging.besides("2 clips"):
+        for name, got, right in zip(shapes, asked(1, *p.values()), _gradients(x, labels, p, ""), strict=True):
+            judging.same(got, right, f"g[{name!r}]")
+    return words
 
 
 def _gradients(x, labels, p, mistake):

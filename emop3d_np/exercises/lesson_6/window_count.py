@@ -42,7 +42,7 @@ def judge(answer: judging.Answer) -> str:
         case = f"{length} positions, windows of {window}, stride {stride}: "
         right = len(range(0, length - window + 1, stride))
         mistakes = {
-            "the last window that fits is missing; the quotient is to be rounded up": (length - window + 1) // stride,
+            "the last window that fits is missing": (length - window + 1) // stride,
             "the window that starts at 0 is not counted": (length - window) // stride,
             "windows are counted that begin near the end and do not fit": -(-length // stride),
             "the quotient is not rounded": (length - window + 1) / stride,

@@ -41,15 +41,18 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     step = answer.function("adam_step(w, m, v, g, t, rate)")
-    rate = 0.01
-    for g, what in ((judging.numbers(4), ""), (np.full(4, 1e-8), " for a gradient of 1e-8")):
-        w, m, v = judging.numbers(4, seed=1), np.zeros(4), np.zeros(4)
+    for rate, g, what in (
+        (0.01, judging.numbers(4), ""),
+        (0.01, np.full(4, 1e-8), " for a gradient of 1e-8"),
+        (0.2, judging.numbers(3), " at a rate of 0.2"),
+    ):
+        w, m, v = judging.numbers(len(g), seed=1), np.zeros(len(g)), np.zeros(len(g))
         for t in (1, 2, 3):
             got, got_m, got_v = judging.tuple_of(step(w, m, v, g, t, rate), "w m v")
             m, v = m + (1 - BETA1) * (g - m), v + (1 - BETA2) * (g**2 - v)
             first, second = 1 - BETA1**t, 1 - BETA2**t
             looks = {
-                "the correction of v lacks its root": rate * second / first * m / (np.sqrt(v) + EPSILON),
+                "the correction of m is right, that of v is not": rate * second / first * m / (np.sqrt(v) + EPSILON),
                 "the means are not corrected at all; they begin at 0": rate * m / (np.sqrt(v) + EPSILON),
                 "the correction of m is missing": rate * np.sqrt(second) * m / (np.sqrt(v) + EPSILON),
                 "the correction of v is missing": rate / first * m / (np.sqrt(v) + EPSILON),

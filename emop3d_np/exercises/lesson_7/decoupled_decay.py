@@ -50,9 +50,16 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     step = answer.function("adamw_step(name, w, m, v, g, t, rate, decay)")
-    w, m, g = (judging.numbers(2, 3, seed=seed) for seed in range(3))
-    v, t, rate, decay = judging.numbers(2, 3, seed=3) ** 2, 4, 0.1, 0.3
-    for name in ("FC_OUT/weights", "FC_OUT/bias"):
+    _judge(step, ("FC_OUT/weights", "FC_OUT/bias"), (2, 3), 4, 0.1, 0.3)
+    with judging.besides("arrays of four axes, other names and another decay"):
+        _judge(step, ("weights_net/weights", "weights_net/bias"), (1, 2, 1, 2), 2, 0.2, 0.1)
+    return "the gradient stays as it came, weights lose their share, and biases none"
+
+
+def _judge(step, names, shape, t, rate, decay):
+    w, m, g = (judging.numbers(*shape, seed=seed) for seed in range(3))
+    v = judging.numbers(*shape, seed=3) ** 2
+    for name in names:
         got, got_m, got_v = judging.tuple_of(step(name, w, m, v, g, t, rate, decay), "w m v")
         plain, new_m, new_v = adam_step(w, m, v, g, t, rate)
         in_gradient = adam_step(w, m, v, g + decay * w, t, rate)
@@ -73,4 +80,3 @@ def judge(answer: judging.Answer) -> str:
         }
         if name.endswith("/weights"):
             judging.same(got, shrunk, f"w of {name}", mistakes)
-    return "the gradient stays as it came, weights lose their share, and biases none"

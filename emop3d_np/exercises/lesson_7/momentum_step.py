@@ -33,8 +33,14 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     step = answer.function("momentum_step(w, a, g, rate, momentum)")
-    w, a, g = (judging.numbers(2, 3, seed=seed) for seed in range(3))
-    rate, momentum = 0.1, 0.8
+    _judge(step, 0.1, 0.8, (2, 3))
+    with judging.besides("a rate of 0.3 and a momentum of 0.5"):
+        _judge(step, 0.3, 0.5, (4,))
+    return "the same as the package's Momentum in every element"
+
+
+def _judge(step, rate, momentum, shape):
+    w, a, g = (judging.numbers(*shape, seed=seed) for seed in range(3))
     new = momentum * a + g
     got_w, got_a = judging.tuple_of(step(w, a, g, rate, momentum), "w a")
     judging.same(
@@ -66,4 +72,3 @@ def judge(answer: judging.Answer) -> str:
             "this is Nesterov's step": w - rate * (g + momentum * new),
         },
     )
-    return "the same as the package's Momentum in every element"

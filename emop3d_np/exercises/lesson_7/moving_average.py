@@ -39,7 +39,14 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     averaged = answer.function("averaged(average, w, step, share)")
-    average, w, share = judging.numbers(3), judging.numbers(3, seed=1), 0.9
+    _judge(averaged, 0.9, 3)
+    with judging.besides("a share of 0.97"):
+        _judge(averaged, 0.97, 4)
+    return "it forgets its beginning quickly and the rest slowly"
+
+
+def _judge(averaged, share, count):
+    average, w = judging.numbers(count), judging.numbers(count, seed=1)
     steps = np.array([1, 2, 50, 100, 1000])
     early = (1 + steps) / (10 + steps)
     least, most = np.minimum(share, early), np.maximum(share, early)
@@ -48,11 +55,11 @@ def judge(answer: judging.Answer) -> str:
         return average + np.outer(np.broadcast_to(part, steps.shape), w - average)
 
     judging.same(
-        np.stack([judging.array(averaged(average, w, int(step), share), (3,), "the average") for step in steps]),
+        np.stack([judging.array(averaged(average, w, int(step), share), (count,), "the average") for step in steps]),
         moved(1 - least),
         "averages by step",
         {
-            "kept is the larger of the two, and what is kept is what should come in": moved(most),
+            "put in step 1 by hand: how much of the old average is kept, how much should be?": moved(most),
             "kept is the larger of the two; it must be the smaller": moved(1 - most),
             "kept and what comes in are exchanged: kept is the part of the old average": moved(least),
             "there is no gentle start: the share alone counts": moved(1 - share),
@@ -62,4 +69,3 @@ def judge(answer: judging.Answer) -> str:
             ),
         },
     )
-    return "it forgets its beginning quickly and the rest slowly"

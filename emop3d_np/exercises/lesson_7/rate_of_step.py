@@ -37,7 +37,13 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     rate_of_step = answer.function("rate_of_step(step, rate, stairs, factor, warm_up)")
-    rate, stairs, factor, warm_up = 0.8, 10, 0.5, 4
+    _judge(rate_of_step, 0.8, 10, 0.5, 4)
+    with judging.besides("another rate, staircase and warm-up"):
+        _judge(rate_of_step, 0.3, 7, 0.9, 5)
+    return "right on the rise, on every stair and at every edge"
+
+
+def _judge(rate_of_step, rate, stairs, factor, warm_up):
     right = optimizers.warm_up(optimizers.exponential_decay(rate, stairs, factor), warm_up)
     steps = np.arange(40)
     down, up = factor ** (steps // stairs), np.minimum(1, (steps + 1) / warm_up)
@@ -65,4 +71,3 @@ def judge(answer: judging.Answer) -> str:
             ),
         },
     )
-    return "right on the rise, on every stair and at every edge"

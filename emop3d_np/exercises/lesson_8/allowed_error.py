@@ -77,4 +77,6 @@ def judge(answer: judging.Answer) -> str:
             raise judging.Wrong(f"{got!r:.60} is returned; it must be True or False")
         if bool(got) != right:
             raise judging.Wrong(words)
+    if not passes(3.5, 3.6, plain, 0.1) or passes(3.5, 3.5 + 3e-6, plain, 1e-8):
+        raise judging.Wrong("the tolerance is tol; with 0.1 an error of 3 % passes, and with 1e-8 one of 3e-6 does not")
     return "cancelling terms are forgiven, and nothing else is, NaN least of all"

@@ -70,7 +70,7 @@ def judge(answer: judging.Answer) -> str:
             raise judging.Wrong(f"after {count} clips the sums have {sizes} clips; they must have {right}: {few}")
         start = 0
         for size, total in got:
-            if np.asarray(total).dtype != np.float32 or np.ndim(total):
+            if judging.shape_of(total) != () or np.asarray(total).dtype != np.float32:
                 raise judging.Wrong(
                     f"after {count} clips a sum is {total!r:.60}; it must be a float32, as the values are"
                 )

@@ -43,12 +43,19 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     numeric_gradient = answer.function("numeric_gradient(F, x, h)")
-    x, h = judging.numbers(2, 3), 0.1
+    _judge(numeric_gradient, judging.numbers(2, 3), 0.1)
+    with judging.besides("a row of 4 numbers and a step of 0.02"):
+        _judge(numeric_gradient, judging.numbers(4), 0.02)
+    return "central in every element; the error falls with the square of h"
+
+
+def _judge(numeric_gradient, x, h):
+    factors = np.arange(1, x.size + 1).reshape(x.shape)
 
     def F(x):
-        return float((np.arange(1, 7) * np.exp(x.ravel())).sum())
+        return float((factors * np.exp(x)).sum())
 
-    slopes = np.arange(1, 7).reshape(2, 3) * np.exp(x)  # (e^h - e^-h) / 2h of it, and so on
+    slopes = factors * np.exp(x)  # (e^h - e^-h) / 2h of it, and so on
     up, down = np.expm1(h), -np.expm1(-h)
     judging.same(
         numeric_gradient(F, x, h),
@@ -63,4 +70,3 @@ def judge(answer: judging.Answer) -> str:
             "the points are h / 2 away on either side, not h": slopes * 2 * np.sinh(h / 2) / h,
         },
     )
-    return "central in every element; the error falls with the square of h"

@@ -42,8 +42,9 @@ def judge(answer: judging.Answer) -> str:
 
     right = (3 * x**2 + np.exp(x).prod()) @ v
     got = slope(F, x, v)
-    if np.iscomplexobj(got):
+    if judging.shape_of(got) == () and np.iscomplexobj(got):
         raise judging.Wrong("a complex number is returned; the slope is its imaginary part alone, divided by the step")
+    judging.array(got, (), "the slope")
     if got == 0:
         raise judging.Wrong("the slope is 0: a real step of 1e-30 changes no digit of x; the step must be imaginary")
     by_difference = [(F(x + h * v) - F(x - h * v)) / (2 * h) for h in (1e-4, 1e-5, 1e-6)]

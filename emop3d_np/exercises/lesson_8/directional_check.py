@@ -37,8 +37,15 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     function = answer.function("promised_and_measured(forward, backward, x, delta, v, h)")
-    x, v = judging.numbers(3), judging.numbers(3, seed=1)
-    W, delta, h = judging.numbers(3, 4), judging.numbers(4, seed=2), 1e-3
+    _judge(function, 3, 4, 1e-3)
+    with judging.besides("2 elements, 3 outputs and a step of 0.01"):
+        _judge(function, 2, 3, 0.01)
+    return "both sides are right; the backward pass of the judge, which was wrong, is found out"
+
+
+def _judge(function, elements, outputs, h):
+    x, v = judging.numbers(elements), judging.numbers(elements, seed=1)
+    W, delta = judging.numbers(elements, outputs), judging.numbers(outputs, seed=2)
     calls = []
 
     def forward(x):
@@ -68,17 +75,16 @@ def judge(answer: judging.Answer) -> str:
         "measured",
         {
             "measured is without delta: each output counts as much as the gradient that arrives at it": (
-                _slope(W, x, np.ones(4), v, h)
+                _slope(W, x, np.ones(outputs), v, h)
             ),
             "measured is twice too large: the two places are 2 h apart": 2 * _slope(W, x, delta, v, h),
             "measured is not divided by the way": 2 * h * _slope(W, x, delta, v, h),
             "measured is a difference to one side": delta @ (np.exp((x + h * v) @ W) - np.exp(x @ W)) / h,
-            "measured moves all elements alike; the move is along v": _slope(W, x, delta, np.ones(3), h),
-            "measured is a mean over the outputs, not a sum": _slope(W, x, delta, v, h) / 4,
+            "measured moves all elements alike; the move is along v": _slope(W, x, delta, np.ones(elements), h),
+            "measured is a mean over the outputs, not a sum": _slope(W, x, delta, v, h) / outputs,
             "measured is what backward promises; it must come from forward alone": dx @ v,
         },
     )
-    return "both sides are right; the backward pass of the judge, which was wrong, is found out"
 
 
 def _slope(W, x, delta, v, h):

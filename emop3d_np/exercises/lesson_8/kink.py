@@ -70,4 +70,6 @@ def judge(answer: judging.Answer) -> str:
             "a kink that is 0.007 away counts as one at x, though h / 2 = 0.005 does not reach it: is the second "
             "step h / 2?"
         )
+    if is_kink(lambda x: max(x, 0.01 * x) + x**2, 0.001, 0.0005):
+        raise judging.Wrong("a kink that is 0.001 away counts as one at x with h = 0.0005: the steps are h and h / 2")
     return "every kink is found, and no curve is taken for one"

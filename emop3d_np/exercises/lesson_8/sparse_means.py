@@ -38,8 +38,15 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     sparse_means = answer.function("sparse_means(dm, m, places)")
-    y = standardize(judging.numbers(1, 1, 5, 8, 1))
-    m, dm = max_pool_space(y, (2, 2)), judging.numbers(1, 1, 2, 4, 1, seed=1)
+    _judge(sparse_means, 5, 8)
+    with judging.besides("another number of places"):
+        _judge(sparse_means, 7, 6)
+    return "both means, from a fifth of the cells"
+
+
+def _judge(sparse_means, rows, columns):
+    y = standardize(judging.numbers(1, 1, rows, columns, 1))
+    m, dm = max_pool_space(y, (2, 2)), judging.numbers(1, 1, rows // 2, columns // 2, 1, seed=1)
     full = max_pool_space_backward(dm, y, (2, 2))
     mean, product, places = full.mean(), (full * y).mean(), y.size
     got = judging.tuple_of(sparse_means(dm[0, 0, ..., 0], m[0, 0, ..., 0], places), "mean_dy mean_dy_y")
@@ -68,4 +75,3 @@ def judge(answer: judging.Answer) -> str:
             "mean_dy_y is the mean of the pooled map; the gradient is missing": m.sum() / places,
         },
     )
-    return "both means, from a fifth of the cells"

@@ -45,12 +45,7 @@ def judge(answer: judging.Answer) -> str:
     tree_sum = answer.function("tree_sum(x)")
     lengths = (1, 2, 5, 8, 13, 29, 100, 333)
     rows = [(100 * judging.numbers(count) ** 3).astype(np.float32) for count in lengths]
-    got = [np.asarray(tree_sum(x)) for x in rows]
-    for x, total in zip(rows, got, strict=True):
-        if total.shape != () or total.dtype != np.float32:
-            raise judging.Wrong(
-                f"{len(x)} numbers: {total.dtype} of shape {total.shape} comes out; it must be one number, a float32"
-            )
+    got = [_number(tree_sum(x), len(x)) for x in rows]
     right = [_tree(list(x)) for x in rows]
     if got == right:
         return "the same bits as the tree, for every length that was tried"
@@ -73,6 +68,14 @@ def judge(answer: judging.Answer) -> str:
         f"{len(x)} numbers: {total!s} comes out, {wanted!s} is the tree's; are neighbours added, and an odd last one "
         "carried over?"
     )
+
+
+def _number(total, count):
+    """What came out for so many numbers, as an array."""
+    if judging.shape_of(total) == () and np.asarray(total).dtype == np.float32:
+        return np.asarray(total)
+    what = f"{np.asarray(total).dtype} of shape {np.shape(total)}" if judging.shape_of(total) is not None else "a list"
+    raise judging.Wrong(f"{count} numbers: {what} comes out; it must be one number, a float32")
 
 
 def _tree(values, carry=True):

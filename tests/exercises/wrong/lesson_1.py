@@ -25,18 +25,23 @@ WRONG = {
         ("dz = z\nreturn dz * w, dz * x, dz", "the derivatives are halved"),
         ("dz = 2 * z\nreturn dz * x, dz * w, dz", "dx and dw are exchanged"),
         ("dz = 2 * z\nreturn dz * w, dz * x, 1.0", "db lacks a factor"),
+        ("return w, x, 1", "dz is missing from all three"),
         ("dz = 2 * z\nreturn dz * w, dz * x", "2 things are returned; it must be 3: dx, dw, db"),
     ],
     "two_ways": [
         ("return w, e * w, e", "that through its own square"),
         ("return e * x * w, e * w, e", "two ways add up; here they are multiplied"),
         ("return e * x + 2 * w, e * w, e", "half a square has the slope w"),
-        ("return e * x + w, e * w + w, e", "the gradient of w, b is right"),
-        ("return e * w, e * x + w, e", "the gradient of b is right"),
+        ("return e * x + w, e * w + w, e", "the gradients of w and b are right"),
+        ("return e * w, e * x + w, e", "the order is dw, dx, db"),
+        ("return e * x - w, 2 * e * w, e", "the gradient of b is right"),
+        ("e = w * x + b - 0.5\nreturn e * x + w, e * w, e", "right at first, but not with t = -1.5"),
     ],
     "windows_by_hand": [
         ("z_1, g_1, dw_2, dx_3 = 5, 11, 220, 1000", "z_1 is not 5: weights belong to positions"),
         ("z_1, g_1, dw_2, dx_3 = 12, 10, 220, 1000", "g_1 is not 10: window 0 uses the product, too"),
+        ("z_1, g_1, dw_2, dx_3 = 12, 110, 220, 1000", "g_1 is not 110: that is g_2; positions count from 0"),
+        ("z_1, g_1, dw_2, dx_3 = 12, 22, 220, 1000", "g_1 is not 22: that is g_1 times W_1"),
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 550, 1000", "dw_2 is not 550: that is the gradient of x_2"),
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 220, 1100", "dx_3 is not 1100: only the last window reaches the last pixel"),
         ("z_1, g_1, dw_2, dx_3 = 12, 11, 221, 1000", "dw_2 is not 221; it is less"),
@@ -60,6 +65,15 @@ WRONG = {
             "    z[:, w] += p[:, w : w + window].sum(axis=1)\nreturn z",
             "there is a loop over the clips or positions",
         ),
+        (
+            "z = np.zeros((len(x), len(bias))) + bias\nfor k in range(window):\n"
+            "    z += x[:, k : k + len(bias)] * weights[k : k + len(bias)]\nreturn z",
+            "the product is taken anew for each place of the window",
+        ),
+        (
+            "p = x * weights\nreturn bias + sum(p[:, k : k + 5] for k in range(3))",
+            "arrays of the shapes (6,) and (2, 5) do not fit each other",
+        ),
         ("p = x * weights\nreturn p", "z has the shape (3, 7); it must have (3, 5)"),
     ],
     "weighted_row_backward": [
@@ -68,7 +82,28 @@ WRONG = {
         (ROW_BACKWARD.format(**ROW | {"dx": "g * x"}), "dx has x in it"),
         (ROW_BACKWARD.format(**ROW | {"dw": "g * x"}), "the gradient of weights has the shape (2, 5)"),
         (ROW_BACKWARD.format(**ROW | {"dw": "(g * x).mean(axis=0)"}), "the gradient of weights is 0.5 times the right"),
-        (ROW_BACKWARD.format(**ROW | {"dw": "(g * weights).sum(axis=0)"}), "the gradient of weights["),
+        (
+            ROW_BACKWARD.format(**ROW | {"dw": "(g * weights).sum(axis=0)"}),
+            "what multiplies the weight in the product is x",
+        ),
+        (
+            ROW_BACKWARD.format(**ROW | {"db": "dz.sum(axis=1)"}),
+            "dbias is one number per clip; sum over the clips, axis 0",
+        ),
+        (
+            ROW_BACKWARD.replace("range(window)", "range(3)").format(**ROW),
+            "right at first, but not with 4 clips and windows of 2",
+        ),
+        (
+            "dx = np.zeros_like(x)\nfor k in range(window):\n    dx[:, k : k + dz.shape[1]] += dz * weights[k]\n"
+            "g = sum(np.pad(dz, ((0, 0), (k, window - 1 - k))) for k in range(window))\n"
+            "return dx, (g * x).sum(axis=0), dz.sum(axis=0)",
+            "that is a convolution",
+        ),
+        (
+            ROW_BACKWARD.format(**ROW | {"dx": "(g * x).sum(axis=0)", "dw": "g * weights"}),
+            "the first has the shape of dweights; the order is dx, dweights, dbias",
+        ),
     ],
     "lost_frame": [
         (
@@ -92,7 +127,7 @@ WRONG = {
         (IN_TIME.format(**TIME | {"add": "="}), "a frame that two outputs see gets from one of them only"),
         (
             IN_TIME.format(**TIME | {"frames": "slice(i, None, stride)"}),
-            "ValueError: operands could not be broadcast",
+            "do not fit each other",
         ),
         (IN_TIME.format(**TIME | {"dw": "(x[:, frames] * g).sum(axis=0)"}), "line "),
     ],

@@ -41,9 +41,13 @@ WRONG = {
         (BOX.replace("+=", "="), "the gradient of p["),
         (BOX.replace("return g", "return g / r"), "times the right one everywhere"),
         ("return dz", "the gradient of p has the shape (2, 4); it must have (2, 6)"),
+        (BOX.replace("len(dz)", "2"), "arrays of the shapes (2, 4) and (3, 4) do not fit each other"),
     ],
     "the_pairing": [
-        ("return delta * forward(p) == p * backward(delta)", "ValueError: operands could not be broadcast"),
+        (
+            "return delta * forward(p) == p * backward(delta)",
+            "arrays of the shapes (3,) and (5,) do not fit each other",
+        ),
         (
             "return bool(np.sum(delta * forward(p)) - np.sum(backward(delta) * p) <= 1e-9)",
             "it must be False",
@@ -66,7 +70,10 @@ WRONG = {
     "rows_and_columns": [
         (PLANES.format(rows="rh", columns="1", add="+="), "only the first column of the window is there"),
         (PLANES.format(rows="1", columns="rw", add="+="), "only the first row of the window is there"),
-        (PLANES.format(rows="rw", columns="rh", add="+="), "ValueError: operands could not be broadcast"),
+        (
+            PLANES.format(rows="rw", columns="rh", add="+="),
+            "arrays of the shapes (1, 2, 3) and (1, 3, 3) do not fit each other",
+        ),
         (PLANES.format(rows="rh", columns="rw", add="="), "the gradient of p["),
     ],
     "box_sum_with_steps": [

@@ -23,11 +23,11 @@ GROUPS = {"axes": "AXES", "mean": "mean_dy", "variance": "mean_dy_y", "end": ".r
 
 WRONG = {
     "kink_by_hand": [
-        (KINK.format("0, 0, 0.01, 0.505"), "that is a ReLU that does not leak"),
-        (KINK.format("-2, 1, 0.01, 0.505"), "slope_below is not 1: that is the slope of positive z"),
-        (KINK.format("-2, 0.01, 1, 0.505"), "the comparison is z > 0"),
-        (KINK.format("-2, 0.01, 0.01, 0.5"), "y(-h) is not 0"),
-        (KINK.format("-2, 0.01, 0.01, 1.01"), "divide by the whole distance"),
+        (KINK.format("0, 0, 0.1, 0.55"), "that is a ReLU that does not leak"),
+        (KINK.format("-3, 1, 0.1, 0.55"), "slope_below is not 1: that is the slope of positive z"),
+        (KINK.format("-3, 0.1, 1, 0.55"), "the comparison is z > 0"),
+        (KINK.format("-3, 0.1, 0.1, 0.5"), "y(-h) is not 0"),
+        (KINK.format("-3, 0.1, 0.1, 1.1"), "divide by the whole distance"),
     ],
     "slope_from_output": [
         ("return np.where(y >= 0, dy, alpha * dy)", "at z = 0 the slope is alpha, by the rule y > 0; here it is 1"),
@@ -35,6 +35,7 @@ WRONG = {
         ("return np.where(y > 0, dy, 0)", "this ReLU leaks"),
         ("return np.where(y > 0, 1.0, alpha)", "that is the slope alone"),
         ("return np.where(y > 0, dy, 0.01 * dy)", "the gradient of z["),
+        ("return np.where(y > 0, dy, 0.2 * dy)", "right at first, but not with alpha = 0.7 and five axes"),
     ],
     "learned_slope": [
         (
@@ -52,6 +53,19 @@ WRONG = {
         (
             "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * np.where(z > 0, 0, z)).sum()",
             "the gradient of alpha has the shape (); it must have (2,)",
+        ),
+        (
+            "dz = np.where(z >= 0, dy, alpha * dy)\nreturn dz, (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))",
+            "at z = 0 the slope is alpha, by the rule z > 0; here it is 1",
+        ),
+        (
+            "dz = np.where(z > 0, dy, alpha * dy).astype(np.float64)\n"
+            "return dz, (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))",
+            "dz of arrays of float32 has the dtype float64; it must have float32",
+        ),
+        (
+            "dz = np.where(z > 0, dy, alpha * dy)\nreturn (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3)), dz",
+            "the first has the shape of dalpha; the order is dz, dalpha",
         ),
         (
             "dz = np.where(z > 0, dy, alpha * z)\nreturn dz, (dy * np.where(z > 0, 0, z)).sum(axis=(0, 1, 2, 3))",
@@ -73,12 +87,36 @@ WRONG = {
         (NORM.format("s * (dy - mean_dy - y * mean_dy)"), "the mean of dy * y is not the mean of dy times y"),
         (NORM.format("s * (dy - mean_dy - centred * mean_dy_y)"), "has x - mean in it where y belongs"),
         (NORM.format("s * (dy - dy.mean() - y * mean_dy_y)"), "the gradient of x["),
+        (NORM.replace(".mean", ".sum").format("s * (dy - mean_dy - y * mean_dy_y)"), "sums stand where means belong"),
+        (
+            NORM.replace("(2, 3)", "(1, 2, 3)").format("s * (dy - mean_dy - y * mean_dy_y)"),
+            "the means run over (h, w) only",
+        ),
+        (
+            NORM.format("s * (dy - mean_dy - y * (dy * x).mean(axis=(2, 3), keepdims=True))"),
+            "the mean of dy * y has x in the place of y",
+        ),
+        (
+            NORM.format("s * (dy - mean_dy - y * (dy * y).sum(axis=(2, 3), keepdims=True) / 6)"),
+            "right at first, but not with",
+        ),
         (NORM.format("s * (dy - mean_dy - mean_dy_y)"), "the term of the variance lacks y"),
     ],
     "lost_scale": [
-        (SCALE.format("centred * (dy * centred).mean(axis=(2, 3), keepdims=True)", "s"), "has no y left in it"),
+        (
+            SCALE.format("centred * (dy * centred).mean(axis=(2, 3), keepdims=True)", "s"),
+            "lacks two factors s: it is s * y",
+        ),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "1"), "the factor s before the bracket is lost"),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3), keepdims=True)", "s**2"), "is s, not its square"),
+        (SCALE.format("centred * (dy * y).mean(axis=(2, 3), keepdims=True)", "s"), "count its factors s"),
+        (SCALE.format("s * s * centred * (dy * y).mean(axis=(2, 3), keepdims=True)", "s"), "has a factor s too many"),
+        (
+            SCALE.replace("(dy - through_mean - through_variance)", "(dy - through_mean) - through_variance").format(
+                "centred * (dy * y).mean(axis=(2, 3), keepdims=True)", "s"
+            ),
+            "variance lacks two factors s",
+        ),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3))", "s"), "a mean lacks keepdims=True"),
         (SCALE.format("y * (dy * y).sum(axis=(2, 3), keepdims=True)", "s"), "the gradient of x["),
     ],
@@ -87,6 +125,9 @@ WRONG = {
         (GROUP.format(**GROUPS | {"axes": "(1, 2, 3, 4)"}), "the means run over all groups"),
         (GROUP.format(**GROUPS | {"mean": "0"}), "the term of the mean is missing"),
         (GROUP.format(**GROUPS | {"variance": "0"}), "the term of the variance is missing"),
+        (GROUP.replace("s * (dy", "(dy").format(**GROUPS), "all is there but the factor s"),
+        (GROUP.replace("- y", "+ y").format(**GROUPS), "the term of the variance has the wrong sign"),
+        ("y, s = normalised(x, 2)\n" + GROUP.format(**GROUPS).lstrip(), "right at first, but not with 3 groups"),
         (
             GROUP.format(**GROUPS | {"end": ""}),
             "the gradient of x has the shape (1, 2, 2, 2, 2); it must have (1, 2, 2, 4)",

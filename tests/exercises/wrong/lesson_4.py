@@ -39,6 +39,12 @@ WRONG = {
         ("return np.repeat(dm, p, axis=1)", "the largest one alone moves the maximum"),
         ("return np.repeat(dm, p, axis=1) / p", "that is the mean"),
         (
+            "p = 3\ncells = x.reshape(*dm.shape, p)\ndcells = np.zeros_like(cells)\n"
+            "np.put_along_axis(dcells, cells.argmax(axis=-1)[..., None], dm[..., None], axis=-1)\n"
+            "return dcells.reshape(x.shape)",
+            "right at first, but not with 3 rows and blocks of 2: line",
+        ),
+        (
             BLOCK + "best = cells == cells.max(axis=-1, keepdims=True)\n"
             "return (best / best.sum(axis=-1, keepdims=True) * dm[..., None]).reshape(x.shape)",
             "two equal cells share the gradient; here the first takes all",
@@ -67,6 +73,11 @@ WRONG = {
         (AVERAGE.format(**MEANS | {"over": "x.shape[1]"}), "m is divided by the number of all frames"),
         (AVERAGE.format(**MEANS | {"share": "1"}), "backward gives each frame the whole gradient of a run"),
         (AVERAGE.format(**MEANS | {"add": "="}), "a later one writes over an earlier one"),
+        (AVERAGE.format(**MEANS | {"over": "3"}), "right at first, but not with two clips and runs of 2"),
+        (
+            AVERAGE.format(**MEANS | {"turns": "3"}),
+            "arrays of the shapes (2, 2, 2, 1, 1) and (2, 3, 2, 1, 1) do not fit each other",
+        ),
         (AVERAGE.format(**MEANS | {"turns": "1"}), "only the first frame of each run gets something"),
         (AVERAGE.format(**MEANS | {"turns": "frames - 1"}), "the gradient of x["),
     ],
@@ -75,6 +86,11 @@ WRONG = {
         (SHIFT.format(**SHIFTS | {"dm": "dz"}), "dm is dz; m was multiplied by a factor"),
         (SHIFT.format(**SHIFTS | {"dw": "(dz * weights).sum(axis=(0, 1))[None]"}), "dweights has the factor in it"),
         (SHIFT.format(**SHIFTS | {"dw": "(dz * m).sum(axis=0)"}), "the gradient of weights has the shape (2, 1, 3, 2)"),
+        (
+            SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3)).reshape(2, 1, 1, 2)"}),
+            "right at first, but not with 3 clips, other rows and 3 maps: line",
+        ),
+        (SHIFT.format(dm=SHIFTS["dw"], dw=SHIFTS["dm"], db=SHIFTS["db"]), "the order is dm, dweights, dbias"),
         (SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3))"}), "the gradient of bias has the shape (2, 2)"),
         (SHIFT.format(**SHIFTS | {"db": "dz.mean(axis=(0, 2, 3))[:, None, None]"}), "dbias is a mean"),
         (

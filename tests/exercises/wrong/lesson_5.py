@@ -2,37 +2,49 @@
 "hold."""
 
 CE = "softmax_cross_entropy_backward"
+SHRUG = "SHRUG = {}\nLIKELY = {}\nSURE_AND_WRONG = {}\nPULL = {}"
+SMOOTHED = "K = logits.shape[1]\nq = {}\nreturn dloss[:, np.newaxis] * (softmax(logits) - q)"
+DECAYED = """
+for name, w in parameters.items():
+    if {}:
+        loss = loss + decay / 2 * (w**2).sum()
+        total[name] = gradients[name] + decay * w
+return loss, total
+"""
 WRONG = {
     "shrug": [
-        (
-            "SHRUG = 1.7918\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
-            "SHRUG is nearly right; write it as an expression",
-        ),
-        ("SHRUG = np.log10(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "to the base 10"),
-        (
-            "SHRUG = 1 / 6\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
-            "SHRUG is not 0.166667: that is the prob",
-        ),
-        (
-            "SHRUG = np.log(6)\nQUARTER = np.log(3)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6",
-            "the denominator holds the true class",
-        ),
-        ("SHRUG = np.log(6)\nQUARTER = np.log(4 / 3)\nSURE_AND_WRONG = 1000\nPULL = -5 / 6", "if class 1 were true"),
-        ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = np.inf\nPULL = -5 / 6", "nothing overflows if"),
-        (
-            "SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 2000\nPULL = -5 / 6",
-            "class 2 has a logit of -1000",
-        ),
-        ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = 1 / 6", "at the truth 1 is taken off"),
-        ("SHRUG = np.log(6)\nQUARTER = np.log(4)\nSURE_AND_WRONG = 1000\nPULL = 5 / 6", "the sign is turned"),
+        (SHRUG.format("1.6094", "np.log(5 / 4)", "500", "-4 / 5"), "SHRUG is nearly right; write it as an expression"),
+        (SHRUG.format("np.log10(5)", "np.log(5 / 4)", "500", "-4 / 5"), "to the base 10"),
+        (SHRUG.format("1 / 5", "np.log(5 / 4)", "500", "-4 / 5"), "SHRUG is not 0.2: that is the probability"),
+        (SHRUG.format("np.log(5)", "np.log(4)", "500", "-4 / 5"), "the loss compares the true one with all"),
+        (SHRUG.format("np.log(5)", "np.log(5)", "500", "-4 / 5"), "if class 0 were true"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "np.inf", "-4 / 5"), "nothing overflows if"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "1000", "-4 / 5"), "class 2 has a logit of -500"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "500", "1 / 5"), "at the truth 1 is taken off"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "500", "4 / 5"), "the sign is turned"),
     ],
     "dense_backward": [
         ("return dy @ weights.T, a.T @ dy / len(a), dy.sum(axis=0)", "dweights is a mean over the clips"),
         ("return dy @ weights.T, a.T @ dy, dy.mean(axis=0)", "dbias is a mean over the clips"),
         ("return dy @ weights.T, a.T @ dy, dy", "dbias holds a gradient per clip"),
         ("return dy @ weights.T, dy.T @ a, dy.sum(axis=0)", "dweights has its axes exchanged"),
-        ("return dy @ weights, a.T @ dy, dy.sum(axis=0)", "matmul: Input operand 1 has a mismatch"),
-        ("return a, a.T @ dy, dy.sum(axis=0)", "a zero incoming gradient must give zeros, for input a"),
+        (
+            "return dy @ weights, a.T @ dy, dy.sum(axis=0)",
+            "dy @ weights: (3, 2) @ (4, 2) do not fit: which is to be transposed?",
+        ),
+        (
+            "return a, a.T @ dy, dy.sum(axis=0)",
+            "must give zeros, for input a most at (2, 3): what arrives multiplies every term of it",
+        ),
+        ("return dy @ weights.T, a.T @ dy, dy.sum(axis=1)", "dbias is one number per clip; sum over the clips, axis 0"),
+        (
+            "return a.T @ dy, dy @ weights.T, dy.sum(axis=0)",
+            "the first has the shape of dweights; the order is da, dweights, dbias",
+        ),
+        (
+            "return dy @ weights.T, a.T @ dy, dy[0] + dy[1] + dy[2]",
+            "right at first, but not with 2 clips, 3 features and 4 classes: line",
+        ),
         ("return dy @ weights.T, a.T @ dy", "2 things are returned"),
     ],
     "stable_softmax": [
@@ -48,7 +60,14 @@ WRONG = {
         ("e = np.exp(logits)\nreturn e / e.sum(axis=0)", "each column adds up to 1"),
         ("e = np.exp(logits)\nreturn e / e.sum()", "all clips together add up to 1"),
         ("return np.exp(logits - logits.max(axis=1, keepdims=True))", "not divided by their sum"),
-        ("e = np.exp(logits - logits.max(axis=1))\nreturn e / e.sum(axis=1, keepdims=True)", "ValueError: operands"),
+        (
+            "e = np.exp(logits - logits.max(axis=0))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "the largest logit of each class, axis 0; it is that of each clip",
+        ),
+        (
+            "e = np.exp(logits - logits.max(axis=1))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "arrays of the shapes (4, 6) and (4,) do not fit each other",
+        ),
     ],
     "cross_entropy_backward": [
         ("return dloss[:, np.newaxis] * softmax(logits)", "the 1 at the truth is not taken off"),
@@ -63,8 +82,24 @@ WRONG = {
             "this is a mean over the clips",
         ),
         (
+            "p = softmax(logits)\np[np.arange(len(labels)), labels] -= 1\nreturn p / len(labels)",
+            "multiply the whole of p - [k = t] by it, and do not divide by N, for dloss holds that",
+        ),
+        (
+            "p = dloss[:, np.newaxis] * softmax(logits)\np[np.arange(len(labels)), labels] -= 1\nreturn p",
+            "dloss does not reach all of dlogits",
+        ),
+        (
+            "p = softmax(logits)\nat = np.arange(len(labels)), labels\np[at] = dloss * (p[at] - 1)\nreturn p",
+            "dloss does not reach all of dlogits: multiply the whole",
+        ),
+        (
+            "p = softmax(logits)\np[np.arange(4), labels] -= 1\nreturn dloss[:, np.newaxis] * p",
+            "right at first, but not with 2 clips of 5 classes: line",
+        ),
+        (
             "p = softmax(logits)\np[np.arange(len(labels)), labels] -= 1\nreturn dloss * p",
-            "ValueError: operands could not be broadcast",
+            "arrays of the shapes (4,) and (4, 3) do not fit each other",
         ),
     ],
     "smoothed_labels": [
@@ -95,8 +130,25 @@ WRONG = {
             "return dloss[:, np.newaxis] * (q - softmax(logits))",
             "the sign is turned",
         ),
+        (
+            SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share"),
+            "each class gets s / K, with K the number of classes",
+        ),
+        (SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share / 2"), "each row of dlogits must add up to 0"),
+        (
+            SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share / 3"),
+            "right at first, but not with 2 clips of 5 classes",
+        ),
+        (SMOOTHED.format("np.eye(K)[labels] + share / K"), "1 - s is forgotten"),
+        (SMOOTHED.format("share * np.eye(K)[labels] + (1 - share) / K"), "s and 1 - s are exchanged"),
     ],
     "weights_decay": [
+        (DECAYED.format("w.ndim > 1"), "L1WS/bias decays where it has four axes"),
+        (DECAYED.format('"weights" in name'), "weights_net/bias decays"),
+        (
+            DECAYED.format('name.endswith("/weights")').replace("decay * w", "0.1 * w"),
+            "right at first, but not with a decay",
+        ),
         (
             "for name, w in parameters.items():\n    loss = loss + decay / 2 * (w**2).sum()\n"
             "    total[name] = gradients[name] + decay * w\nreturn loss, total",
@@ -133,6 +185,21 @@ WRONG = {
         ),
     ],
     "temperature": [
+        (
+            f"temperature = 2.5\ndu = {CE}(dloss, logits / temperature, labels)\n"
+            "return du / temperature, -(du * logits).sum() / temperature**2",
+            "right at first, but not with 2 clips of 5 classes and a temperature of 0.8",
+        ),
+        (
+            f"du = {CE}(dloss, logits / temperature, labels) / temperature\n"
+            "return du / temperature, -(du * logits).sum() / temperature",
+            "dlogits is divided by T once too often",
+        ),
+        (
+            f"du = {CE}(dloss, logits / temperature, labels) / temperature\n"
+            "return du, -(du * logits).sum() / temperature**2",
+            "dtemperature is divided by T once too often",
+        ),
         (
             f"du = {CE}(dloss, logits / temperature, labels)\nreturn du, -(du * logits).sum() / temperature**2",
             "this is the gradient by u = logits / T",

@@ -36,6 +36,7 @@ WRONG = {
         (numbers(ADAM="0.01"), "the correction makes up for that"),
     ],
     "momentum_step": [
+        ("a = 0.8 * a + g\nreturn w - rate * a, a", "right at first, but not with a rate of 0.3 and a momentum of 0.5"),
         ("a = momentum * a + (1 - momentum) * g\nreturn w - rate * a, a", "a is a mean"),
         ("a = momentum * a + g\nreturn w - rate * g, a", "w is moved by the gradient alone"),
         ("a = momentum * a + g\nreturn w + rate * a, a", "w goes up the gradient"),
@@ -65,7 +66,8 @@ WRONG = {
         ("a = momentum * a + g\nreturn u - rate * (g + momentum * a)", "one ndarray is returned; it must be 2: u, a"),
     ],
     "adam_step": [
-        (adam("(1 - BETA2**t) / (1 - BETA1**t)"), "the correction of v lacks its root"),
+        (adam(BOTH).replace("rate *", "0.01 *"), "step 1 at a rate of 0.2: w"),
+        (adam("(1 - BETA2**t) / (1 - BETA1**t)"), "the correction of m is right, that of v is not"),
         (adam("1"), "the means are not corrected at all"),
         (adam("np.sqrt(1 - BETA2**t)"), "the correction of m is missing"),
         (adam("1 / (1 - BETA1**t)"), "the correction of v is missing"),
@@ -75,6 +77,10 @@ WRONG = {
         (adam("1 / (1 - BETA1**t)", "np.sqrt(v / (1 - BETA2**t)) + EPSILON"), "the paper's algorithm 1"),
     ],
     "decoupled_decay": [
+        (
+            'if "weights" in name:\n    w = w * (1 - rate * decay)\n' + STEP,
+            "right at first, but not with arrays of four axes, other names and another decay",
+        ),
         ("g = g + decay * w\n" + STEP, "the decay is in the gradient"),
         ("w = w * (1 - rate * decay)\n" + STEP, "a bias decays; only weights do"),
         (WEIGHTS + "w = w * (1 - decay)\n" + STEP, "the share lacks the rate"),
@@ -87,6 +93,10 @@ WRONG = {
         (STEP, "the weights do not decay"),
     ],
     "rate_of_step": [
+        (
+            "return rate * 0.5 ** (step // 10) * min(1, (step + 1) / warm_up)",
+            "right at first, but not with another rate, staircase and warm-up",
+        ),
         ("return rate * factor ** (step // stairs) * min(1, step / warm_up)", "the rate of step 0 must not be 0"),
         ("return rate * factor ** (step // stairs) * (step + 1) / warm_up", "the warm-up goes on rising"),
         ("return rate * factor ** (step / stairs) * min(1, (step + 1) / warm_up)", "the stairs are a slope"),
@@ -103,6 +113,10 @@ WRONG = {
         ),
     ],
     "moving_average": [
+        (
+            "kept = min(0.9, (1 + step) / (10 + step))\nreturn average + (1 - kept) * (w - average)",
+            "right at first, but not with a share of 0.97",
+        ),
         (
             "kept = max(share, (1 + step) / (10 + step))\nreturn average + (1 - kept) * (w - average)",
             "kept is the larger of the two",

@@ -38,7 +38,7 @@ def steps(**wrong):
 
 def digits(**wrong):
     """The numbers of forgotten_digits, some of them wrong."""
-    right = {"IN_PAIRS": 0, "IN_A_ROW": 1, "WINDOW": 2, "RUNNING": 0, "STUCK": "2**24"}
+    right = {"IN_PAIRS": 0, "IN_A_ROW": 2, "WINDOW": 6, "RUNNING": 0, "STUCK": "2**24"}
     return "\n".join(f"{name} = {value}" for name, value in (right | wrong).items())
 
 
@@ -50,6 +50,7 @@ WRONG = {
         (CENTRAL.replace("/ (2 * h)", "/ 2 * h"), "times as large as it must be"),
         (CENTRAL.replace("F(up) - F(down)", "F(down) - F(up)"), "the sign is turned"),
         (CENTRAL.replace("+= h", "+= h / 2").replace("-= h", "-= h / 2").replace("(2 * h)", "h"), "h / 2 away"),
+        (CENTRAL.replace("(2 * h)", "0.2"), "right at first, but not with a row of 4 numbers and a step of 0.02"),
         (CENTRAL.replace("x.copy(), x.copy()", "x, x"), "this changes an array that was handed in"),
     ],
     "best_steps": [
@@ -62,12 +63,14 @@ WRONG = {
         (steps(FORWARD_ERROR="U64**0.5"), "this is one of the two parts"),
         (steps(FORWARD_ERROR="U64"), "u is the error of a value"),
         (steps(CENTRAL_32="(3 * U64) ** (1 / 3)"), "CENTRAL_32 is not 6.93e-06: this is for float64"),
+        (steps(CENTRAL="[[1], [1, 2]]"), "CENTRAL is [[1], [1, 2]]; put your number there"),
         (steps(CENTRAL_32="1e-3"), "CENTRAL_32 is not 0.001; it is more"),
     ],
     "directional_check": [
         (CLAIM.replace("(backward(delta, x) * v)", "backward(delta, x)"), "promised is the sum of dx"),
         (CLAIM.replace("(delta * change)", "change"), "measured is without delta"),
         (CLAIM.replace("/ (2 * h)", "/ h"), "measured is twice too large"),
+        (CLAIM.replace("(2 * h)", "2e-3"), "right at first, but not with 2 elements, 3 outputs and a step of 0.01"),
         (CLAIM.replace(" / (2 * h)", ""), "measured is not divided by the way"),
         (CLAIM.replace("h * v", "h"), "measured moves all elements alike"),
         (
@@ -87,6 +90,7 @@ WRONG = {
             "a gradient of 0 that is exactly 0",
         ),
         ("error = abs(promised - measured)\nreturn error <= tol + tol * np.abs(terms).sum()", "where all terms are 0"),
+        ("error = abs(promised - measured)\nreturn error <= 1e-6 * np.abs(terms).sum()", "the tolerance is tol"),
         ("error = abs(promised - measured)\nreturn error <= tol * terms.sum()", "1e6, cancel: rounding alone is"),
     ],
     "complex_step": [
@@ -96,6 +100,8 @@ WRONG = {
         ("return F(x + 1e-30j * v).real / 1e-30", "this is the real part"),
         ("return F(x + 1e-30j * v) / 1e-30", "a complex number is returned"),
         ("return F(x + 1e-30j).imag / 1e-30", "v is left out"),
+        ("return [[1], [1, 2]]", "the slope is a list; it must be an array of shape ()"),
+        ("import datetime\nreturn datetime.date(2020, 1, 1)", "the slope is of the type date"),
         ("return (F(x + 1e-5 * v) - F(x - 1e-5 * v)) / 2e-5", "this is a difference; it has ten digits"),
     ],
     "kink": [
@@ -109,16 +115,20 @@ WRONG = {
         ),
         (KINK.replace("abs", ""), "a kink that bends downwards is not found"),
         (KINK.replace("abs(apart(h / 2)) >", "abs(apart(h / 2)) <"), "the leaky ReLU at 0 is a kink, and is not found"),
+        (
+            KINK.replace("(apart(h / 2))", "(apart(0.005))").replace("(apart(h))", "(apart(0.01))"),
+            "counts as one at x with h = 0.0005",
+        ),
         (KINK.replace("0.75", "0.25"), "x**2 at 1 is smooth, and is called a kink"),
         (KINK.replace("return abs", "abs"), "None is returned; it must be True or False"),
     ],
     "forgotten_digits": [
-        (digits(IN_PAIRS=2), "IN_PAIRS is not 2: that is right on paper"),
-        (digits(IN_PAIRS=1), "in pairs both ones meet a 1e8"),
-        (digits(IN_A_ROW=2), "IN_A_ROW is not 2: that is right on paper"),
-        (digits(IN_A_ROW=0), "the last 1 comes when the two large numbers are gone"),
+        (digits(IN_PAIRS=5), "IN_PAIRS is not 5: that is right on paper"),
+        (digits(IN_PAIRS=2), "each of the two small numbers meets a large one"),
+        (digits(IN_A_ROW=5), "IN_A_ROW is not 5: that is right on paper"),
+        (digits(IN_A_ROW=0), "the last 2 comes when the two large numbers are gone"),
         (digits(WINDOW=0), "does not touch the large number"),
-        (digits(RUNNING=2), "RUNNING is not 2: that is right on paper"),
+        (digits(RUNNING=6), "RUNNING is not 6: that is right on paper"),
         (digits(STUCK="2**32"), "where whole numbers of 32 bits end"),
         (digits(STUCK="2**23"), "neighbours are 1 apart"),
     ],
@@ -138,6 +148,7 @@ WRONG = {
         ("return dm.sum() / places, (dm * m).mean()", "mean_dy_y is a mean over the blocks"),
         ("return dm.sum() / places, dm.sum() / places * m.mean()", "mean_dy_y is the product of two means"),
         ("return dm.sum(), (dm * m).sum()", "mean_dy is a sum"),
+        ("return dm.sum() / 40, (dm * m).sum() / 40", "right at first, but not with another number of places"),
         ("return (dm * m).sum() / places, dm.sum() / places", "returned in the other order"),
         ("return dm.mean() / 4, (dm * m).mean() / 4", "an odd last row has places, too"),
         ("return dm.sum() / places, m.sum() / places", "the gradient is missing"),
@@ -152,6 +163,7 @@ WRONG = {
         ),
         ("return np.float32(x.astype(np.float64).sum())", "the sum in float64, rounded"),
         ("return x.astype(np.float64).sum()", "float64 of shape () comes out; it must be one number, a float32"),
+        ("return [[1], [1, 2]]", "1 numbers: a list comes out"),
         (TREE.replace("return x[0]", "return x"), "float32 of shape (1,) comes out"),
     ],
     "same_bits": [
@@ -169,8 +181,10 @@ WRONG = {
         ("return np.float32(values.astype(float).sum())", "this is the sum in float64, rounded"),
         (PARTS.replace("for part in parts", "for part in parts[::-1]"), "the parts are added from the last on"),
         ("return values.astype(float).sum()", "what comes out is no float32"),
+        ("return [[1], [1, 2]]", "comes out is no float32"),
     ],
     "as_they_come": [
+        ("return [(1, [[1], [1, 2]])]", "after 1 clips a sum is [[1], [1, 2]]"),
         ("return [*waiting, (1, value)]", "after 2 clips the sums have [1, 1] clips"),
         (CARRY.replace("while waiting", "if waiting"), "a sum is carried over once only"),
         (CARRY.replace("waiting = waiting[:-1]", "waiting = []"), "clips in all"),
