@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emop3d_np import launchers
 from emop3d_np.children import end_with_stdin
 from emop3d_np.errors import InputError, exit_code
-from emop3d_np.training import flags, ranks
+from emop3d_np.training import flags
 
 
 def train(given: dict[str, Any]) -> int:
@@ -30,7 +31,7 @@ def _train(given: dict[str, Any], held: ExitStack) -> int:
     from emop3d_np import datasets
     from emop3d_np.locks import only_writer
     from emop3d_np.optimizers import MovingAverage
-    from emop3d_np.training import building, checkpoint, resuming, stopping
+    from emop3d_np.training import building, checkpoint, ranks, resuming, stopping
     from emop3d_np.training.evaluation import evaluate_network
     from emop3d_np.training.metrics import Tally, in_words
     from emop3d_np.training.runs import FollowedRun, RunFolder
@@ -215,7 +216,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and turn what can go wrong into one line and exit code 2 (130 after Ctrl-C)."""
     end_with_stdin()
     given, advice = sys.argv[1:] if arguments is None else arguments, "lower --batch_size"
-    return exit_code("run.py", lambda: ranks.on_all_ranks(lambda: run(given), advice), advice)
+
+    def everywhere() -> int:
+        if launchers.told() is None:
+            return run(given)
+        from emop3d_np.training.ranks import on_all_ranks
+
+        return on_all_ranks(lambda: run(given), advice)
+
+    return exit_code("run.py", everywhere, advice)
 
 
 if __name__ == "__main__":

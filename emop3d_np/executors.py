@@ -28,24 +28,15 @@ from . import tasks
 from .children import end_with_parent
 from .errors import InputError
 from .files import UNFINISHED
+from .launchers import PROCESSES
 from .reading import short
 from .tasks import Sign, Task
-
-PROCESSES = "processes"
-WORDS = "processes, mpi, dask, or dask://HOST:PORT"
-"""What ``--executor`` may be."""
 
 TOUCHED_EVERY = 5.0
 """Seconds between two signs of life to those who work elsewhere."""
 
 ENDED_WITHIN = 20.0
 """Seconds that those get to end a task."""
-
-
-def is_executor(text: str) -> bool:
-    """Whether ``--executor`` may be this text."""
-    host, colon, port = text.removeprefix("dask://").rpartition(":")
-    return text in (PROCESSES, "mpi", "dask") or bool(text.startswith("dask://") and host and colon and port.isdigit())
 
 
 def cores() -> int:

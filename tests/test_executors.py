@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emop3d_np import executors
+from emop3d_np import executors, launchers
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
 
@@ -124,9 +124,9 @@ def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
 
 def test_what_an_executor_may_be(capsys):
     for text in ("processes", "mpi", "dask", "dask://there:8786", "dask://10.0.0.1:80"):
-        assert executors.is_executor(text)
+        assert launchers.is_executor(text)
     for text in ("", "ray", "dask:", "dask://there", "dask://:1", "dask://there:x", "DASK", "8786", "there:8786"):
-        assert not executors.is_executor(text)
+        assert not launchers.is_executor(text)
     assert command(["prepare", "in", "out", "--executor", "ray"]) == 2
     assert "ray is not processes, mpi, dask, or dask://HOST:PORT" in capsys.readouterr().err
     assert command(["prepare", "in", "out", "--part", "4/3"]) == 2

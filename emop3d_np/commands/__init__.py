@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from .. import __version__
+from .. import __version__, launchers
 from ..errors import InputError, exit_code
 from ..files import taken_for_flag
 
@@ -66,8 +66,22 @@ def _run(arguments: Sequence[str] | None, program: str) -> int | None:
             parser.error(f"unrecognized arguments: {' '.join(flags)}")
     except InputError as error:
         raise InputError(f"{error}{taken_for_flag(sys.argv[1:] if arguments is None else arguments)}") from None
+    if given.name != "train":
+        _require_one_process(given.name)
     code: int | None = import_module(f"{__name__}.{given.name}").run(given)
     return code
+
+
+def _require_one_process(name: str) -> None:
+    """Refuse several processes of one command, which would each do all of it; the first one says so."""
+    rank, size = launchers.told() or (0, 1)
+    if rank:
+        sys.exit(2)
+    if size > 1:
+        raise InputError(
+            f"{name}: {size} processes were started, and each would do all of it: start it without mpiexec; of the "
+            f"commands, train shares a network out among them, and --executor mpi tasks (docs/cluster.md)"
+        )
 
 
 def parsers(program: str) -> dict[str, argparse.ArgumentParser]:

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from ..errors import InputError
-from ..executors import WORDS
+from ..launchers import EXECUTORS
 from .shared_arguments import add_answering, add_clips, executor
 
 EXAMPLE = "evaluate train_dir/20261126-120000 clips.npy --labels labels.npy"
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "validation split), and use it",
     )
     add("--fit_labels", metavar="LABELS", help="their labels, where VAL is an .npy or a folder of parts")
-    add("--executor", type=executor, help=f"who works on the clips, of a large set: {WORDS} (this process)")
+    add("--executor", type=executor, help=f"who works on the clips, of a large set: {EXECUTORS} (this process)")
     add("--json", help="write the result to this file")
     add("--picture", help="file to draw the reliability curve and the confusion matrix to, .png for example")
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..executors import PROCESSES, WORDS
+from ..launchers import EXECUTORS, PROCESSES
 from .shared_arguments import a_share, add_faces, at_least, executor
 
 EXAMPLE = "prepare videos clips --layout folders"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=["uint8", "float32"], default="uint8", help="uint8, or float32 from 0 to 1 (uint8)")
     add_faces(parser)
     add("--processes", type=at_least(1), help="videos worked on at once (as many as cores)")
-    add("--executor", type=executor, default=PROCESSES, help=f"who works on them: {WORDS} ({PROCESSES})")
+    add("--executor", type=executor, default=PROCESSES, help=f"who works on them: {EXECUTORS} ({PROCESSES})")
     add(
         "--part",
         type=a_share,

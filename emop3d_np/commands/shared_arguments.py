@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from ..executors import WORDS, is_executor
+from ..launchers import EXECUTORS, is_executor
 from ..tasks import Share
 
 
@@ -61,7 +61,7 @@ def a_share(text: str) -> Share:
 def executor(text: str) -> str:
     """What ``--executor`` may be."""
     if not is_executor(text):
-        raise argparse.ArgumentTypeError(f"{text} is not {WORDS}")
+        raise argparse.ArgumentTypeError(f"{text} is not {EXECUTORS}")
     return text
 
 

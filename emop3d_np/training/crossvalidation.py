@@ -27,7 +27,7 @@ from kernels.arrays import FloatArray, IntArray
 from .. import datasets, files, reading
 from ..datasets import identity
 from ..errors import InputError
-from ..executors import PROCESSES
+from ..launchers import PROCESSES
 from ..locks import only_writer
 from ..tasks import Share
 from . import baseline, building, checkpoint, flags, ranks

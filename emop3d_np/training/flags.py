@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 import kernels
 
 from ..errors import InputError
-from ..executors import PROCESSES, is_executor
-from ..executors import WORDS as EXECUTORS
 from ..files import taken_for_flag
+from ..launchers import EXECUTORS, PROCESSES, is_executor
 from ..reading import short
 
 

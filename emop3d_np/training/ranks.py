@@ -33,6 +33,7 @@ from numpy.typing import DTypeLike
 from kernels import tree
 from kernels.arrays import AnyArray, FloatArray
 
+from .. import launchers
 from ..errors import InputError
 from ..reading import short
 from .flags import show
@@ -40,16 +41,11 @@ from .witness import Witness
 
 Value = TypeVar("Value")
 
-LAUNCHERS = (
-    ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI, srun --mpi=pmi2
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
-    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),  # MVAPICH
-    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),  # srun --mpi=pmix
-)
-"""Environment variables by which launchers of MPI tell a process its rank, and how many there are."""
-
 START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
 """Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
+
+KILLED = "\nrun.py: error: a rank was killed or lost, which ends all of them; {}"
+"""What the witness says; on a line of its own, for a progress bar may stand there."""
 
 AFTER_THE_FIRST = 3.0
 """Seconds by which the others wait longer than the first one, which says why nothing came of it."""
@@ -282,7 +278,7 @@ class Ranks(Alone):
 
     def lest_killed(self, words: str) -> None:
         if self.witness:
-            self.witness.say(f"run.py: error: a rank was killed or lost, which ends all of them; {words}")
+            self.witness.say(KILLED.format(words))
 
     @contextmanager
     def one_after_another(self) -> Iterator[None]:
@@ -413,10 +409,10 @@ def on_all_ranks(call: Callable[[], int], advice: str) -> int:
         InputError: mpi4py is missing or of another MPI than the launcher, or as of :meth:`Ranks.run`.
     """
     global _here  # noqa: PLW0603
-    told = _told()
-    if told is None:
+    rank_and_size = launchers.told()
+    if rank_and_size is None:
         return call()
-    ranks = _start(*told)
+    ranks = _start(*rank_and_size)
     before = _here, sys.stdout, sys.stderr
     with open(os.devnull, "w") as nowhere:
         try:
@@ -426,16 +422,6 @@ def on_all_ranks(call: Callable[[], int], advice: str) -> int:
             return ranks.run(call, advice)
         finally:
             _here, sys.stdout, sys.stderr = before
-
-
-def _told() -> tuple[int, int] | None:
-    """Rank and number of ranks as the launcher tells them; None where this process is the only one."""
-    if "mpi4py.futures" in sys.modules:  # of those ranks the first hands out tasks to the others
-        return None
-    for rank, size in LAUNCHERS:
-        if os.environ.get(rank, "").isdecimal() and os.environ.get(size, "").isdecimal():
-            return (int(os.environ[rank]), int(os.environ[size])) if int(os.environ[size]) > 1 else None
-    return None
 
 
 def _start(rank: int, size: int) -> Ranks:
@@ -448,6 +434,7 @@ def _start(rank: int, size: int) -> Ranks:
     witness = None if rank else Witness()
     if witness:
         witness.say(
+            KILLED.format("nothing had been trained; start again"),
             f"run.py: error: the {size} ranks did not find each other: is the MPI library that mpi4py loads the one "
             f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds",
             START,
@@ -456,6 +443,19 @@ def _start(rank: int, size: int) -> Ranks:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, START + AFTER_THE_FIRST)
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+    try:
+        found = _found(rank, size, witness)
+    except KeyboardInterrupt:
+        if witness:
+            witness.leave()
+        raise
+    if rank and hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return found
+
+
+def _found(rank: int, size: int, witness: Witness | None) -> Ranks:
+    """The ranks, once all of them are there."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they say of a mixture is said below
@@ -473,10 +473,7 @@ def _start(rank: int, size: int) -> Ranks:
             f"start them with the mpiexec of that library, or install mpi4py for the other one"
         )
         _refuse(words, rank, witness)
-    found = Ranks(world, witness)
-    if rank and hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    return found
+    return Ranks(world, witness)
 
 
 def _refuse(words: str, rank: int, witness: Witness | None = None) -> NoReturn:

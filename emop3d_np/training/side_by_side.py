@@ -21,7 +21,8 @@ from tqdm import tqdm
 from .. import files, tasks
 from ..children import WITH_STDIN
 from ..errors import InputError
-from ..executors import PROCESSES, open_executor
+from ..executors import open_executor
+from ..launchers import PROCESSES
 from . import flags
 from .building import most_threads
 from .stopping import Interrupt

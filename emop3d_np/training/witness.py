@@ -26,16 +26,17 @@ class Witness:
                     command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
                 )
 
-    def say(self, words: str, within: float | None = None) -> None:
+    def say(self, words: str, late: str = "", within: float | None = None) -> None:
         """What to say where nothing else is told before this process ends; "" for nothing.
 
         Args:
             words: a line.
-            within: seconds after which it is said all the same, and this process killed; default None, never.
+            late: another one, which is said where this process does not go on in time; it is killed then.
+            within: how many seconds that is; default None, it may take as long as it will.
         """
         if self._process and self._process.stdin:
             with suppress(OSError):
-                self._process.stdin.write(json.dumps([words, within]).encode() + b"\n")
+                self._process.stdin.write(json.dumps([words, late, within]).encode() + b"\n")
                 self._process.stdin.flush()
 
     def leave(self) -> None:
@@ -52,10 +53,10 @@ def main() -> None:
     """Be the witness of the parent process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    parent, told, words, within = os.getppid(), b"", "", None
+    parent, told, words, late, within = os.getppid(), b"", "", "", None
     while True:
         if not select.select([0], [], [], within)[0]:
-            print(words, file=sys.stderr, flush=True)
+            print(late, file=sys.stderr, flush=True)
             os.kill(parent, signal.SIGKILL)
             return
         more = os.read(0, 1 << 16)
@@ -63,7 +64,7 @@ def main() -> None:
             break
         *lines, told = (told + more).split(b"\n")
         for line in lines:
-            words, within = json.loads(line)
+            words, late, within = json.loads(line)
     if words:
         print(words, file=sys.stderr, flush=True)
 

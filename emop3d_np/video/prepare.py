@@ -34,8 +34,9 @@ from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..datasets import classes, parts, record
 from ..errors import InputError
-from ..executors import PROCESSES, NotStarted, cores, is_being_imported, open_executor
+from ..executors import NotStarted, cores, is_being_imported, open_executor
 from ..files import beside, remove_unfinished, require_apart, write_atomically
+from ..launchers import PROCESSES
 from ..locks import Busy, one_of_several_writers, only_writer
 from ..reading import is_whole, read_json, reading
 from ..tasks import Lost, Share, Task, Unwanted, is_wanted, run_tasks

@@ -193,3 +193,19 @@ def test_pictures_without_matplotlib(capsys, tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     failing(capsys, "pictures need matplotlib: pip install 'emop3d-np[plots]'", "faces", tmp_path / "x.png")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("rank", [0, 1])
+def test_several_processes_of_one_command(capsys, monkeypatch, rank):
+    """Each would do all of it, and write the same files; the first one says so."""
+    monkeypatch.setenv("PMI_RANK", str(rank))
+    monkeypatch.setenv("PMI_SIZE", "2")
+    try:
+        code = main(["faces", "x.png"])
+    except SystemExit as ended:
+        code = ended.code
+    said = capsys.readouterr().err
+    assert code == 2
+    assert ("faces: 2 processes were started" in said) == (rank == 0)
+    assert said.count("\n") == (rank == 0)
