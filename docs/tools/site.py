@@ -7,6 +7,7 @@ the extra ``docs`` only, not the package: what pages take from the code stands i
 import html
 import re
 import sys
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -36,6 +37,8 @@ DETAILS = re.compile(r"^<details>\n<summary>(.*?)</summary>$(.*?)^</details>$", 
 
 STATEMENT = re.compile(r'(title="(?:\w+/)*(\w+/\w+\.py)): [^"]*"')
 """Of a title that names a source and what is taken from it, the place is shown and not how the statement begins."""
+
+MENU = re.compile(r'(<nav class="md-nav"[^>]* aria-label=")([^"]+)(")')
 
 # --- Pictures.
 
@@ -151,9 +154,21 @@ def on_page_markdown(markdown, page, config, files):
     return STATEMENT.sub(r'title="\2"', markdown)
 
 
+def numbered_menus(output):
+    """Parts of the menu that sound alike, as a module and a class of it may, are told apart by numbers."""
+    seen = Counter()
+
+    def number(match):
+        name = match[2].lower()
+        seen[name] += 1
+        return match[0] if seen[name] == 1 else f"{match[1]}{match[2]} {seen[name]}{match[3]}"
+
+    return MENU.sub(number, output)
+
+
 def on_post_page(output, page, config):
     # The theme forgets to name its dialog.
-    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+    return numbered_menus(output).replace('role="dialog"', 'role="dialog" aria-label="Search"')
 
 
 def on_page_content(content, page, config, files):
