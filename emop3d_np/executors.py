@@ -39,11 +39,6 @@ ENDED_WITHIN = 20.0
 """Seconds that those get to end a task."""
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def is_being_imported() -> bool:
     """Whether this is a process that :mod:`multiprocessing` starts, and that only imports the script, to begin with."""
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))

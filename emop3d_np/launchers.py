@@ -14,9 +14,19 @@ LAUNCHERS = (
 )
 """Environment variables by which launchers of MPI tell a process its rank, and how many there are."""
 
+MARKS = ("PMI", "OMPI_", "MV2_", "PRTE_", "MPI_LOCAL", "HYDI_", "HYDRA_")
+"""How environment variables of launchers begin; a process that is to be by itself is given none of them."""
+
 PROCESSES = "processes"
 EXECUTORS = "processes, mpi, dask, or dask://HOST:PORT"
 """What ``--executor`` may be."""
+
+
+def cores() -> frozenset[int]:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def told() -> tuple[int, int] | None:

@@ -238,17 +238,6 @@ def _lines(file: IO[str], where: str, most: int) -> Iterator[str]:
         yield line
 
 
-def read_table(path: str | Path, where: str = "", missing: str = "") -> tuple[list[str], list[dict[str, str]]]:
-    """A CSV file with a head; arguments and errors as of :func:`table_rows`.
-
-    Returns:
-        ``columns, rows``: the names of the columns, and a dict by column for each row.
-    """
-    rows = table_rows(path, where, missing)
-    columns = next(rows)
-    return columns, [dict(zip(columns, cells, strict=True)) for cells in rows]
-
-
 def read_npz(
     path: str | Path, where: str, wanted: Collection[str] | None = None, inflation: int = MOST_INFLATION
 ) -> dict[str, AnyArray]:

@@ -15,7 +15,8 @@ from kernels.arrays import FloatArray, IntArray
 
 from .. import datasets
 from ..errors import InputError
-from ..executors import cores, open_executor
+from ..executors import open_executor
+from ..launchers import cores
 from ..network import EmoP3D
 from ..tasks import Lost, Task, run_tasks
 from . import building
@@ -120,7 +121,7 @@ def _logits_by(executor: str | Executor, asked: Asked, count: int) -> FloatArray
     todo = [Task(f"clips {each[0]} to {each[-1]}", _logits_of, (files, name, each)) for each in parts]
     found: dict[Task, FloatArray] = {}
     with (
-        open_executor(executor, min(cores(), len(todo)), Path.cwd()) as engines,
+        open_executor(executor, min(len(cores()), len(todo)), Path.cwd()) as engines,
         tqdm(total=count, desc="answering", unit="clip", dynamic_ncols=True) as bar,
     ):
         for task, logits in run_tasks(todo, engines, say=tqdm.write):

@@ -141,7 +141,7 @@ class Ranks(Alone):
         self._asked = self._all_asked = self._over = False
         self._said = np.zeros((self.size, 2), np.int64)
         self.lest_killed("nothing had been trained; start again")
-        self._hosts: list[tuple[str, frozenset[int]]] = world.allgather((socket.gethostname(), _cores()))
+        self._hosts: list[tuple[str, frozenset[int]]] = world.allgather((socket.gethostname(), launchers.cores()))
 
     # --- Meetings.
 
@@ -483,13 +483,6 @@ def _refuse(words: str, rank: int, witness: Witness | None = None) -> NoReturn:
     if rank == 0:
         raise InputError(words)
     sys.exit(2)
-
-
-def _cores() -> frozenset[int]:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
 
 
 def _other(values: Sequence[Any]) -> tuple[Any, int]:

@@ -22,7 +22,7 @@ from .. import files, tasks
 from ..children import WITH_STDIN
 from ..errors import InputError
 from ..executors import open_executor
-from ..launchers import PROCESSES
+from ..launchers import MARKS, PROCESSES
 from . import flags
 from .building import most_threads
 from .stopping import Interrupt
@@ -36,8 +36,6 @@ SHOWN = 6
 """Folds whose progress is shown beside the bar, at most."""
 SEEN_WITHIN = 90.0
 """Seconds after which a file that another machine wrote is seen here."""
-LAUNCHERS = ("PMI", "OMPI_", "MV2_", "PRTE_", "MPI_LOCAL", "HYDI_", "HYDRA_")
-"""How environment variables begin by which a process knows that it is one rank of many, which no fold's process is."""
 
 
 @dataclass(eq=False)
@@ -204,7 +202,7 @@ def _train(name: str, folder: str, arguments: list[str], working: str) -> tuple[
 def _start(name: str, folder: Path, arguments: list[str], working: str) -> "subprocess.Popen[bytes]":
     """Start a fold's process, whose output goes to a file in the fold's folder, and which ends when this one does."""
     # Bars are for terminals; lines are to be seen as they come.
-    environment = {each: value for each, value in os.environ.items() if not each.startswith(LAUNCHERS)}
+    environment = {each: value for each, value in os.environ.items() if not each.startswith(MARKS)}
     environment |= {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1", WITH_STDIN: "1"}
     log = folder / OUTPUT
     try:

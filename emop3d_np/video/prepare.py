@@ -34,9 +34,9 @@ from kernels.arrays import AnyArray, FloatArray, IntArray
 
 from ..datasets import classes, parts, record
 from ..errors import InputError
-from ..executors import NotStarted, cores, is_being_imported, open_executor
+from ..executors import NotStarted, is_being_imported, open_executor
 from ..files import beside, remove_unfinished, require_apart, write_atomically
-from ..launchers import PROCESSES
+from ..launchers import PROCESSES, cores
 from ..locks import Busy, one_of_several_writers, only_writer
 from ..reading import is_whole, read_json, reading
 from ..tasks import Lost, Share, Task, Unwanted, is_wanted, run_tasks
@@ -146,7 +146,7 @@ def prepare(
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     read = [*([] if Path(source).is_dir() else [source]), *(listing.root / each.source for each in listing.recordings)]
     require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
-    work = _Work(out, processes or cores(), executor, part, progress)
+    work = _Work(out, processes or len(cores()), executor, part, progress)
     try:
         return _find_and_write(listing, work, depth_frames, overlap, dtype, faces, clips_per_file)
     except OSError as error:
