@@ -10,7 +10,8 @@ subtrees, adds it up in the order of the one tree (``kernels/tree.py``), and sen
 No rank waits for one that has ended.  Before whatever all must do together they *meet*: each says whether it has
 failed, and whether it was asked to stop.  Who fails says so at a meeting in place of the one it would have come to, so
 the others learn of it at theirs, wherever that is, and all end.  Who does not find the others in time ends the run by
-itself; and for a rank that was killed, a witness speaks (``witness.py``).
+itself; for a rank that was killed, a witness speaks (``witness.py``); and a machine that is lost breaks a connection,
+which ends its ranks and those that would wait for them (``links.py``).
 """
 
 import math
@@ -36,6 +37,7 @@ from kernels.arrays import AnyArray, FloatArray
 from .. import launchers
 from ..errors import InputError
 from ..reading import short
+from . import links
 from .flags import show
 from .witness import Witness
 
@@ -44,8 +46,8 @@ Value = TypeVar("Value")
 START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
 """Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
 
-KILLED = "\nrun.py: error: a rank was killed or lost, which ends all of them; {}"
-"""What the witness says; on a line of its own, for a progress bar may stand there."""
+NOTHING_TRAINED = "nothing had been trained; start again"
+"""What is to be done where ranks are lost before they have trained."""
 
 AFTER_THE_FIRST = 3.0
 """Seconds by which the others wait longer than the first one, which says why nothing came of it."""
@@ -125,7 +127,7 @@ class Ranks(Alone):
 
     Args:
         world: mpi4py's communicator of all of them.
-        witness: what speaks for them where they are killed; None but on the first.
+        witness: what speaks for them where they are killed; None but on the first, and on other machines.
 
     Attributes:
         rank, size: of this process, and how many there are.
@@ -140,8 +142,30 @@ class Ranks(Alone):
         self.first = self.rank == 0
         self._asked = self._all_asked = self._over = False
         self._said = np.zeros((self.size, 2), np.int64)
-        self.lest_killed("nothing had been trained; start again")
         self._hosts: list[tuple[str, frozenset[int]]] = world.allgather((socket.gethostname(), launchers.cores()))
+
+    def watch_machines(self) -> None:
+        """Let the witness of each rank on another machine, and that of the first, see where the other is lost."""
+        first = self._hosts[0][0]
+        far = [rank for rank, (host, _) in enumerate(self._hosts) if host != first]
+        if not far:
+            return
+        door = links.Door() if self.first else None
+        port, secret = self._world.bcast((door.port, door.secret) if door else None)
+        link = links.knock(first, port, secret, self.rank) if self.rank in far else None
+        self._world.Barrier()  # all have knocked
+        let_in = door.let_in(far) if door else {}
+        watched = self._world.bcast(list(let_in))
+        if link and self.rank in watched:
+            self.witness, let_in = Witness(), {0: link}
+        for rank, own in let_in.items():
+            which = f"{self._names([self.rank])} has lost {self._names([rank])}"
+            if self.witness:
+                self.witness.watch(own, f"{which}, whose machine has not answered for {links.LOST:g} seconds")
+        if door and len(watched) < len(far):
+            names = self._names(sorted({*far} - {*watched}))
+            words = f"by the name {first}; should one of these machines be lost, the others wait for it"
+            print(f"note: there is no way from {names} to {self._names([0])} {words}")
 
     # --- Meetings.
 
@@ -277,8 +301,8 @@ class Ranks(Alone):
         return said
 
     def lest_killed(self, words: str) -> None:
-        if self.witness:
-            self.witness.say(KILLED.format(words))
+        if self.first and self.witness:
+            self.witness.say(words)
 
     @contextmanager
     def one_after_another(self) -> Iterator[None]:
@@ -432,16 +456,7 @@ def _start(rank: int, size: int) -> Ranks:
         words = f"{size} ranks were started, and mpi4py is missing: pip install 'emop3d-np[mpi]', or start one process"
         _refuse(words, rank)
     witness = None if rank else Witness()
-    if witness:
-        witness.say(
-            KILLED.format("nothing had been trained; start again"),
-            f"run.py: error: the {size} ranks did not find each other: is the MPI library that mpi4py loads the one "
-            f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds",
-            START,
-        )
-    elif hasattr(signal, "setitimer"):  # the first one, which would speak, may be gone; in MPI no thread of Python runs
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, START + AFTER_THE_FIRST)
+    _allow(START, rank, size, witness)
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
     try:
         found = _found(rank, size, witness)
@@ -449,9 +464,23 @@ def _start(rank: int, size: int) -> Ranks:
         if witness:
             witness.leave()
         raise
-    if rank and hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    _allow(START, rank, size, witness)
+    found.watch_machines()
+    _allow(None, rank, size, witness)
     return found
+
+
+def _allow(seconds: float | None, rank: int, size: int, witness: Witness | None) -> None:
+    """End this rank if what follows takes longer; None: it may."""
+    if witness:
+        late = (
+            f"run.py: error: the {size} ranks did not find each other: is the MPI library that mpi4py loads the one "
+            f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds"
+        )
+        witness.say(NOTHING_TRAINED, late, seconds)
+    elif hasattr(signal, "setitimer"):  # the first one, which would speak, may be gone; in MPI no thread of Python runs
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds + AFTER_THE_FIRST if seconds else 0)
 
 
 def _found(rank: int, size: int, witness: Witness | None) -> Ranks:
