@@ -50,6 +50,8 @@ class Door:
                     rank = int.from_bytes(said[SECRET:], "big")
                     if said[:SECRET] == self.secret and rank in ranks:
                         found[rank] = _kept_alive(link)
+                        continue
+                link.close()
         return found
 
 

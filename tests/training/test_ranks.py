@@ -32,12 +32,10 @@ SMALLER = ("--shrink=2", "--receptive_field=2,2,2")
 IN_TIME = 30
 """Seconds within which a run must have ended when something goes wrong."""
 
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.skipif(
-        not (MPIEXEC and find_spec("mpi4py")), reason="needs mpi4py and an mpiexec: pip install mpi4py mpich"
-    ),
-]
+needs_mpi = pytest.mark.skipif(
+    not (MPIEXEC and find_spec("mpi4py")), reason="needs mpi4py and an mpiexec: pip install mpi4py mpich"
+)
+pytestmark = [pytest.mark.once, needs_mpi]
 
 
 @pytest.fixture
