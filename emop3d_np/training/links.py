@@ -1,18 +1,24 @@
-"""Connections between the machines of a training, by which each learns that another one is lost.
+"""Connections of all ranks to the first one, by which each learns that the other was killed, or its machine is lost.
 
-A launcher notices that a process has ended, not that a machine has vanished, or the network between two; and MPI waits
-for what was sent there, for a quarter of an hour or for ever.  So each rank on another machine keeps a connection to
-the first rank, over which nothing is sent.  The operating systems at both ends ask each other now and then whether they
-are still there (TCP's keepalive).  They answer for themselves, whatever the ranks do: a rank that is slow, that waits
-for a disk, or that a debugger has stopped, is waited for.
+MPI waits for a rank that is gone, for ever.  Not every launcher ends the others when one was killed (SLURM's srun does
+so where it is told), and none notices that a machine has vanished, or the network between two.  So each rank keeps a
+connection to the first one.  Nothing is sent over it but a farewell.  It ends with the process; and the operating
+systems at both ends ask each other now and then whether they are still there (TCP's keepalive).  They answer for
+themselves, whatever the ranks do: a rank that is slow, that waits for a disk, or that a debugger has stopped, is waited
+for.
 """
 
 import os
 import secrets
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+
+from . import witness
+from .witness import FAREWELL, how_it_ended
 
 LOST = float(os.environ.get("EMOP3D_RANKS_LOST", "20"))
 """Seconds without an answer after which a machine is lost."""
@@ -70,6 +76,32 @@ def knock(host: str, port: int, secret: bytes, rank: int) -> socket.socket | Non
     thread.start()
     thread.join(KNOCKING)
     return found[0] if found else None
+
+
+class Link:
+    """A rank's end of its connection to the first rank, which ends this process when that one is gone.
+
+    Args:
+        link: the connection.
+        name, first: of this rank, and of the first one.
+    """
+
+    def __init__(self, link: socket.socket, name: str, first: str) -> None:
+        self._link, self._name, self._first = link, name, first
+        threading.Thread(target=self._watch, name="watch the first rank", daemon=True).start()
+
+    def leave(self) -> None:
+        """All is well, or said: the other end need not wonder."""
+        with suppress(OSError):
+            self._link.send(FAREWELL)
+
+    def _watch(self) -> None:
+        reason = how_it_ended(self._link)
+        if reason == witness.LOST:  # else the first rank's witness says it
+            words = reason.format(self._first, LOST)
+            print(f"\nrun.py: error: {self._name}: {words}", file=sys.__stderr__, flush=True)
+        if reason:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _kept_alive(link: socket.socket) -> socket.socket:

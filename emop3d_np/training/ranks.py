@@ -10,8 +10,8 @@ subtrees, adds it up in the order of the one tree (``kernels/tree.py``), and sen
 No rank waits for one that has ended.  Before whatever all must do together they *meet*: each says whether it has
 failed, and whether it was asked to stop.  Who fails says so at a meeting in place of the one it would have come to, so
 the others learn of it at theirs, wherever that is, and all end.  Who does not find the others in time ends the run by
-itself; for a rank that was killed, a witness speaks (``witness.py``); and a machine that is lost breaks a connection,
-which ends its ranks and those that would wait for them (``links.py``).
+itself.  For a rank that was killed, a witness speaks (``witness.py``); and the others end when a connection ends, as
+they do where a machine is lost (``links.py``).
 """
 
 import math
@@ -127,7 +127,7 @@ class Ranks(Alone):
 
     Args:
         world: mpi4py's communicator of all of them.
-        witness: what speaks for them where they are killed; None but on the first, and on other machines.
+        witness: what speaks for them where they are killed; None but on the first.
 
     Attributes:
         rank, size: of this process, and how many there are.
@@ -137,35 +137,43 @@ class Ranks(Alone):
     echo = 1.0  # launchers pass on what the terminal, or the system of queues, has sent to all processes
 
     def __init__(self, world: Any, witness: Witness | None) -> None:
-        self._world, self.witness = world, witness
+        self._world, self._witness = world, witness
+        self._link: links.Link | None = None
         self.rank, self.size = world.Get_rank(), world.Get_size()
         self.first = self.rank == 0
         self._asked = self._all_asked = self._over = False
         self._said = np.zeros((self.size, 2), np.int64)
         self._hosts: list[tuple[str, frozenset[int]]] = world.allgather((socket.gethostname(), launchers.cores()))
 
-    def watch_machines(self) -> None:
-        """Let the witness of each rank on another machine, and that of the first, see where the other is lost."""
-        first = self._hosts[0][0]
-        far = [rank for rank, (host, _) in enumerate(self._hosts) if host != first]
-        if not far:
+    def watch_each_other(self) -> None:
+        """Connect each rank with the first one, that they learn of it where the other was killed or is lost."""
+        others, (host, _) = range(1, self.size), self._hosts[0]
+        door = links.Door() if self._witness and self._witness.there else None
+        told = self._world.bcast((door.port, door.secret) if door else None)
+        if told is None:
             return
-        door = links.Door() if self.first else None
-        port, secret = self._world.bcast((door.port, door.secret) if door else None)
-        link = links.knock(first, port, secret, self.rank) if self.rank in far else None
-        self._world.Barrier()  # all have knocked
-        let_in = door.let_in(far) if door else {}
+        where = "localhost" if self._hosts[self.rank][0] == host else host
+        port, secret = told
+        link = None if door else links.knock(where, port, secret, self.rank)
+        knocked = self._world.allgather(link is not None)
+        let_in = door.let_in([rank for rank in others if knocked[rank]]) if door else {}
         watched = self._world.bcast(list(let_in))
         if link and self.rank in watched:
-            self.witness, let_in = Witness(), {0: link}
+            self._link = links.Link(link, self._names([self.rank]), self._names([0]))
         for rank, own in let_in.items():
-            which = f"{self._names([self.rank])} has lost {self._names([rank])}"
-            if self.witness:
-                self.witness.watch(own, f"{which}, whose machine has not answered for {links.LOST:g} seconds")
-        if door and len(watched) < len(far):
-            names = self._names(sorted({*far} - {*watched}))
-            words = f"by the name {first}; should one of these machines be lost, the others wait for it"
-            print(f"note: there is no way from {names} to {self._names([0])} {words}")
+            if self._witness:
+                self._witness.watch(own, self._names([rank]), links.LOST)
+        if door and len(watched) < len(others):
+            names = self._names(sorted({*others} - {*watched}))
+            words = "should one of them be lost, the others may wait for it without end"
+            print(f"note: there is no way from {names} to {self._names([0])}; {words}")
+
+    def leave(self) -> None:
+        """All is well, or said: nobody need speak for this rank when it ends."""
+        if self._witness:
+            self._witness.leave()
+        if self._link:
+            self._link.leave()
 
     # --- Meetings.
 
@@ -251,8 +259,7 @@ class Ranks(Alone):
             self._abort(1)
             raise
         finally:
-            if self.witness:
-                self.witness.leave()
+            self.leave()
 
     def _tell(self, words: str, within: float = END) -> str:
         """Tell the others that this rank has failed; returns what is to be said of it."""
@@ -267,8 +274,7 @@ class Ranks(Alone):
 
     def _abort(self, code: int) -> None:
         """End all ranks, at once."""
-        if self.witness:
-            self.witness.leave()
+        self.leave()
         for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
             stream.flush()
         self._world.Abort(code)
@@ -301,8 +307,8 @@ class Ranks(Alone):
         return said
 
     def lest_killed(self, words: str) -> None:
-        if self.first and self.witness:
-            self.witness.say(words)
+        if self._witness:
+            self._witness.say(words)
 
     @contextmanager
     def one_after_another(self) -> Iterator[None]:
@@ -465,7 +471,7 @@ def _start(rank: int, size: int) -> Ranks:
             witness.leave()
         raise
     _allow(START, rank, size, witness)
-    found.watch_machines()
+    found.watch_each_other()
     _allow(None, rank, size, witness)
     return found
 

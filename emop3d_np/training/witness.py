@@ -1,9 +1,9 @@
-"""A small process beside a rank: it says how to go on where the rank can no longer say so, and looks out for others.
+"""A small process beside the first rank: it says how to go on where that rank cannot, and looks out for the others.
 
 Who is killed says nothing, and a launcher kills all ranks when one has died.  The witness is told beforehand what to
-say then, and says it when the pipe to the training is closed without a farewell.  Where another machine is lost, it
-ends the training, which may stand in the middle of MPI and wait for that machine: what it sees is the error of a
-connection to it (``links.py``).
+say then, and says it when the pipe to the first rank is closed without a farewell.  It also holds that rank's ends of
+the connections to the others (``links.py``).  When one of them ends without a farewell, or breaks, it says so and kills
+the first rank, which may stand in the middle of MPI and wait for the lost one.
 """
 
 import json
@@ -16,7 +16,11 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-KILLED = "a rank was killed or lost, which ends all of them"
+KILLED = "{} was killed, which ends all ranks"
+LOST = "{} is lost, which ends all ranks: its machine has not answered for {:g} seconds"
+
+FAREWELL = b"."
+"""What goes over a connection before it ends in good order."""
 
 
 class Witness:
@@ -43,10 +47,15 @@ class Witness:
         """
         self._tell({"advice": advice, "late": late, "within": within})
 
-    def watch(self, link: socket.socket, lost: str) -> None:
-        """Take ``link`` over, and kill this process when it breaks, for which ``lost`` is the reason."""
+    def watch(self, link: socket.socket, name: str, seconds: float) -> None:
+        """Take over the ``link`` to the rank of that ``name``, which breaks after so many ``seconds`` of silence."""
         with link:
-            self._tell({"lost": lost}, link.fileno())
+            self._tell({"name": name, "seconds": seconds}, link.fileno())
+
+    @property
+    def there(self) -> bool:
+        """Whether there is such a process."""
+        return self._process is not None
 
     def leave(self) -> None:
         """All is well, or said: end the witness, which says nothing."""
@@ -67,39 +76,50 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent, pipe = os.getppid(), socket.socket(fileno=0)
-    links: dict[socket.socket, str] = {}
-    told, files, advice, late, within = b"", [], "", "", None
-    while True:
+    links: dict[socket.socket, dict[str, Any]] = {}
+    files: list[int] = []
+    told, advice, late, within, over = b"", "", "", None, False
+    while not over:
         ready = select.select([pipe, *links], [], [], within)[0]
         if not ready:
             _end(parent, late)
             return
-        if pipe in ready:
+        if pipe in ready:  # first, that what is said is the latest
             more, new, _, _ = socket.recv_fds(pipe, 1 << 16, 16)
-            if not more:
-                break
-            files += new
+            over, files = not more, files + new
             *lines, told = (told + more).split(b"\n")
             for words in map(json.loads, lines):
-                if "lost" in words:
-                    links[socket.socket(fileno=files.pop(0))] = words["lost"]
+                if "name" in words:
+                    links[socket.socket(fileno=files.pop(0))] = words
                 else:
                     advice, late, within = words["advice"], words["late"], words["within"]
-            continue
-        for link in ready:
-            lost = links.pop(link)
-            try:
-                link.recv(1)  # its end, in good order: that rank has ended, which is the launcher's to notice
-            except OSError:
-                _end(parent, _line(lost, advice))
+        for link in set(ready) - {pipe}:
+            other = links.pop(link)
+            reason = how_it_ended(link)
+            if reason and advice:
+                _end(parent, _line(reason.format(other["name"], other["seconds"]), advice))
                 return
     if advice:
-        print(_line(KILLED, advice), file=sys.stderr, flush=True)
+        print(_line(KILLED.format("a rank"), advice), file=sys.stderr, flush=True)
+        return
+    for link in links:
+        with suppress(OSError):
+            link.send(FAREWELL)
+
+
+def how_it_ended(link: socket.socket) -> str:
+    """:data:`KILLED` or :data:`LOST`, once the ``link`` to a rank has ended; "" where it is in good order."""
+    try:
+        return "" if link.recv(1) == FAREWELL else KILLED
+    except ConnectionResetError:  # by a machine that has started anew
+        return KILLED
+    except OSError:
+        return LOST
 
 
 def _line(reason: str, advice: str) -> str:
     """What is said, on a line of its own, for a progress bar may stand there."""
-    return f"\nrun.py: error: {'; '.join(filter(None, (reason, advice)))}"
+    return f"\nrun.py: error: {reason}; {advice}"
 
 
 def _end(parent: int, words: str) -> None:

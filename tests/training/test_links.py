@@ -4,6 +4,7 @@ The machines are namespaces of this one, each with a name and a network of its o
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -30,7 +31,7 @@ from test_ranks import (
 )  # fmt: skip
 
 import run
-from emop3d_np.training import checkpoint, links
+from emop3d_np.training import checkpoint, links, witness
 
 pytestmark = pytest.mark.once
 __all__ = ["place"]
@@ -130,8 +131,10 @@ def test_a_machine_that_is_lost(place, machines):
     assert code
     saved = the_run("ranks") / "3dpyranet.ckpt"
     (line,) = errors
-    assert line.startswith("run.py: error: rank 0 on 10.77.0.1 has lost rank ")
-    assert " on 10.77.0.2, whose machine has not answered for 20 seconds; " in line
+    assert re.match(
+        r"run.py: error: rank [23] on 10\.77\.0\.2 is lost, which ends all ranks: its machine has not ", line
+    )
+    assert " answered for 20 seconds; " in line
     assert line.endswith(f"; to go on from the last checkpoint: python run.py --resume {saved}")
     step = checkpoint.load(saved).step
     assert step < 600
@@ -184,7 +187,7 @@ import socket, sys, time
 from emop3d_np.training.witness import Witness
 witness = Witness()
 for port in map(int, sys.argv[1:]):
-    witness.watch(socket.create_connection(("127.0.0.1", port)), f"lost {port}")
+    witness.watch(socket.create_connection(("127.0.0.1", port)), f"rank {port}", 20)
 witness.say("start again")
 print("ready", flush=True)
 sys.stdin.readline()
@@ -192,26 +195,26 @@ witness.leave()
 """
 
 
-@pytest.mark.parametrize("breaks", [True, False])
-def test_what_the_witness_does_where_a_connection_ends(breaks):
-    """In good order, nothing: that rank has ended; broken, it ends the one that it is of, and says why."""
+@pytest.mark.parametrize("how", ["farewell", "killed", "broken"])
+def test_what_the_witness_does_where_a_connection_ends(how):
+    """In good order, nothing, and it takes leave of the others; else it ends the rank that it is of, and says why."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         ports = [str(server.getsockname()[1]) for server in (one, other)]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        command = [sys.executable, "-c", WATCHED, *ports]
-        process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+        process = subprocess.Popen([sys.executable, "-c", WATCHED, *ports], cwd=ROOT, text=True, **pipes)
         first, second = one.accept()[0], other.accept()[0]
         assert process.stdout.readline() == "ready\n"
-        first.close()
-        if breaks:
-            # What comes of a machine that does not answer is an error; here, that of one which knows of no connection.
+        if how == "broken":
             second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif how == "farewell":
+            second.send(witness.FAREWELL)
         second.close()
-        if breaks:
-            process.wait(IN_TIME)
-        _, errors = process.communicate(None if breaks else "\n", timeout=IN_TIME)
-    if breaks:
-        assert process.returncode == -signal.SIGKILL
-        assert errors == f"\nrun.py: error: lost {ports[1]}; start again\n"
-    else:
-        assert (process.returncode, errors) == (0, "")
+        if how == "farewell":
+            _, errors = process.communicate("\n", timeout=IN_TIME)
+            assert (process.returncode, errors) == (0, "")
+        else:
+            assert process.wait(IN_TIME) == -signal.SIGKILL
+            _, errors = process.communicate()
+            assert errors == f"\nrun.py: error: rank {ports[1]} was killed, which ends all ranks; start again\n"
+        with first:
+            assert first.recv(1) == (witness.FAREWELL if how == "farewell" else b"")

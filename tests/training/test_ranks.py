@@ -199,7 +199,7 @@ def test_a_rank_that_is_killed(place, count, then):
     assert code
     saved = the_run("ranks") / "3dpyranet.ckpt"
     line = (
-        f"run.py: error: a rank was killed or lost, which ends all of them; to go on from the last checkpoint: "
+        f"run.py: error: rank {count - 1} was killed, which ends all ranks; to go on from the last checkpoint: "
         f"python run.py --resume {saved}"
     )
     # Where many processes wait for a core, the launcher may be gone before the witness has said it.
