@@ -466,8 +466,8 @@ def _check(settings: flags.Settings) -> None:
         raise InputError(f"{jobs if settings.fold_jobs > 1 else whom}: it needs --folds, without --fold")
     if settings.fold_jobs > 1 and has_its_own_count(settings.executor):
         raise InputError(
-            f"--fold_jobs {settings.fold_jobs}: with --executor {settings.executor} as many folds are trained at a time "
-            f"as it has ranks or workers; leave --fold_jobs out"
+            f"--fold_jobs {settings.fold_jobs}: with --executor {settings.executor} as many folds are trained at a "
+            f"time as it has ranks or workers; leave --fold_jobs out"
         )
     if not settings.folds:
         raise InputError(f"--fold {settings.fold} needs --folds: how many there are")

@@ -138,8 +138,8 @@ def prepare(
         raise InputError(NO_GUARD)
     if processes and has_its_own_count(executor):
         raise InputError(
-            f"--processes {processes}: with --executor {executor} as many videos are worked on at a time as it has ranks "
-            f"or workers; leave --processes out"
+            f"--processes {processes}: with --executor {executor} as many videos are worked on at a time as it has "
+            f"ranks or workers; leave --processes out"
         )
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
