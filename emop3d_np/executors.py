@@ -51,6 +51,14 @@ def is_being_imported() -> bool:
 REACHED_WITHIN = 10.0
 """Seconds to wait for the answer of a cluster."""
 
+MISSED_AFTER = 30.0
+"""Seconds after which it is said that a cluster which had workers has none; one that dies is replaced within them."""
+
+GIVEN_UP_AFTER = 120.0
+"""Seconds within which Dask must have started a worker anew.  After these, by default 15, it gives one up for good and
+tells nobody: on a busy machine, where a start takes longer, all were given up one by one, and tasks waited for ever.
+"""
+
 WITHOUT_WORKERS = 600.0
 """Seconds that a cluster is waited for which has no worker, since it has none yet, or has lost them."""
 
@@ -224,7 +232,8 @@ class Remote:
         self._executor, self._called, self._count, self._through, self._end = executor, called, count, through, end
         name = f".{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}.wanted"
         self._sign = Sign(str(Path(folder).absolute() / name))
-        self._touched, self._seen, self._missed = 0.0, time.monotonic(), False
+        self._touched, self._missed = 0.0, False
+        self._seen = time.monotonic() - MISSED_AFTER
         self._handed_out: set[Future[Any]] = set()
 
     @property
@@ -263,7 +272,7 @@ class Remote:
             self._seen, self._missed = now, False
         elif now - self._seen > WITHOUT_WORKERS:
             raise InputError(f"{self._called} has had no worker for {now - self._seen:.0f} s; start some, and {AGAIN}")
-        elif not self._missed:
+        elif not self._missed and now - self._seen >= MISSED_AFTER:
             self._missed = True
             words = f"{self._called} has no worker; some are waited for, {WITHOUT_WORKERS:.0f} s at most"
             tqdm.write(words, file=sys.stderr)
@@ -353,51 +362,22 @@ def _in_a_child(stop: tasks.Stop, function: Callable[..., Any], arguments: tuple
 
 
 def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
+    called, own = f"--executor {text}", text == "dask"
     try:
-        from dask import config
-        from distributed import Client, LocalCluster, WorkerPlugin
+        import distributed  # noqa: F401
     except ImportError:
-        raise InputError(f"--executor {text} needs Dask: pip install 'emop3d-np[dask]'") from None
-    called = f"--executor {text}"
+        raise InputError(f"{called} needs Dask: pip install 'emop3d-np[dask]'") from None
     for name in ("distributed", "distributed.client"):  # what becomes of a cluster is said here, in a line
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    if text == "dask":
-        try:
-            with config.set({"distributed.scheduler.allowed-failures": 1}):  # we try again, too
-                cluster = LocalCluster(
-                    n_workers=jobs,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    memory_limit=None,
-                    silence_logs=50,
-                )
-        except RuntimeError as error:
-            raise NotStarted(f"{called}: no worker could be started: {short(str(error))}") from None
-        client = Client(cluster)
-
-        class LeaveCtrlC(WorkerPlugin):  # type: ignore[misc,unused-ignore]
-            """For workers of a terminal, those that are started anew, too."""
-
-            def setup(self, worker: Any) -> None:
-                _leave(signal.SIGINT)
-
-        client.register_plugin(LeaveCtrlC())
-    else:
-        cluster = None
-        try:
-            client = Client(text.replace("dask://", "tcp://"), timeout=REACHED_WITHIN)
-        except OSError as error:
-            raise InputError(f"{called}: cannot be reached: {short(str(error))}") from None
-
+    client, end = _cluster_here(called, jobs) if own else _cluster_there(called, text.replace("dask://", "tcp://"))
     known: set[str] = set()
 
     def count() -> int:
         try:
             threads = client.nthreads()
-            if cluster and len(threads) < jobs:
-                cluster.scale(jobs)  # which starts those that Dask has given up, as it does when one dies as it begins
-            if not cluster and not known.issuperset(threads):
+            if own and len(threads) < jobs:
+                client.cluster.scale(jobs)  # which starts others in the place of those that Dask has given up
+            elif not own and not known.issuperset(threads):
                 _require_alike(client, called, sorted(set(threads) - known))
                 known.update(threads)
             return sum(threads.values())
@@ -407,13 +387,55 @@ def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
             words = short(f"{type(error).__name__}: {error}".splitlines()[0])
             raise InputError(f"{called}: its scheduler is gone ({words}); start one, and {AGAIN}") from None
 
-    def end() -> None:
-        client.close()
-        if cluster:
-            cluster.close()
-
     executor = client.get_executor(pure=False)  # or a second trial would be given the failure of the first
     return Remote(executor, called, count, folder, end=end)
+
+
+def _cluster_here(called: str, jobs: int) -> tuple[Any, Callable[[], None]]:
+    """A client of a new cluster on this machine, and what ends both."""
+    from dask import config
+    from distributed import Client, LocalCluster, WorkerPlugin
+
+    given_up = {"distributed.deploy.lost-worker-timeout": f"{GIVEN_UP_AFTER} s"}
+    configured = config.set(given_up | {"distributed.scheduler.allowed-failures": 1})  # since we try again, too
+    try:
+        cluster = LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # any port: that of its own pages may be taken, which it would tell
+            memory_limit=None,
+            silence_logs=50,
+        )
+    except RuntimeError as error:
+        raise NotStarted(f"{called}: no worker could be started: {short(str(error))}") from None
+    client = Client(cluster)
+
+    class LeaveCtrlC(WorkerPlugin):  # type: ignore[misc,unused-ignore]
+        """For workers of a terminal, those that are started anew, too."""
+
+        def setup(self, worker: Any) -> None:
+            _leave(signal.SIGINT)
+
+    client.register_plugin(LeaveCtrlC())
+
+    def end() -> None:
+        with configured:  # which sets back, at its end, what it had set
+            client.close()
+            cluster.close()
+
+    return client, end
+
+
+def _cluster_there(called: str, address: str) -> tuple[Any, Callable[[], None]]:
+    """A client of the cluster whose scheduler has that address, and what ends it."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=REACHED_WITHIN)
+    except OSError as error:
+        raise InputError(f"{called}: cannot be reached: {short(str(error))}") from None
+    return client, client.close
 
 
 def _require_alike(client: Any, called: str, workers: list[str]) -> None:
