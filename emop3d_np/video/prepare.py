@@ -136,11 +136,7 @@ def prepare(
     """
     if is_being_imported():
         raise InputError(NO_GUARD)
-    if processes and has_its_own_count(executor):
-        raise InputError(
-            f"--processes {processes}: with --executor {executor} as many videos are worked on at a time as it has "
-            f"ranks or workers; leave --processes out"
-        )
+    at_once = _at_once(processes, executor)
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
@@ -151,11 +147,21 @@ def prepare(
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     read = [*([] if Path(source).is_dir() else [source]), *(listing.root / each.source for each in listing.recordings)]
     require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
-    work = _Work(out, processes or len(cores()), executor, part, progress)
+    work = _Work(out, at_once, executor, part, progress)
     try:
         return _find_and_write(listing, work, depth_frames, overlap, dtype, faces, clips_per_file)
     except OSError as error:
         raise cannot_be_written(out, error) from None
+
+
+def _at_once(processes: int | None, executor: str | Executor) -> int:
+    """How many recordings are worked on at the same time, where nobody else decides it."""
+    if processes and has_its_own_count(executor):
+        raise InputError(
+            f"--processes {processes}: with --executor {executor} as many videos are worked on at a time as it has "
+            f"ranks or workers; leave --processes out"
+        )
+    return processes or len(cores())
 
 
 @dataclass(frozen=True)
