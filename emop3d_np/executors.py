@@ -266,7 +266,13 @@ class Remote:
         now = time.monotonic()
         if now - self._touched <= TOUCHED_EVERY:
             return
-        self._sign.touch()
+        try:
+            self._sign.touch()
+        except OSError as error:
+            raise InputError(
+                f"{self._sign}: cannot be written: {error.strerror or error}; those who work look at it, so give, or "
+                f"start the command in, a folder that can be written and that all of them see"
+            ) from None
         self._touched = now
         if self._count():
             self._seen, self._missed = now, False

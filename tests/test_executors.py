@@ -117,6 +117,14 @@ def test_ranks_that_were_started_otherwise(tmp_path):
     assert "--executor mpi: one rank; start it by mpiexec -n 9 python -m mpi4py.futures -c ..." in done.stderr
 
 
+def test_ranks_that_would_each_do_all_of_it(monkeypatch, capsys):
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("PMI_SIZE", "3")
+    assert command(["prepare", "in", "out", "--executor", "mpi"]) == 2
+    how = "or share it out: mpiexec -n 3 python -m mpi4py.futures -m emop3d_np prepare ... --executor mpi"
+    assert how in capsys.readouterr().err
+
+
 def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra 'dask'")
     monkeypatch.setattr(executors, "REACHED_WITHIN", 0.5)
