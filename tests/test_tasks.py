@@ -210,11 +210,11 @@ def test_nobody_is_there_to_work(tmp_path, monkeypatch, capsys):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     """As that in which ``evaluate`` is started may be."""
-    with executors.open_executor(ThreadPoolExecutor(1), 1, tmp_path / "absent") as engines:
-        with pytest.raises(
-            InputError, match=r"unfinished.wanted: cannot be written: No such file .* a folder that can"
-        ):
-            engines.submit(Task("x", print, ()))
+    with (
+        executors.open_executor(ThreadPoolExecutor(1), 1, tmp_path / "absent") as engines,
+        pytest.raises(InputError, match=r"unfinished.wanted: cannot be written: No such file .* a folder that can"),
+    ):
+        engines.submit(Task("x", print, ()))
 
 
 def test_an_executor_that_takes_no_more(tmp_path):

@@ -86,7 +86,7 @@ def _require_one_process(name: str) -> None:
             how = f"mpiexec -n {size} python -m mpi4py.futures -m emop3d_np {name} ... --executor mpi"
             raise InputError(f"{words}, or share it out: {how}")
         raise InputError(
-            f"{words}; of the commands, train shares a network out among them, and --executor mpi tasks (docs/cluster.md)"
+            f"{words}; of the commands, train shares a network out among them, and others tasks (docs/cluster.md)"
         )
 
 
