@@ -248,6 +248,8 @@ def _replaced(cuda, loops):
             for other, value in kept[-1][1].items():
                 if hasattr(value, "py_func"):
                     setattr(module, other, value.py_func)
+                elif value is np.uint64 or value is np.int32:  # whole numbers of Python are faster
+                    setattr(module, other, int)
     try:
         yield
     finally:
