@@ -56,11 +56,12 @@ class Clock:
         return timed
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """The clock by which the gradient checker keeps its budget."""
+@pytest.fixture(autouse=True)
+def clock(request, monkeypatch):
+    """The clock of the gradient checker in its own tests, whose verdicts are the same however slow the machine is."""
     clock = Clock()
-    monkeypatch.setattr(time, "perf_counter", lambda: clock.seconds)
+    if "gradcheck" in request.path.parts:
+        monkeypatch.setattr(time, "perf_counter", lambda: clock.seconds)
     return clock
 
 
