@@ -70,7 +70,7 @@ def processes_of(fold):
 @pytest.mark.parametrize("executor", [EVERYWHERE[0], pytest.param("dask", marks=pytest.mark.long)])
 def test_folds_of_which_one_is_killed(task, tmp_path, executor):
     """It is said, and goes on from its checkpoint; what is gathered is what one process comes to."""
-    task |= {"max_steps": 30, "evaluate_every": 1}
+    task |= {"max_steps": 20, "evaluate_every": 1}
     process = begun(words(executor, [ROOT / "run.py"], task))
     assert kill_a_fold(tmp_path / "runs", process)
     said, _ = process.communicate(timeout=PATIENCE)
