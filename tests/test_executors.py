@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 
 from emop3d_np import executors, launchers
 from emop3d_np.__main__ import main as command
@@ -70,7 +71,7 @@ def test_a_task_that_always_kills_is_named_and_the_others_are_finished(tmp_path,
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "out").mkdir()
     words = start(executor, 2, tmp_path / "program.py", executor, tmp_path / "out")
-    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     others = [f"task-{k}" for k in range(6) if k != 4]

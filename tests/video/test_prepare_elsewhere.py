@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 from test_executors import ENVIRONMENT, needs_mpi, start
 from videos import moving_face, needs_faces, write
 
@@ -59,12 +60,12 @@ def prepared_with_a_kill(executor, source, out, victim, count=2):
     sizes = SIZES + (["--processes", "2"] if executor == "dask" else [])
     words = start(executor, count, "-m", "emop3d_np", "prepare", source, out, *sizes, "--executor", executor)
     process = subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + PATIENCE
     while process.poll() is None and not list((out / "faces").glob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     victims = [pid for pid, words in descendants(process.pid) if victim(words)]
     os.kill(victims[-1], signal.SIGKILL)
-    said, _ = process.communicate(timeout=400)
+    said, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, said
 
 
@@ -92,11 +93,11 @@ def test_a_rank_is_killed(tmp_path):
     )
     assert code != 0, said
     assert not (tmp_path / "out" / "Training.npy").exists()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while (found := working_on(source)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not found
-    subprocess.run(start("mpi", 2, *command), env=ENVIRONMENT, check=True, capture_output=True, timeout=200)
+    subprocess.run(start("mpi", 2, *command), env=ENVIRONMENT, check=True, capture_output=True, timeout=PATIENCE)
     prepare(source, tmp_path / "whole", faces=SMALL, processes=1, progress=False)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
