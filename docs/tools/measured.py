@@ -58,27 +58,19 @@ def pens_table(**names):
     return "\n".join(lines)
 
 
-def volumes_table():
-    """The test split of AdrenalMNIST3D: networks, baselines by bench/baselines.py, the CNN by bench/cnn.py."""
-    ours, cnn = read("volumes"), read("cnn_adrenal")
-    lines = ["| what | accuracy | AUC | AUC of each seed |", "|---|---|---|---|"]
+def volumes(who, moved, figure):
+    """What "one network" or "all together" say of the test split of AdrenalMNIST3D by so many moved copies, in words.
 
-    def line(what, accuracy, auc, seeds=()):
-        lines.append(f"| {what} | {100 * accuracy:.1f} % | {auc:.3f} | {', '.join(f'{each:.3f}' for each in seeds)} |")
+    ``figure``: "accuracy", "auc", or "each" for the AUC of each seed.
+    """
+    found = read("volumes")[who][f"moved {moved}"]
+    if figure == "each":
+        return ", ".join(f"{each:.3f}" for each in found["auc"]["all"])
+    value = found[figure]["mean"] if isinstance(found[figure], dict) else found[figure]
+    return f"{value:.3f}" if figure == "auc" else f"{100 * value:.1f} %"
 
-    for words, moved in ("one network", "moved 1"), ("one network, the mean of 8 moved copies", "moved 8"):
-        found = ours["one network"][moved]
-        line(words, found["accuracy"]["mean"], found["auc"]["mean"], found["auc"]["all"])
-    for words, moved in ("networks together", "moved 1"), ("networks together, 8 moved copies", "moved 8"):
-        found = ours["all together"][moved]
-        line(f"the {len(ours['CPU seconds'])} {words}", found["accuracy"], found["auc"])
-    line(
-        "the most frequent class; the number of filled voxels", ours["most frequent class"], ours["AUC of filled voxels"]
-    )
-    for row in read("baselines_adrenal")["rows"]:
-        if not row["name"].startswith(("most frequent", "ridge: ")) or "by inner folds" in row["name"]:
-            line(row["name"], row["per_split"][0]["accuracy"], row["per_split"][0]["auc"])
-    for words, who in ("the 3D CNN", "alone"), ("the 3D CNN, 8 moved copies", "moved"):
-        found = [row[who] for row in cnn["rows"]]
-        line(words, *(np.mean([each[name] for each in found]) for name in ("accuracy", "auc")), [f["auc"] for f in found])
-    return "\n".join(lines)
+
+def volumes_behind():
+    """By how much AUC the CNN is ahead of one network, the mean of its seeds, where both see moved copies."""
+    cnn = np.mean([row["moved"]["auc"] for row in read("cnn_adrenal")["rows"]])
+    return f"{cnn - read('volumes')['one network']['moved 8']['auc']['mean']:.3f}"
