@@ -70,6 +70,13 @@ def volumes(who, moved, figure):
     return f"{value:.3f}" if figure == "auc" else f"{100 * value:.1f} %"
 
 
+def of_panel(name, row, figure):
+    """A figure of the one split of a panel that bench/baselines.py wrote; ``row``: how its name begins."""
+    (found,) = (each for each in read(name)["rows"] if each["name"].startswith(row))
+    value = found["per_split"][0][figure]
+    return f"{value:.3f}" if figure == "auc" else f"{100 * value:.1f} %"
+
+
 def volumes_behind():
     """By how much AUC the CNN is ahead of one network, the mean of its seeds, where both see moved copies."""
     cnn = np.mean([row["moved"]["auc"] for row in read("cnn_adrenal")["rows"]])
