@@ -4,9 +4,9 @@
     python bench/pens_folds.py pens [--save_path DIR] [--json bench/results/pens.json]
 
 A fold is a process of ``run.py --folds 10 --fold K``, whose CPU seconds, user and system, are all of training: start,
-data, kernels from disk.  Those of the first are left out, since it may compile its kernels, and those of the last, which
-also makes the ridge classifier of the same folds.  Begun again, it goes on with the fold it was at.  The tables of the
-pages are made from the file of ``--json`` by ``make pages``; bench/baselines.py and bench/cnn.py give the others.
+data, kernels from disk.  Those of the first are left out, since it may compile its kernels, and those of the last,
+which also makes the ridge classifier of the same folds.  Begun again, it goes on with the fold it was at.  Tables are
+made from the file of ``--json`` by ``make pages``; bench/baselines.py and bench/cnn.py give the others.
 """
 
 import json
