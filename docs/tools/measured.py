@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+import emop3d_np as emo
 from emop3d_np.training.crossvalidation import as_percent, mean_interval
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
@@ -12,6 +13,12 @@ RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
 
 def read(name):
     return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def parameters(input_shape, feature_maps, num_classes):
+    """How many numbers such a network has."""
+    net = emo.EmoP3D(input_shape=input_shape, feature_maps=feature_maps, num_classes=num_classes, backend="reference")
+    return net.parameter_count
 
 
 def pens(who, folds=slice(None)):
