@@ -50,13 +50,8 @@ def pens_range():
     return "{:.1f} to {:.1f} %".format(*(100 * bound(pens("network")) for bound in (min, max)))
 
 
-def pens_seconds():
-    """CPU seconds per fold of the network, the mean of those that did nothing besides."""
-    return f"{np.mean([row['CPU seconds'] for row in read('pens')['rows'] if row['CPU seconds']]):.0f}"
-
-
-def pens_table(**names):
-    """Each fold in a column, and the mean: a row per name of :func:`pens` in ``names``, with the words for it."""
+def pens_table(names):
+    """Each fold in a column, and the mean: a row per name of :func:`pens`; ``names`` has the words for each."""
     count = len(pens("network"))
     lines = ["| fold | " + " | ".join(map(str, range(1, count + 1))) + " | mean |", "|---" * (count + 2) + "|"]
     for words, who in names.items():
