@@ -82,8 +82,8 @@ VARIANTS = {
     "a part's gradients are cleared at once": [
         (
             CLIP,
-            "    gradients.w1[:] = 0\n",
-            "    gradients.w1[:] = 0\n    gradients.b1[:] = 0\n    gradients.w7[:] = 0\n",
+            "    kept.dn3[:] = 0\n",
+            "    kept.dn3[:] = 0\n    if slot == 0:\n        gradients.b1[:] = 0\n        gradients.w7[:] = 0\n",
         )
     ],
     "parts are added one by one": [(FUSED, "TOGETHER = 4", "TOGETHER = 1")],

@@ -118,12 +118,10 @@ def test_a_clip_that_is_shared_out(shape, maps, classes, clips, seed):
         (1, 8, 3, 40, False),
     ],
 )
-def test_which_batches_are_shared_out_within_a_clip(clips, count, maps, side, shared_out, monkeypatch):
+def test_which_batches_are_shared_out_within_a_clip(clips, count, maps, side, shared_out):
     """Those of fewer parts than a clip keeps threads busy; a clip so small that threads would mostly wait is not."""
-    monkeypatch.setattr(threads, "count", lambda: count)
     passes = fused.Fused((16, side, side, 1), maps, 6, np.float32)
-    work, *_ = fused._shared_out(clips, 0, tree.parts_of(clips), count)
-    assert ({job for job, *_ in passes._training_tasks(work)} != {fused.Job.TRAIN}) == shared_out
+    assert passes.within_clips(tree.parts_of(clips), count) == shared_out
 
 
 class Given(tree.Share):

@@ -88,7 +88,7 @@ class Job(IntEnum):
     LAYER_3 = auto()  # L3P after that, NORM_4; a piece is a map of a pair of frames
     LAYER_5 = auto()  # L5WS, NORM_6; a piece is a map of a pair of frames
     LAYER_7 = auto()  # FC_OUT; a piece is a class
-    # These four follow in training, and the last one after the last clip of a part.
+    # These follow in training, and the last one after the last clip of a part.
     LOSS = auto()  # in one piece
     LAYER_5_BACKWARD = auto()  # FC_OUT's inputs, NORM_6, L5WS but for sums over frames; a map of a pair of frames
     LAYER_5_SUMS = auto()  # those sums; a piece is a map
@@ -143,7 +143,8 @@ class Fused:
 
     def __init__(self, input_shape: tuple[int, int, int, int], maps: int, classes: int, dtype: DTypeLike) -> None:
         d, h, w, c = input_shape
-        self.classes, self.dtype, self.values = classes, np.dtype(dtype), d * h * w * c * maps
+        self.maps, self.classes, self.dtype = maps, classes, np.dtype(dtype)
+        self.values = d * h * w * c * maps
         self.plan = plan_of(d, h, w, c, maps, classes)
         self.shapes, self.plane_widths = parameter_shapes(d, h, w, c, maps, classes), parameter_widths(w)
         self.ends = np.cumsum([shape[0] * shape[1] for shape in self.shapes])
@@ -208,13 +209,16 @@ class Fused:
             unpack(total, self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
         return batch.losses, batch.logits, batch.finite
 
-    def _training_tasks(self, work):
-        """Each thread trains on its share of the parts, or all on one clip after the other, of a few parts.
+    def within_clips(self, parts: int, count: int) -> bool:
+        """Whether so many parts of a batch go clip by clip on all of ``count`` threads, each clip shared out.
 
-        Backward keeps as many threads busy with a clip as there are maps, so there must be fewer parts than that.
+        Backward keeps as many threads busy with a clip as there are maps, so it pays for fewer parts than that.
         """
-        parts = len(work.starts) - 1
-        if self.values < WORTH_SHARING or not 0 < parts < min(threads.count(), self.shapes[0][-1]):
+        return self.values >= WORTH_SHARING and 0 < parts < min(count, self.maps)
+
+    def _training_tasks(self, work):
+        """Each thread trains on its share of the parts, or all on one clip after the other."""
+        if not self.within_clips(len(work.starts) - 1, threads.count()):
             return [(Job.TRAIN, 0, len(work.rows))]
         return [
             (job, n, pieces)

@@ -13,7 +13,7 @@ from .fused_normalization import mean_and_scale, normalize, normalize_activate_b
 from .fused_packing import gather
 from .fused_pooling import pool_frames, pool_frames_backward, pool_plane, pool_plane_backward
 from .fused_windows import activations, inputs_backward, pair_of_products, weights_backward, window_sums_backward
-from .jit import borrowing, serial
+from .jit import borrowing, pasted, serial
 
 # --- Forward.
 
@@ -114,7 +114,7 @@ def cross_entropy(logits: FloatArray, label: int, count: int, dlogits: FloatArra
 # is of another part.  Those of FC_OUT are written once for all.
 
 
-@borrowing
+@pasted
 def backward_clip(slot: int, plan: Plan, net: Parameters, gradients: Parameters, kept: Kept, scratch: Scratch) -> None:
     """Adds a clip's gradients to those of its part, but for those of FC_OUT."""
     maps, frames5 = kept.a5.shape[:2]
@@ -191,6 +191,7 @@ def _dense_inputs_backward(d, f, dlogits, net, dn):
         add_scaled(dn, dlogits[k], net.w7[k, f, d])
 
 
+# Many arguments: the last is memory of the thread, or of the clip where it is shared out.
 @borrowing
 def backward_5(
     first: int, f: int, slot: int, width: int,
@@ -201,7 +202,8 @@ def backward_5(
     Adds to ``gradients`` by the biases; ``g`` (2, q) takes the gradients by the products.
     """
     n5 = kept.n5[slot]
-    g[1] = 0  # if there is no second frame
+    if first + 1 == n5.shape[1]:
+        g[1] = 0  # there is no second frame
     for d in range(first, min(first + 2, n5.shape[1])):
         a = kept.a5[f, d]
         dn = scratch.dn[: a.size]
@@ -232,7 +234,8 @@ def backward_1(
     first: int, f: int, slot: int, width: int, net: Parameters, gradients: Parameters, kept: Kept, scratch: Scratch
 ) -> None:
     """The spatial maximum of L3P, NORM_2 and L1WS: one map of a pair of frames; adds to ``gradients``."""
-    scratch.g[1] = 0  # if there is no second frame
+    if first + 1 == kept.n1.shape[1]:
+        scratch.g[1] = 0  # there is no second frame
     for d in range(first, min(first + 2, kept.n1.shape[1])):
         dm, a, dn, dz = scratch.dn1[d % 4], kept.a1[f, d], scratch.dn, scratch.dz
         pool_plane_backward(a, dm, width, dn)
