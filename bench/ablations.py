@@ -85,7 +85,7 @@ def backward_together(clips, slot, plan, net, gradients, rows, scratch):
 
 
 '''
-"""Forward and backward map by map for some clips of a part: parameters are read once for them; sums keep their order."""
+"""Forward and backward map by map for some clips of a part: parameters are read once for them; sums as they were."""
 
 
 def together(count):
