@@ -265,7 +265,8 @@ def test_formulas_and_expressions_are_all_rendered(site):
     for name in pages:
         text = (folder / name).read_text()
         assert "arithmatex" not in text, name
-        # In text, not in code: no TeX, no expression, no directive is left.
+        # In text, not in code: no TeX, no expression, no directive is left, and no role before a name in code.
+        assert not re.search(r":\w+:<code>", text), name
         prose = re.sub(r"<(pre|code|script|style).*?</\1>", "", text, flags=re.DOTALL)
         assert not re.search(r"<!--=|^///|\$\$|\\[a-z]+\{|^\*.*\*$", prose, re.MULTILINE), name
     assert "<math" in (folder / "normalisation.html").read_text()

@@ -24,5 +24,9 @@ function look() {
   }
 }
 
-addEventListener("load", () => document.fonts.ready.then(look));
-addEventListener("resize", look);
+// The theme looks at code, too, when its size changes, and takes the keyboard's place in it away: this comes after.
+const later = () => setTimeout(look, 200);
+
+addEventListener("load", () => document.fonts.ready.then(later));
+addEventListener("resize", later);
+document.addEventListener("toggle", later, true);

@@ -8,7 +8,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { faults, launch, look, open, say, site, tools } from "./browser.mjs";
+import { faults, fresh, look, open, say, site, tools } from "./browser.mjs";
 
 // 404.html is for servers: it looks for its styles at the root.
 const built = fs.readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && name !== "404.html");
@@ -31,12 +31,10 @@ async function search(context) {
   await page.close();
 }
 
-const browser = await launch();
 for (const [colorScheme, width] of [["light", 1280], ["light", 390], ["dark", 1280], ["dark", 390]]) {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, offline: true });
+  const context = await fresh({ width, colorScheme });
   for (const name of asked.length ? asked : built) await lookAt(context, name, `${width}-${colorScheme}`);
   if (width === 1280 && colorScheme === "light") await search(context);
   await context.close();
 }
-await browser.close();
-say();
+await say();
