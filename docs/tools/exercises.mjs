@@ -20,15 +20,19 @@ function expect(holds, words) {
 const editor = (page, name) => page.locator(`.exercise[data-exercise="${name}"]`);
 const start = (block) => block.locator(".cm-line").allTextContents().then((lines) => lines.join("\n"));
 
-// All of the text exchanged for another, as by pasting it.
+// All of the text exchanged for another, copied from a field and pasted.
 async function write(page, block, text) {
+  await page.evaluate((copied) => {
+    const field = document.body.appendChild(document.createElement("textarea"));
+    field.id = "copied";
+    field.value = copied;
+    field.select();
+  }, text);
+  await page.keyboard.press("Control+C");
+  await page.evaluate(() => document.getElementById("copied").remove());
   await block.locator(".cm-content").focus();
   await page.keyboard.press("Control+A");
-  await block.locator(".cm-content").evaluate((content, pasted) => {
-    const clipboardData = new DataTransfer();
-    clipboardData.setData("text/plain", pasted);
-    content.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-  }, text);
+  await page.keyboard.press("Control+V");
 }
 
 // Run, and what is said then.
