@@ -182,6 +182,40 @@ def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
     assert set(menu) == {page.name for page in DOCS.glob("*.md")}
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("is 5 % or 3 ± 1 MB", "is 5\xa0% or 3\xa0±\xa01\xa0MB"),
+        ("<code>12 % 5</code>", "<code>12 % 5</code>"),
+        ("as of :meth:<code>~a.b</code>", "as of <code>a.b</code>"),
+        ("give --flip, not -", 'give <span class="together">--flip</span>, not -'),
+        ("<code>run --flip w</code>", '<code>run <span class="together">--flip</span> w</code>'),
+        ("<pre><code>5 % --flip</code></pre>", "<pre><code>5 % --flip</code></pre>"),
+        (
+            '<div class="language-sh highlight"><pre><code>a --flip w</code></pre></div>',
+            '<div class="language-sh highlight"><pre><code>a <span class="together">--flip</span> w</code></pre></div>',
+        ),
+        (
+            '(<math display="inline">x</math>), <math display="inline">y</math> z',
+            '<span class="together">(<math display="inline">x</math>),</span> <math display="inline">y</math> z',
+        ),
+        ("<td>5</td><td>six</td>", "<td>5</td><td>six</td>"),
+        (f"<td>{'words ' * 6}</td>", f'<td class="words">{"words " * 6}</td>'),
+        (
+            "<td><code>tests/files.py::test_that_there_are_some</code></td>",
+            '<td class="words"><code class="long">tests/<wbr>files.py::<wbr>'
+            "test_<wbr>that_<wbr>there_<wbr>are_<wbr>some</code></td>",
+        ),
+    ],
+)
+def test_where_lines_and_tables_of_the_site_may_break(monkeypatch, written, shown):
+    monkeypatch.syspath_prepend(DOCS / "tools")
+    import narrow
+
+    assert narrow.readable(written) == shown
+
+
 class Links(HTMLParser):
     """What a page links to and loads, and its anchors."""
 
