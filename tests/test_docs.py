@@ -189,6 +189,10 @@ def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
         ("is 5 % or 3 ± 1 MB", "is 5\xa0% or 3\xa0±\xa01\xa0MB"),
         ("<code>12 % 5</code>", "<code>12 % 5</code>"),
         ("as of :meth:<code>~a.b</code>", "as of <code>a.b</code>"),
+        (
+            '<td><code><span title="n.a">a,</span></code></td> <td><code>(b, <span title="n.c">c</span>)</code></td>',
+            '<td><code><span title="n.a">a</span>, b, <span title="n.c">c</span></code></td> <td></td>',
+        ),
         ("give --flip, not -", 'give <span class="together">--flip</span>, not -'),
         ("<code>run --flip w</code>", '<code>run <span class="together">--flip</span> w</code>'),
         ("<pre><code>5 % --flip</code></pre>", "<pre><code>5 % --flip</code></pre>"),

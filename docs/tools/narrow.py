@@ -13,6 +13,11 @@ TAGS = re.compile(r"(<pre\b.*?</pre>|<code\b.*?</code>|<math\b.*?</math>|<(?:scr
 ROLE = re.compile(r":[a-z]+:<code>~?")
 """How docstrings name what they refer to; the name is enough."""
 
+SEVERAL = re.compile(
+    r'(<code><span title="[^"]*">\w+),(</span>)(</code></td>\s*<td[^>]*>\s*)<code>\(?(.*?)\)?</code>', re.DOTALL
+)
+"""Of several attributes in one line of a docstring, those after the first are taken for its type."""
+
 SIGNS = re.compile(r'([(\["]?)(<math\b[^>]*display="inline".*?</math>)([,.;:!?)\]"]*)', re.DOTALL)
 UNITS = re.compile(r"(?<=\d) (?=%|(?:ms|µs|MB|GB)\b)|(?<=\d) (?=±)|(?<=±) (?=\d)")
 
@@ -68,7 +73,8 @@ def cell(match):
 
 def readable(content):
     """A page's content, its formulas MathML already."""
-    content = SIGNS.sub(formula, CELL.sub(cell, ROLE.sub("<code>", content)))
+    content = ROLE.sub("<code>", SEVERAL.sub(r"\1\2, \4\3", content))
+    content = SIGNS.sub(formula, CELL.sub(cell, content))
     content = SHELL.sub(lambda block: BETWEEN_TAGS.sub(lambda text: flags(text[0]), block[0]), content)
     parts = TAGS.split(content)
     parts[::2] = [flags(UNITS.sub("\N{NO-BREAK SPACE}", text)) for text in parts[::2]]
