@@ -24,9 +24,12 @@ function look() {
   }
 }
 
-// The theme looks at code, too, when its size changes, and takes the keyboard's place in it away: this comes after.
-const later = () => setTimeout(look, 200);
+// The theme looks at code, too, when its size changes, and takes the keyboard's place in it away: so once more after that.
+function soon() {
+  look();
+  setTimeout(look, 200);
+}
 
-addEventListener("load", () => document.fonts.ready.then(later));
-addEventListener("resize", later);
-document.addEventListener("toggle", later, true);
+addEventListener("load", () => document.fonts.ready.then(soon));
+addEventListener("resize", soon);
+document.addEventListener("toggle", soon, true);
