@@ -11,6 +11,8 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -48,7 +50,7 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
     Raises:
         Wrong: it is something else, has another shape or dtype, or numbers that are not finite.
     """
-    shape, dtype = tuple(shape), np.dtype(dtype)
+    shape, dtype, got = tuple(shape), np.dtype(dtype), _plain(got)
     if got is None:
         raise Wrong(f"{what} is None; is there a return?")
     if isinstance(got, (tuple, list)) or callable(got) or not (hasattr(got, "__array__") or shape_of(got) == ()):
@@ -68,6 +70,11 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
     return found
 
 
+def _plain(got: Any) -> Any:
+    """A fraction, or a decimal number, as a float; others as they are."""
+    return float(got) if isinstance(got, (Fraction, Decimal)) else got
+
+
 def shape_of(got: Any) -> tuple[int, ...] | None:
     """The shape of what a student's function returned; None where it has none, as lists of unequal length."""
     try:
@@ -78,7 +85,7 @@ def shape_of(got: Any) -> tuple[int, ...] | None:
 
 
 def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
-    """What a function returned that must return several things, ``names`` apart.
+    """What a function returned that must return several things, ``names`` apart; of numbers, an array will do.
 
     Raises:
         Wrong: it is no tuple, or not of so many.
@@ -86,6 +93,8 @@ def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
     wanted = names.split()
     if got is None:
         raise Wrong(f"nothing is returned; it must be {', '.join(wanted)}")
+    if isinstance(got, np.ndarray) and got.shape == (len(wanted),):
+        return tuple(got)
     if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
         what = f"{len(got)} things are" if isinstance(got, (tuple, list)) else f"one {type(got).__name__} is"
         raise Wrong(f"{what} returned; it must be {len(wanted)}: {', '.join(wanted)}")
@@ -114,7 +123,8 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     off = ~_near(found, right)
     place = _first(off)
     many = f": {off.sum()} of {off.size} elements are wrong" if off.size > 1 else ""
-    words = f"{_at(what, place)} is {_said(found[place])}; it must be {_said(right[place])}{many}"
+    one, other = found[place], right[place]
+    words = f"{_at(what, place)} is {_said(one, other)}; it must be {_said(other, one)}{many}"
     looks = _looks_like(found, right)
     raise Wrong(words + (f"; {looks}" if looks else ""))
 
@@ -151,7 +161,7 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
     Raises:
         Wrong: it is another number, or none.
     """
-    got = answer.value(name)
+    got = _plain(answer.value(name))
     if got is None or got is Ellipsis:
         raise Wrong(f"{name} is {got!r}; put your number there")
     if shape_of(got) != () or np.asarray(got).dtype.kind not in "fiu" or not np.isfinite(got):
@@ -160,7 +170,7 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
         return
     for wrong, words in (mistakes or {}).items():
         if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
-            raise Wrong(f"{name} is not {_said(got)}: {words}")
+            raise Wrong(f"{name} is not {_said(got, right)}: {words}")
     if abs(float(got) - right) <= 1e-3 * abs(right):
         raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
@@ -244,7 +254,7 @@ def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = [each + _of_zeros(each) for each in report.problems[:1]] + list(report.causes)
+    words = [each + _of_rules(each) for each in report.problems[:1]] + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -258,16 +268,20 @@ def _said_by(report: Report) -> str:
     return "; ".join(words) or str(report)
 
 
-def _of_zeros(problem: str) -> str:
-    """What a student makes of a gradient that is there where nothing arrives."""
-    return ": what arrives multiplies every term of it" if problem.startswith("a zero incoming gradient") else ""
+def _of_rules(problem: str) -> str:
+    """What a student makes of a gradient that is there where nothing arrives, or grows with the square of that."""
+    if problem.startswith("a zero incoming gradient"):
+        return ": what arrives multiplies every term of it"
+    return ": what arrives multiplies every term once" if problem.startswith("backward is not linear") else ""
 
 
 def _looks_like(found: AnyArray, right: AnyArray) -> str:
     """What a wrong array looks like, in words; nothing where it looks like nothing."""
-    if found.size < 2:
-        return ""
+    if (right != np.floor(right)).all() and (found == np.floor(right)).all():
+        return "it is rounded down: // is no division as / is"
     scale = float(np.vdot(right, found) / np.vdot(right, right)) if right.any() else 0.0
+    if found.size < 2:
+        return _looks_like_times(scale)
     if not found.any():
         return "all of it is 0"
     if scale and _equal(found, scale * right):
@@ -293,6 +307,17 @@ def _looks_like(found: AnyArray, right: AnyArray) -> str:
     if not (found != 0)[right != 0].all() and _near(found, right)[found != 0].all():
         return "what is not 0 in it is right"
     return ""
+
+
+def _looks_like_times(scale: float) -> str:
+    """How many times as large as it must be a number is, where that says something."""
+    if abs(scale + 1) < CLOSE:
+        return "its sign is turned"
+    times = scale if abs(scale) > 1 else 1 / (scale or 1)
+    if abs(times - round(times)) > CLOSE or not 1 < abs(times) < 1000:
+        return ""
+    words = "" if times > 0 else ", and its sign is turned"
+    return f"it is {abs(round(times))} times as {'large' if abs(scale) > 1 else 'small'} as it must be{words}"
 
 
 def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
@@ -331,8 +356,12 @@ def _at(what: str, place: tuple[int, ...]) -> str:
     return f"{what}[{', '.join(map(str, place))}]" if place else what
 
 
-def _said(value: Any) -> str:
-    return f"{float(value):.6g}"
+def _said(value: Any, beside: Any = None) -> str:
+    """A number in six digits; in as many more as it takes to tell it from the one beside it."""
+    digits, value, beside = 6, float(value), float(value if beside is None else beside)
+    while digits < 17 and value != beside and f"{value:.{digits}g}" == f"{beside:.{digits}g}":
+        digits += 1
+    return f"{value:.{digits}g}"
 
 
 # Many arguments: the last is given by name.
@@ -391,6 +420,20 @@ class Counted(np.ndarray):
         if function.__name__ in ("convolve", "correlate", "einsum", "dot", "matmul", "tensordot", "inner", "vdot"):
             raise Wrong(f"{function.__name__} adds up out of sight; write the additions as +, +=, sum or cumsum")
         return super().__array_function__(function, types, args, kwargs)
+
+
+def three_additions(function: Callable[..., Any], window: int) -> None:
+    """See that sums over ``window`` neighbours of a row, which are right, take three additions each.
+
+    Raises:
+        Wrong: they take more; or fewer are seen than it must be, since they are added up out of sight.
+    """
+    length = 600
+    each = additions(function, numbers(length)) / (length - window + 1)
+    if each > 3.2:
+        raise Wrong(f"the sums are right and take {each:.2g} additions each; three will do")
+    if each < 2.5:
+        raise Wrong(f"the sums are right, but {each:.2g} additions are seen for each: write them as + or += of rows")
 
 
 def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
