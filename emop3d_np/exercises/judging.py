@@ -108,15 +108,16 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
         got: what the student's function returned.
         right: what it must return.
         what: it is, in words or by its letter.
-        mistakes: words, each with the array that somebody gets who makes that mistake.
+        mistakes: words, each with the array that somebody gets who makes that mistake, or a list of several.
 
     Raises:
         Wrong: with the words of the mistake it is, else with what it looks like, and the first element that is wrong.
     """
     right = np.asarray(right)
-    for words, looks in (mistakes or {}).items():
-        if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
-            raise Wrong(words)
+    for words, those in (mistakes or {}).items():
+        for looks in those if isinstance(those, list) else [those]:
+            if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
+                raise Wrong(words)
     found = array(got, right.shape, what, right.dtype)
     if _equal(found, right):
         return
@@ -357,7 +358,9 @@ def _at(what: str, place: tuple[int, ...]) -> str:
 
 
 def _said(value: Any, beside: Any = None) -> str:
-    """A number in six digits; in as many more as it takes to tell it from the one beside it."""
+    """A number in six digits, a whole one in all; in as many more as it takes to tell it from the one beside it."""
+    if abs(float(value)) < 1e9 and float(value) == round(float(value)):
+        return f"{float(value):.0f}"
     digits, value, beside = 6, float(value), float(value if beside is None else beside)
     while digits < 17 and value != beside and f"{value:.{digits}g}" == f"{beside:.{digits}g}":
         digits += 1
@@ -434,6 +437,14 @@ def three_additions(function: Callable[..., Any], window: int) -> None:
         raise Wrong(f"the sums are right and take {each:.2g} additions each; three will do")
     if each < 2.5:
         raise Wrong(f"the sums are right, but {each:.2g} additions are seen for each: write them as + or += of rows")
+
+
+def added_up(function: Callable[[AnyArray], AnyArray], length: int) -> str:
+    """What the first sum of a row adds up, in words; the function makes a row of sums from a row of ``length``."""
+    ones = np.eye(length)
+    counts = {place: float(function(one)[0]) for place, one in enumerate(ones)}
+    terms = [f"p[{place}]" if count == 1 else f"{_said(count)} p[{place}]" for place, count in counts.items() if count]
+    return f"the first sum is {' + '.join(terms) or '0'}"
 
 
 def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:

@@ -57,7 +57,10 @@ def judge(answer: judging.Answer) -> str:
             fours[:-2] + twos[3:-1]
         ),
     }
-    judging.same(windows_of_six(p), sums[6], "the row of sums", mistakes)
+    got = windows_of_six(p)
+    if judging.shape_of(got) == (15,):
+        mistakes[f"{judging.added_up(windows_of_six, 20)}; it must be p[0] to p[5], each once"] = got
+    judging.same(got, sums[6], "the row of sums", mistakes)
     large = np.concatenate([[1e17], np.ones(19)])
     if windows_of_six(large)[-1] != 6:
         raise judging.Wrong(
