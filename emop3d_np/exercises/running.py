@@ -133,6 +133,8 @@ def _what(error: BaseException) -> str:
         return f"this is not Python: {error.msg}"
     if isinstance(error, ValueError) and "read-only" in said:
         return "this changes an array that was handed in; work on a copy of it, as x.copy() gives"
+    if isinstance(error, TypeError) and "'numpy.ndarray' object is not callable" in said:
+        return "round brackets call a function, and this is an array: [ ] picks its elements, .T and .shape take none"
     if isinstance(error, EOFError):
         return "nobody is there to answer input(); leave it out"
     if isinstance(error, SystemExit):
