@@ -1,4 +1,5 @@
-"""Every exercise: its solution is right, what a student begins with is not, and wrong answers are told what is."""
+"""Every exercise: its solution is right, and so is what says the same in other ways; what a student begins with is not,
+and wrong answers are told what is."""
 
 import re
 import runpy
@@ -15,9 +16,10 @@ from emop3d_np.exercises.course import LINK, TO_DO
 pytestmark = pytest.mark.once
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-WRONG = {
-    name: answers for path in sorted(HERE.glob("wrong/*.py")) for name, answers in runpy.run_path(path)["WRONG"].items()
-}
+WRONG, RIGHT = (
+    {name: answers for path in sorted(HERE.glob(files)) for name, answers in runpy.run_path(path)[which].items()}
+    for files, which in (("wrong/*.py", "WRONG"), ("right/*.py", "RIGHT"))
+)
 ALL = {exercise.name: exercise for exercise in exercises.all_of()}
 
 
@@ -27,6 +29,12 @@ def test_the_solution_is_right(name):
     assert verdict.right, verdict.words
     assert len(verdict.words) > 10
     assert "\n" not in verdict.words  # nor did it print
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name in RIGHT for number in range(len(RIGHT[name]))])
+def test_another_way_of_writing_it_is_right(name, number):
+    verdict = exercises.check(name, ALL[name].filled(RIGHT[name][number]))
+    assert verdict.right, verdict.words
 
 
 @pytest.mark.parametrize("name", ALL)
