@@ -14,7 +14,7 @@ A gradient `dy` of the shape of `y` arrives. Write `dense_backward(dy, a, weight
 | `dbias` | `(k,)` |
 | `dy` | `(n, k)` |
 
-No loops: each of the three is a line or less.
+No loop is needed: each of the three is a line or less.
 
 The page: [Fully connected](fully_connected.md).
 """

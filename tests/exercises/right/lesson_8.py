@@ -44,7 +44,9 @@ RIGHT = {
         "        row[i] += row[i + step]\n    step *= 2\nreturn row[0]",
         "half = 1\nwhile 2 * half < len(x):\n    half *= 2\n"
         "return x[0] if len(x) == 1 else tree_sum(x[:half]) + tree_sum(x[half:])",
-        "while len(x) > 1:\n    x = np.append(x, np.zeros(len(x) % 2, np.float32)).reshape(-1, 2).sum(axis=1)\nreturn x[0]",
+        "while len(x) > 1:\n    x = np.append(x, np.zeros(len(x) % 2, np.float32))\n"
+        "    x = x.reshape(-1, 2).sum(axis=1)\n"
+        "return x[0]",
     ],
     "same_bits": [
         "sums, parts = [None] * 8, np.array_split(values, 8)\nfor thread in range(threads):\n"
