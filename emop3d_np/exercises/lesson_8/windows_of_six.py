@@ -64,7 +64,7 @@ def judge(answer: judging.Answer) -> str:
             f"the last six numbers of 1e17, 1, 1, ... are ones, and their sum is {windows_of_six(large)[-1]:.6g}: "
             "running sums forget digits"
         )
-    per_sum = judging.additions(windows_of_six, judging.numbers(600)) / 595
+    per_sum = judging.additions(answer, "windows_of_six(p)", np.abs(judging.numbers(600))) / 595
     if per_sum > 3.2:
         raise judging.Wrong(f"the sums are right and take {per_sum:.2g} additions each; three will do")
     return "windows of six by three additions"

@@ -100,7 +100,7 @@ WRONG = {
         ("return F(x + 1e-30j * v).real / 1e-30", "this is the real part"),
         ("return F(x + 1e-30j * v) / 1e-30", "a complex number is returned"),
         ("return F(x + 1e-30j).imag / 1e-30", "v is left out"),
-        ("return [[1], [1, 2]]", "the slope is a list; it must be an array of shape ()"),
+        ("return [[1], [1, 2]]", "the slope is a list; it must be a number"),
         ("import datetime\nreturn datetime.date(2020, 1, 1)", "the slope is of the type date"),
         ("return (F(x + 1e-5 * v) - F(x - 1e-5 * v)) / 2e-5", "this is a difference; it has ten digits"),
     ],
