@@ -2,15 +2,16 @@
 
 A judge asks for a function with ``answer.function("backward(dz, x)")`` or for a value with ``answer.value("n")``, and
 then uses what is here: :func:`gradients` is the gradient checker, :func:`same` compares with values that are known,
-:func:`number` judges a number that was to be predicted, :func:`array` looks at the form alone.  ``mistakes`` is what a
-judge knows of typical wrong answers: words, each with what somebody who made that mistake would have got.
+:func:`number` judges a number that was to be predicted, :func:`array` looks at the form alone, :func:`.counting.counts`
+counts additions.  ``mistakes`` is what a judge knows of typical wrong answers: words, each with what somebody who made
+that mistake would have got; no two of them may be alike for the numbers that a judge tries, nor like what is right.
 """
 
 import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -22,14 +23,32 @@ from kernels.arrays import AnyArray
 from ..gradcheck import Report
 from ..gradcheck.checker import check
 from .answers import Answer, Wrong
+from .counting import additions, counts
 
-__all__ = ["Answer", "Wrong", "array", "besides", "gradients", "number", "numbers", "same", "shape_of", "tuple_of"]
+__all__ = [
+    "Answer",
+    "Wrong",
+    "additions",
+    "array",
+    "besides",
+    "counts",
+    "gradients",
+    "number",
+    "numbers",
+    "same",
+    "shape_of",
+    "tuple_of",
+]
 
 CLOSE = 1e-9
 """Values that differ by less, relative to the largest that is right, are the same."""
 
 SECONDS = 60.0
 """Budget of the gradient checker; arrays are so small that it needs far less on any machine."""
+
+
+class Known(Wrong):
+    """A mistake that a judge knows; the words name it, and leave nothing to guess."""
 
 
 def numbers(*shape: int, seed: int = 0) -> AnyArray:
@@ -51,13 +70,15 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
         Wrong: it is something else, has another shape or dtype, or numbers that are not finite.
     """
     shape, dtype, got = tuple(shape), np.dtype(dtype), _plain(got)
+    form = f"an array of shape {shape}" if shape else "a number"
     if got is None:
         raise Wrong(f"{what} is None; is there a return?")
     if isinstance(got, (tuple, list)) or callable(got) or not (hasattr(got, "__array__") or shape_of(got) == ()):
-        raise Wrong(f"{what} is a {type(got).__name__}; it must be an array of shape {shape}")
+        raise Wrong(f"{what} is a {type(got).__name__}; it must be {form}")
     found = np.asarray(got)
     if found.dtype.kind not in "fiub":
-        raise Wrong(f"{what} is of the type {type(got).__name__} ({found.dtype}); it must be an array of {dtype}")
+        form = f"an array of {dtype}" if shape else "a number"
+        raise Wrong(f"{what} is of the type {type(got).__name__} ({found.dtype}); it must be {form}")
     if found.shape != shape:
         raise Wrong(f"{what} has the shape {found.shape}; it must have {shape}{_about_shapes(found.shape, shape)}")
     if found.dtype != dtype and (shape or found.dtype.kind not in "fi"):
@@ -71,8 +92,8 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
 
 
 def _plain(got: Any) -> Any:
-    """A fraction, or a decimal number, as a float; others as they are."""
-    return float(got) if isinstance(got, (Fraction, Decimal)) else got
+    """A number of Python's other kinds, as a fraction, as a float; all else as it is."""
+    return float(got) if isinstance(got, Fraction | Decimal) else got
 
 
 def shape_of(got: Any) -> tuple[int, ...] | None:
@@ -108,7 +129,7 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
         got: what the student's function returned.
         right: what it must return.
         what: it is, in words or by its letter.
-        mistakes: words, each with the array that somebody gets who makes that mistake, or a list of several.
+        mistakes: words, each with the array, or a list of arrays, that somebody gets who makes that mistake.
 
     Raises:
         Wrong: with the words of the mistake it is, else with what it looks like, and the first element that is wrong.
@@ -117,7 +138,7 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     for words, those in (mistakes or {}).items():
         for looks in those if isinstance(those, list) else [those]:
             if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
-                raise Wrong(words)
+                raise Known(words)
     found = array(got, right.shape, what, right.dtype)
     if _equal(found, right):
         return
@@ -138,11 +159,13 @@ def besides(case: str) -> Iterator[None]:
         case: what is other, as in "windows of 2".
 
     Raises:
-        Wrong: what is within raises it; the case and the question stand before its words, as before those of other
-            errors.
+        Wrong: what is within raises it; the case stands before its words, as before those of other errors, and where
+            the mistake is none that the judge knows, a question.
     """
     try:
         yield
+    except Known as known:
+        raise Known(f"right at first, but not with {case}: {known}") from None
     except Wrong as wrong:
         raise Wrong(f"right at first, but not with {case}; is a size or a number fixed in it? {wrong}") from None
     except Exception as error:
@@ -215,7 +238,7 @@ def gradients(
         for looks in [those] if callable(those) else those:
             pairs = list(zip(got, _gradients(looks(d, *inputs), wanted), strict=True))
             if all(other is None or (shape_of(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
-                raise Wrong(words)
+                raise Known(words)
     _see_order(got, [arrays[name].shape for name in wanted], wanted)
     for name, gradient in zip(wanted, got, strict=True):
         array(gradient, arrays[name].shape, f"the gradient of {name}", arrays[name].dtype)
@@ -248,7 +271,8 @@ def _see_order(got: Sequence[Any], shapes: Sequence[tuple[int, ...]], wanted: Se
 
 def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
     """What a backward pass returned, as a tuple."""
-    if len(wanted) == 1 and not isinstance(got, (tuple, list)):
+    rows = isinstance(got, list) and not any(isinstance(each, np.ndarray) for each in got)  # an array as a list
+    if len(wanted) == 1 and (rows or not isinstance(got, (tuple, list))):
         return (got,)
     return tuple_of(got, " ".join(f"d{name}" for name in wanted))
 
@@ -325,13 +349,20 @@ def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
     """What is likely the matter with a shape, in words."""
     if sorted(found) == sorted(right):
         return "; are axes in another order?"
-    if len(found) < len(right) and len(found) == len([size for size in right if size != 1]):
+    if found in _without_ones(right):
         return "; keepdims=True keeps the axes that a sum runs over"
     if math.prod(found) == math.prod(right):
         return "; is a reshape missing?"
     if len(found) != len(right):
         return "; is a sum missing?" if len(found) > len(right) else "; is there a sum too many?"
     return ""
+
+
+def _without_ones(shape: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """A shape with one or several of its axes of length 1 left out, in every way."""
+    ones = [axis for axis, size in enumerate(shape) if size == 1]
+    some = itertools.chain.from_iterable(itertools.combinations(ones, n + 1) for n in range(len(ones)))
+    return {tuple(size for axis, size in enumerate(shape) if axis not in out) for out in some}
 
 
 def _near(one: Any, other: Any) -> AnyArray:
@@ -354,7 +385,8 @@ def _first(mask: AnyArray) -> tuple[int, ...]:
 
 
 def _at(what: str, place: tuple[int, ...]) -> str:
-    return f"{what}[{', '.join(map(str, place))}]" if place else what
+    places = f"[{', '.join(map(str, place))}]" if place else ""
+    return f"{what}{places}" if not places or what.isidentifier() else f"element {places} of {what}"
 
 
 def _said(value: Any, beside: Any = None) -> str:
@@ -395,44 +427,19 @@ def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], 
     return f"the values are right, in {steps[0]} steps of Python however many {over} there are"
 
 
-class Counted(np.ndarray):
-    """An array whose additions and products are counted, and those of what is computed from it; see :func:`additions`
-    and :func:`products`."""
-
-    count = 0
-    multiplied = 0
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        plain = [np.asarray(each) for each in inputs]
-        if out is not None:
-            options["out"] = tuple(np.asarray(each) for each in out)
-        before = plain[0].size
-        nothing = len(plain) == 2 and not (plain[0].any() and plain[1].any())  # a sum that begins with 0
-        result = getattr(ufunc, method)(*plain, **options)
-        if ufunc in (np.add, np.subtract) and not nothing:
-            Counted.count += (
-                np.size(result) if method == "__call__" else before - np.size(result) * (method == "reduce")
-            )
-        if ufunc is np.multiply:
-            Counted.multiplied += np.size(result)
-        if out is not None:
-            return out[0]
-        return result.view(Counted) if isinstance(result, np.ndarray) else result
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function.__name__ in ("convolve", "correlate", "einsum", "dot", "matmul", "tensordot", "inner", "vdot"):
-            raise Wrong(f"{function.__name__} adds up out of sight; write the additions as +, +=, sum or cumsum")
-        return super().__array_function__(function, types, args, kwargs)
-
-
-def three_additions(function: Callable[..., Any], window: int) -> None:
+def three_additions(answer: Answer, signature: str, window: int) -> None:
     """See that sums over ``window`` neighbours of a row, which are right, take three additions each.
+
+    Args:
+        answer: the student's file.
+        signature: of its function of the row.
+        window: how many neighbours a sum adds up.
 
     Raises:
         Wrong: they take more; or fewer are seen than it must be, since they are added up out of sight.
     """
     length = 600
-    each = additions(function, numbers(length)) / (length - window + 1)
+    each = additions(answer, signature, np.abs(numbers(length))) / (length - window + 1)
     if each > 3.2:
         raise Wrong(f"the sums are right and take {each:.2g} additions each; three will do")
     if each < 2.5:
@@ -441,38 +448,9 @@ def three_additions(function: Callable[..., Any], window: int) -> None:
 
 def added_up(function: Callable[[AnyArray], AnyArray], length: int) -> str:
     """What the first sum of a row adds up, in words; the function makes a row of sums from a row of ``length``."""
-    ones = np.eye(length)
-    counts = {place: float(function(one)[0]) for place, one in enumerate(ones)}
+    counts = {place: float(function(one)[0]) for place, one in enumerate(np.eye(length))}
     terms = [f"p[{place}]" if count == 1 else f"{_said(count)} p[{place}]" for place, count in counts.items() if count]
     return f"the first sum is {' + '.join(terms) or '0'}"
-
-
-def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
-    """How many additions a function needs for an array; those to an array of zeros are free.
-
-    Args:
-        function: it is called with the array and what else is given.
-        values: the array; its numbers are positive here, so that no sum is 0 by chance.
-        more: further arguments.
-    """
-    Counted.count = 0
-    function(np.abs(values).view(Counted), *more)
-    return Counted.count
-
-
-def products(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
-    """How many products of two numbers a function needs for an array; those inside of ``einsum`` and the like are not
-    seen.
-
-    Args:
-        function: it is called with the array and what else is given.
-        values: the array.
-        more: further arguments.
-    """
-    Counted.multiplied = 0
-    with suppress(Wrong):  # what is out of sight
-        function(values.view(Counted), *more)
-    return Counted.multiplied
 
 
 def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...], str]] = ()) -> str:

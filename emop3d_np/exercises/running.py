@@ -135,6 +135,15 @@ def _what(error: BaseException) -> str:
         return "this changes an array that was handed in; work on a copy of it, as x.copy() gives"
     if isinstance(error, TypeError) and "'numpy.ndarray' object is not callable" in said:
         return "round brackets call a function, and this is an array: [ ] picks its elements, .T and .shape take none"
+    if isinstance(error, ValueError) and "truth value of an array" in said:
+        return (
+            "if, and, or, not, max and min ask whether something is true, which an array of several numbers is not: "
+            "np.where, &, |, ~, np.maximum and np.minimum go element by element"
+        )
+    if isinstance(error, TypeError) and "only integer scalar arrays" in said:
+        return "an array, or a number that is not whole, stands where an axis, a size or an index is wanted"
+    if isinstance(error, TypeError) and "Cannot cast ufunc" in said and "to dtype('int" in said:
+        return "an array of whole numbers cannot take numbers with a fraction; make it without dtype=int"
     if isinstance(error, EOFError):
         return "nobody is there to answer input(); leave it out"
     if isinstance(error, SystemExit):

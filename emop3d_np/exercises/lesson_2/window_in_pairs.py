@@ -51,5 +51,5 @@ def judge(answer: judging.Answer) -> str:
     large = np.concatenate([[1e17], np.ones(15)])
     if abs(function(large)[-1] - 8) > 1e-6:
         raise judging.Wrong("after a large number the sums have lost digits: differences of running sums do not forget")
-    judging.three_additions(function, 8)
+    judging.three_additions(answer, "sums_of_eight(p)", 8)
     return "the values are right, with three additions per output"

@@ -63,9 +63,7 @@ def _judge(decayed, shapes, before, decay, of_bias=""):
     if any(gradients.get(name) is not g for name, g in handed.items()):
         raise judging.Wrong("the dict that was handed in is changed; put the new gradients into a dict of your own")
     if any((w != judging.numbers(*w.shape)).any() for w in parameters.values()):
-        raise judging.Wrong(
-            "the parameters that were handed in are changed; leave them as they are"
-        )
+        raise judging.Wrong("the parameters that were handed in are changed; leave them as they are")
     if any((gradients[name] != g).any() for name, g in given.items()):
         raise judging.Wrong("the gradients that were handed in are changed: `+=` writes into their arrays")
     if not isinstance(total, dict) or set(total) != set(parameters):

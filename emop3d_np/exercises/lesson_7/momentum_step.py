@@ -34,8 +34,8 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     step = answer.function("momentum_step(w, a, g, rate, momentum)")
     _judge(step, 0.1, 0.8, (2, 3))
-    with judging.besides("a rate of 0.3 and a momentum of 0.5"):
-        _judge(step, 0.3, 0.5, (4,))
+    with judging.besides("a rate of 0.3 and a momentum of 0.6"):
+        _judge(step, 0.3, 0.6, (4,))
     return "the same as the package's Momentum in every element"
 
 

@@ -67,5 +67,5 @@ def judge(answer: judging.Answer) -> str:
             f"the last six numbers of 1e17, 1, 1, ... are ones, and their sum is {windows_of_six(large)[-1]:.6g}: "
             "running sums forget digits"
         )
-    judging.three_additions(windows_of_six, 6)
+    judging.three_additions(answer, "windows_of_six(p)", 6)
     return "windows of six by three additions"

@@ -38,7 +38,7 @@ WRONG = {
         (numbers(ADAM="0.01"), "the correction makes up for that"),
     ],
     "momentum_step": [
-        ("a = 0.8 * a + g\nreturn w - rate * a, a", "right at first, but not with a rate of 0.3 and a momentum of 0.5"),
+        ("a = 0.8 * a + g\nreturn w - rate * a, a", "right at first, but not with a rate of 0.3 and a momentum of 0.6"),
         ("a = momentum * a + (1 - momentum) * g\nreturn w - rate * a, a", "a is a mean"),
         ("a = momentum * a + g\nreturn w - rate * g, a", "w is moved by the gradient alone"),
         ("a = momentum * a + g\nreturn w + rate * a, a", "w goes up the gradient"),

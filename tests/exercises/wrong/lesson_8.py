@@ -140,7 +140,7 @@ WRONG = {
         ("return F(x + 1e-30j).imag / 1e-30", "v is left out"),
         ("return F(x + 1e-30j * v).imag / 2e-30", "the step is taken once, and not to both sides"),
         ("return F(x + 1e-3j * v).imag / 1e-3", "the slope is -14.67726; it must be -14.67728"),
-        ("return [[1], [1, 2]]", "the slope is a list; it must be an array of shape ()"),
+        ("return [[1], [1, 2]]", "the slope is a list; it must be a number"),
         ("import datetime\nreturn datetime.date(2020, 1, 1)", "the slope is of the type date"),
         ("return (F(x + 1e-5 * v) - F(x - 1e-5 * v)) / 2e-5", "this is a difference; it has ten digits"),
     ],
@@ -176,7 +176,10 @@ WRONG = {
         (digits(STUCK="2**23"), "neighbours are 1 apart"),
     ],
     "windows_of_six": [
-        ("count = len(p) - 5\nreturn sum(p[j : j + count] for j in range(6))", "additions each; three will do"),
+        (
+            "count = len(p) - 5\nreturn sum(p[j : j + count] for j in range(6))",
+            "the sums are right and take 5 additions each; three will do",
+        ),
         (PAIRS.replace("fours[:-2] + twos[4:]", "fours"), "these are sums of 4, not of six"),
         ("p = p[:-1] + p[1:]\np = p[:-2] + p[2:]\nreturn p[:-4] + p[4:]", "these are sums of 8, not of six"),
         (PAIRS.replace("fours[:-2] + twos[4:]", "fours[:-2] + twos[2:-2]"), "the sum of two stands two further on"),
@@ -190,7 +193,12 @@ WRONG = {
         ),
         (
             "import numpy\nreturn numpy.lib.stride_tricks.sliding_window_view(p, 6).sum(axis=1)",
-            "but 0 additions are seen",
+            "take 5 additions each",
+        ),
+        (
+            "import functools, operator\n"
+            "return functools.reduce(operator.add, [p[j : len(p) - 5 + j] for j in range(6)])",
+            "but 0 additions are seen for each",
         ),
         ("import numpy\nreturn numpy.convolve(p, numpy.ones(6), 'valid')", "convolve adds up out of sight"),
     ],
