@@ -4,7 +4,8 @@ RIGHT = {
     "chain_of_two": ["import numpy as np\nreturn np.array([w, x, 1]) * 2 * z"],
     "two_ways": ["dw = w\ndw += e * x\nreturn [dw, e * w, e]"],
     "windows_by_hand": [
-        "import numpy as np\n\nx, W = np.array([3, 1, 2, 4]), np.array([1, 2, 5, 10])\ng = np.convolve([1, 10, 100], [1, 1])\n"
+        "import numpy as np\n\nx, W = np.array([3, 1, 2, 4]), np.array([1, 2, 5, 10])\n"
+        "g = np.convolve([1, 10, 100], [1, 1])\n"
         "z_1, g_1, dw_2, dx_3 = (x * W)[1:3].sum(), g[1], (g * x)[2], (g * W)[3]",
     ],
     "product_first": [
