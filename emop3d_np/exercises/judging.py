@@ -106,7 +106,7 @@ def shape_of(got: Any) -> tuple[int, ...] | None:
 
 
 def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
-    """What a function returned that must return several things, ``names`` apart.
+    """What a function returned that must return several things, ``names`` apart; of numbers, an array will do.
 
     Raises:
         Wrong: it is no tuple, or not of so many.
@@ -114,6 +114,8 @@ def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
     wanted = names.split()
     if got is None:
         raise Wrong(f"nothing is returned; it must be {', '.join(wanted)}")
+    if isinstance(got, np.ndarray) and got.shape == (len(wanted),):
+        return tuple(got)
     if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
         what = f"{len(got)} things are" if isinstance(got, (tuple, list)) else f"one {type(got).__name__} is"
         raise Wrong(f"{what} returned; it must be {len(wanted)}: {', '.join(wanted)}")
@@ -143,7 +145,8 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
     off = ~_near(found, right)
     place = _first(off)
     many = f": {off.sum()} of {off.size} elements are wrong" if off.size > 1 else ""
-    words = f"{_at(what, place)} is {_said(found[place])}; it must be {_said(right[place])}{many}"
+    one, other = found[place], right[place]
+    words = f"{_at(what, place)} is {_said(one, other)}; it must be {_said(other, one)}{many}"
     looks = _looks_like(found, right)
     raise Wrong(words + (f"; {looks}" if looks else ""))
 
@@ -191,7 +194,7 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
         return
     for wrong, words in (mistakes or {}).items():
         if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
-            raise Wrong(f"{name} is not {_said(got)}: {words}")
+            raise Wrong(f"{name} is not {_said(got, right)}: {words}")
     if abs(float(got) - right) <= 1e-3 * abs(right):
         raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
@@ -276,7 +279,7 @@ def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = [each + _of_zeros(each) for each in report.problems[:1]] + list(report.causes)
+    words = [each + _of_rules(each) for each in report.problems[:1]] + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -290,16 +293,20 @@ def _said_by(report: Report) -> str:
     return "; ".join(words) or str(report)
 
 
-def _of_zeros(problem: str) -> str:
-    """What a student makes of a gradient that is there where nothing arrives."""
-    return ": what arrives multiplies every term of it" if problem.startswith("a zero incoming gradient") else ""
+def _of_rules(problem: str) -> str:
+    """What a student makes of a gradient that is there where nothing arrives, or grows with the square of that."""
+    if problem.startswith("a zero incoming gradient"):
+        return ": what arrives multiplies every term of it"
+    return ": what arrives multiplies every term once" if problem.startswith("backward is not linear") else ""
 
 
 def _looks_like(found: AnyArray, right: AnyArray) -> str:
     """What a wrong array looks like, in words; nothing where it looks like nothing."""
-    if found.size < 2:
-        return ""
+    if (right != np.floor(right)).all() and (found == np.floor(right)).all():
+        return "it is rounded down: // is no division as / is"
     scale = float(np.vdot(right, found) / np.vdot(right, right)) if right.any() else 0.0
+    if found.size < 2:
+        return _looks_like_times(scale)
     if not found.any():
         return "all of it is 0"
     if scale and _equal(found, scale * right):
@@ -325,6 +332,17 @@ def _looks_like(found: AnyArray, right: AnyArray) -> str:
     if not (found != 0)[right != 0].all() and _near(found, right)[found != 0].all():
         return "what is not 0 in it is right"
     return ""
+
+
+def _looks_like_times(scale: float) -> str:
+    """How many times as large as it must be a number is, where that says something."""
+    if abs(scale + 1) < CLOSE:
+        return "its sign is turned"
+    times = scale if abs(scale) > 1 else 1 / (scale or 1)
+    if abs(times - round(times)) > CLOSE or not 1 < abs(times) < 1000:
+        return ""
+    words = "" if times > 0 else ", and its sign is turned"
+    return f"it is {abs(round(times))} times as {'large' if abs(scale) > 1 else 'small'} as it must be{words}"
 
 
 def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
@@ -371,8 +389,14 @@ def _at(what: str, place: tuple[int, ...]) -> str:
     return f"{what}{places}" if not places or what.isidentifier() else f"element {places} of {what}"
 
 
-def _said(value: Any) -> str:
-    return f"{float(value):.6g}"
+def _said(value: Any, beside: Any = None) -> str:
+    """A number in six digits, a whole one in all; in as many more as it takes to tell it from the one beside it."""
+    if abs(float(value)) < 1e9 and float(value) == round(float(value)):
+        return f"{float(value):.0f}"
+    digits, value, beside = 6, float(value), float(value if beside is None else beside)
+    while digits < 17 and value != beside and f"{value:.{digits}g}" == f"{beside:.{digits}g}":
+        digits += 1
+    return f"{value:.{digits}g}"
 
 
 # Many arguments: the last is given by name.
@@ -401,6 +425,28 @@ def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], 
             f"{steps[0]} steps of Python for a few of them, {steps[1]} for more"
         )
     return f"the values are right, in {steps[0]} steps of Python however many {over} there are"
+
+
+def three_additions(answer: Answer, signature: str, window: int) -> None:
+    """See that a function's sums over ``window`` neighbours of a row, which are right, take three additions each.
+
+    Raises:
+        Wrong: they take more; or fewer are seen than it must be, since they are added up out of sight.
+    """
+    length = 600
+    each = additions(answer, signature, np.abs(numbers(length))) / (length - window + 1)
+    if each > 3.2:
+        raise Wrong(f"the sums are right and take {each:.2g} additions each; three will do")
+    if each < 2.5:
+        raise Wrong(f"the sums are right, but {each:.2g} additions are seen for each: write them as + or += of rows")
+
+
+def added_up(function: Callable[[AnyArray], AnyArray], length: int) -> str:
+    """What the first sum of a row adds up, in words; the function makes a row of sums from a row of ``length``."""
+    ones = np.eye(length)
+    counts = {place: float(function(one)[0]) for place, one in enumerate(ones)}
+    terms = [f"p[{place}]" if count == 1 else f"{_said(count)} p[{place}]" for place, count in counts.items() if count]
+    return f"the first sum is {' + '.join(terms) or '0'}"
 
 
 def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...], str]] = ()) -> str:

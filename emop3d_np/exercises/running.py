@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import sys
 import tokenize
 import warnings
@@ -22,6 +23,33 @@ more than an answer needs, as the system's libraries take some of it for their o
 
 PRINTED = 5
 """So many lines of what a student's file prints are shown."""
+
+
+SAID: tuple[tuple[type[Exception], str, str], ...] = (
+    (ValueError, "read-only", "this changes an array that was handed in; work on a copy of it, as x.copy() gives"),
+    (
+        ValueError,
+        "truth value of an array",
+        "if, and, or, not, max and min ask whether something is true, which an array of several numbers is not: "
+        "np.where, &, |, ~, np.maximum and np.minimum go element by element",
+    ),
+    (
+        TypeError,
+        "only integer scalar arrays",
+        "an array, or a number that is not whole, stands where an axis, a size or an index is wanted",
+    ),
+    (
+        TypeError,
+        r"Cannot cast ufunc .* to dtype\('u?int",
+        "an array of whole numbers cannot take numbers with a fraction; make it without dtype=int",
+    ),
+    (
+        TypeError,
+        "'numpy.ndarray' object is not callable",
+        "round brackets call a function, and this is an array: [ ] picks its elements, .T and .shape take none",
+    ),
+)
+"""What Python and NumPy say (a kind of error, and a pattern), and what helps a student more."""
 
 
 @dataclass(frozen=True)
@@ -131,17 +159,9 @@ def _what(error: BaseException) -> str:
         return "this is still to be written"
     if isinstance(error, SyntaxError):
         return f"this is not Python: {error.msg}"
-    if isinstance(error, ValueError) and "read-only" in said:
-        return "this changes an array that was handed in; work on a copy of it, as x.copy() gives"
-    if isinstance(error, ValueError) and "truth value of an array" in said:
-        return (
-            "if, and, or, not, max and min ask whether something is true, which an array of several numbers is not: "
-            "np.where, &, |, ~, np.maximum and np.minimum go element by element"
-        )
-    if isinstance(error, TypeError) and "only integer scalar arrays" in said:
-        return "an array, or a number that is not whole, stands where an axis, a size or an index is wanted"
-    if isinstance(error, TypeError) and "Cannot cast ufunc" in said and "to dtype('int" in said:
-        return "an array of whole numbers cannot take numbers with a fraction; make it without dtype=int"
+    for kind, text, words in SAID:
+        if isinstance(error, kind) and re.search(text, said):
+            return words
     if isinstance(error, EOFError):
         return "nobody is there to answer input(); leave it out"
     if isinstance(error, SystemExit):

@@ -1,4 +1,5 @@
-"""Every exercise: its solution is right, what a student begins with is not, and wrong answers are told what is."""
+"""Every exercise: its solution is right, and so is what says the same in other ways; what a student begins with is not,
+and wrong answers are told what is."""
 
 import itertools
 import re
@@ -17,9 +18,10 @@ from emop3d_np.exercises.course import LINK, TO_DO
 pytestmark = pytest.mark.once
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-WRONG = {
-    name: answers for path in sorted(HERE.glob("wrong/*.py")) for name, answers in runpy.run_path(path)["WRONG"].items()
-}
+WRONG, RIGHT = (
+    {name: answers for path in sorted(HERE.glob(files)) for name, answers in runpy.run_path(path)[which].items()}
+    for files, which in (("wrong/*.py", "WRONG"), ("right/*.py", "RIGHT"))
+)
 ALL = {exercise.name: exercise for exercise in exercises.all_of()}
 
 
@@ -62,32 +64,9 @@ def mistakes_alike(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        (
-            "effective_rate",
-            "from fractions import Fraction as F\nOUTPUT, GRADIENT, TURN, RATE = 1, F(1, 3), F(1, 9), 9",
-        ),
-        ("window_count", "import math\nreturn math.ceil((length - window + 1) / stride)"),
-        ("window_count", "count = 0\nwhile stride * count + window <= length:\n    count += 1\nreturn count"),
-        (
-            "window_in_pairs",
-            "for apart in (1, 2, 4):\n    p = [p[q] + p[q + apart] for q in range(len(p) - apart)]\nreturn np.array(p)",
-        ),
-        (
-            "window_in_pairs",
-            "u = np.zeros(len(p) - 1)\nu[:] = np.add(p[1:], p[:-1])\nv = u[2:].copy()\nv += u[:-2]\n"
-            "return sum([v[4:], v[:-4]])",
-        ),
-        (
-            "window_in_pairs",
-            "p = np.array(p, dtype=float)\nfor apart in (4, 2, 1):\n    p = p[:-apart] + p[apart:]\nreturn p",
-        ),
-    ],
-)
-def test_right_in_other_styles(name, lines):
-    verdict = exercises.check(name, ALL[name].filled(lines))
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name in RIGHT for number in range(len(RIGHT[name]))])
+def test_another_way_of_writing_it_is_right(name, number):
+    verdict = exercises.check(name, ALL[name].filled(RIGHT[name][number]))
     assert verdict.right, verdict.words
 
 

@@ -55,6 +55,8 @@ def _judge(step, rate, momentum, shape):
             "the old a is lost; this is the gradient alone": g,
             "the rate is in a; here it comes in where w is moved": momentum * a + rate * g,
             "momentum multiplies the gradient, too": momentum * (a + g),
+            "momentum multiplies the gradient; it is the old a that fades": a + momentum * g,
+            "a fades by 0.9, whatever momentum is given": 0.9 * a + g,
             "a is returned as it was": a,
             "w and a are returned in the other order": w - rate * new,
         },

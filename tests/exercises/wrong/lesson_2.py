@@ -140,7 +140,7 @@ WRONG = {
         ),
         (
             "return np.lib.stride_tricks.sliding_window_view(p, 8).sum(axis=1)",
-            "with 7 additions per output",
+            "the sums are right and take 7 additions each",
         ),
         (
             "return np.lib.stride_tricks.sliding_window_view(p, 8) @ np.ones(8)",
@@ -149,7 +149,7 @@ WRONG = {
         (
             "u = p[:-1] + p[1:]\nz = np.zeros(len(p) - 7)\nfor k in (0, 2, 4, 6):\n    z[:] = z + u[k : k + len(z)]\n"
             "return z",
-            "with 4 additions per output",
+            "the sums are right and take 4 additions each",
         ),
         ("for _ in range(3):\n    p = p[:-1] + p[1:]\nreturn p", "windows that overlap were added up"),
     ],
