@@ -430,6 +430,11 @@ def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], 
 def three_additions(answer: Answer, signature: str, window: int) -> None:
     """See that a function's sums over ``window`` neighbours of a row, which are right, take three additions each.
 
+    Args:
+        answer: the student's file.
+        signature: of its function of the row.
+        window: how many neighbours a sum adds up.
+
     Raises:
         Wrong: they take more; or fewer are seen than it must be, since they are added up out of sight.
     """
@@ -443,8 +448,7 @@ def three_additions(answer: Answer, signature: str, window: int) -> None:
 
 def added_up(function: Callable[[AnyArray], AnyArray], length: int) -> str:
     """What the first sum of a row adds up, in words; the function makes a row of sums from a row of ``length``."""
-    ones = np.eye(length)
-    counts = {place: float(function(one)[0]) for place, one in enumerate(ones)}
+    counts = {place: float(function(one)[0]) for place, one in enumerate(np.eye(length))}
     terms = [f"p[{place}]" if count == 1 else f"{_said(count)} p[{place}]" for place, count in counts.items() if count]
     return f"the first sum is {' + '.join(terms) or '0'}"
 

@@ -176,7 +176,10 @@ WRONG = {
         (digits(STUCK="2**23"), "neighbours are 1 apart"),
     ],
     "windows_of_six": [
-        ("count = len(p) - 5\nreturn sum(p[j : j + count] for j in range(6))", "additions each; three will do"),
+        (
+            "count = len(p) - 5\nreturn sum(p[j : j + count] for j in range(6))",
+            "the sums are right and take 5 additions each; three will do",
+        ),
         (PAIRS.replace("fours[:-2] + twos[4:]", "fours"), "these are sums of 4, not of six"),
         ("p = p[:-1] + p[1:]\np = p[:-2] + p[2:]\nreturn p[:-4] + p[4:]", "these are sums of 8, not of six"),
         (PAIRS.replace("fours[:-2] + twos[4:]", "fours[:-2] + twos[2:-2]"), "the sum of two stands two further on"),
