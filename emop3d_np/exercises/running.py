@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .answers import STEPS, Answer, NeverEnds, Wrong
-from .course import TO_DO, Exercise, find, judge_of
+from .course import TO_DO, Exercise, all_of, find, judge_of
 
 MEMORY = 1 << 29
 """So many bytes may a student's file take: arrays that grow in a loop without end would take all there are.  It is much
@@ -89,7 +89,14 @@ def _verdict(exercise: Exercise, text: str | bytes) -> Verdict:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return Verdict(False, getattr(error, "besides", "") + _words(answer, error))
+        return Verdict(False, getattr(error, "besides", "") + _words(answer, error) + _of_another(exercise, answer))
+
+
+def _of_another(exercise: Exercise, answer: Answer) -> str:
+    """What is to be said of a file that begins with the title of another exercise; nothing of others."""
+    first = next((line for line in answer.lines if line.strip()), "")
+    others = [each.name for each in all_of() if each != exercise and first == f'"""{each.title}']
+    return f"; your file begins with the task of {others[0]}, and is judged as {exercise.name}" if others else ""
 
 
 def _words(answer: Answer, error: BaseException) -> str:

@@ -30,6 +30,7 @@ STEP = {"count": "-(-(p.shape[1] - r + 1) // s)", "s": "s", "t": "s", "add": "+=
 WRONG = {
     "how_many_windows": [
         (COUNTS.format("2, 2, 0, 24"), "rounded down, leaves out the first window"),
+        (COUNTS.format("8 / 3, 2, 0, 24"), "a number of windows is whole; it is rounded up"),
         (COUNTS.format("3, 1, 0, 24"), "the last place of one window is the first of the next"),
         (COUNTS.format("3, 2, 1, 24"), "where does the last window begin"),
         (COUNTS.format("3, 2, 0, 32"), "a sum of four numbers takes three additions"),
