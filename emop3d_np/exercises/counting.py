@@ -17,6 +17,9 @@ from .answers import Answer, Wrong
 
 NOTED = {ast.Add: "added", ast.Sub: "added", ast.Mult: "multiplied"}
 OUT_OF_SIGHT = ("convolve", "correlate", "einsum", "dot", "matmul", "tensordot", "inner", "vdot", "matvec", "vecdot")
+PLUS, CALL = "noted_operation", "noted_call"
+"""What the functions are called that stand in the file for operations and calls."""
+
 AS_THEY_ARE = ("super", "locals", "globals", "vars", "dir", "eval", "exec")
 """Functions that look at who calls them."""
 
@@ -44,7 +47,7 @@ def counts(answer: Answer, signature: str, *arguments: Any) -> Counts:
     """
     found = Counts()
     twin = Answer(answer.file.removesuffix(".py"), "\n".join(answer.lines))
-    twin.values |= {"__plus": _operation(found), "__call": _call(found)}
+    twin.values |= {PLUS: _operation(found), CALL: _call(found, twin.file)}
     tree = ast.fix_missing_locations(_Noting().visit(ast.parse("\n".join(twin.lines))))
     code = compile(tree, twin.file, "exec", dont_inherit=True)
     twin.watched(lambda: exec(code, twin.values))
@@ -65,13 +68,13 @@ def additions(answer: Answer, signature: str, *arguments: Any) -> int:
 
 
 class _Noting(ast.NodeTransformer):
-    """Puts a call of ``__plus`` or ``__call`` in the place of what is to be noted."""
+    """Puts a call of ``PLUS`` or ``CALL`` in the place of what is to be noted."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         if type(node.op) not in (*NOTED, ast.MatMult):
             return node
-        return self._call("__plus", node, [_name_of(node.op), node.left, node.right])
+        return self._call(PLUS, node, [_name_of(node.op), node.left, node.right])
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         # x += y stays, since it writes into x; what is added is noted on its way.
@@ -80,14 +83,14 @@ class _Noting(ast.NodeTransformer):
             ast.copy_location(each, node)
         self.generic_visit(node)
         if type(node.op) in (*NOTED, ast.MatMult):
-            node.value = self._call("__plus", node, [_name_of(node.op), before, node.value, ast.Constant(True)])
+            node.value = self._call(PLUS, node, [_name_of(node.op), before, node.value, ast.Constant(True)])
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in AS_THEY_ARE:
             return node
-        return ast.copy_location(ast.Call(ast.Name("__call", ast.Load()), [node.func, *node.args], node.keywords), node)
+        return ast.copy_location(ast.Call(ast.Name(CALL, ast.Load()), [node.func, *node.args], node.keywords), node)
 
     @staticmethod
     def _call(name: str, node: ast.AST, arguments: list[ast.expr]) -> ast.Call:
@@ -122,8 +125,8 @@ def _operation(found: Counts) -> Callable[..., Any]:
     return done
 
 
-def _call(found: Counts) -> Callable[..., Any]:
-    """What calls a function, and notes what is added up in it."""
+def _call(found: Counts, file: str) -> Callable[..., Any]:
+    """What calls a function, and notes what is added up in it; ``file`` is the student's."""
     plus = _operation(found)
 
     def called(function: Any, *arguments: Any, **options: Any) -> Any:
@@ -131,6 +134,10 @@ def _call(found: Counts) -> Callable[..., Any]:
             return _summed(plus, *arguments, **options)
         result = function(*arguments, **options)
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        if getattr(getattr(function, "__code__", None), "co_filename", "") == file:
+            return result  # what is in the file is noted there
+        if isinstance(owner, np.ufunc) and owner not in (np.add, np.subtract):
+            return result
         given: Any = owner if isinstance(owner, np.ndarray) else arguments[0] if arguments else None
         if name in OUT_OF_SIGHT and _floats(result):
             found.hidden = name

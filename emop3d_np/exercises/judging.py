@@ -428,7 +428,7 @@ def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], 
 
 
 def three_additions(answer: Answer, signature: str, window: int) -> None:
-    """See that sums over ``window`` neighbours of a row, which are right, take three additions each.
+    """See that a function's sums over ``window`` neighbours of a row, which are right, take three additions each.
 
     Args:
         answer: the student's file.

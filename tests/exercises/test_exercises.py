@@ -189,6 +189,13 @@ def test_ways_of_storing_a_right_answer():
         assert verdict.right, verdict.words
 
 
+def test_the_file_of_another_exercise():
+    other = ALL["box_sum_backward"]
+    verdict = exercises.check(FIRST, other.start)
+    assert verdict.words.endswith(f"; your file begins with the task of box_sum_backward, and is judged as {FIRST}")
+    assert "begins with" not in exercises.check(FIRST, ALL[FIRST].start).words
+
+
 def test_what_is_printed_is_shown():
     loud = ALL[FIRST].solution + "\nfor n in range(7):\n    print('n is', n)\n"
     verdict = exercises.check(FIRST, loud)

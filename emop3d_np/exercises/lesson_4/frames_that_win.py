@@ -42,7 +42,25 @@ def judge(answer: judging.Answer) -> str:
     x = judging.numbers(2, 6, 1, 3, 1, seed=3)
     x[0, 2, 0, 0] = 4  # which wins three of the four runs
     x[0, :, 0, 1, 0] = 6, 5, 4, 3, 2, 1  # where each run is won by its first frame
+    words = judging.gradients(
+        lambda x: max_pool_frames(x, 3), lambda dm, x: backward(dm, x, 3), [x], "x", mistakes=_mistakes()
+    )
+    x, dm = np.ones((1, 4, 1, 1, 1)), np.array([1.0, 10, 100]).reshape(1, 3, 1, 1, 1)
+    equal = {
+        "of equal frames each gets the whole gradient; the first takes all": np.array([1.0, 11, 110, 100]),
+        "of equal frames the last takes all; here it is the first": np.array([0.0, 1, 10, 100]),
+        "equal frames share the gradient; here the first takes all": np.array([0.5, 5.5, 55, 50]),
+    }
+    judging.same(
+        backward(dm, x, 2),
+        max_pool_frames_backward(dm, x, 2),
+        "dx of frames that are all equal",
+        {words: each.reshape(x.shape) for words, each in equal.items()},
+    )
+    return words
 
+
+def _mistakes():
     def chosen_of(x):
         return np.lib.stride_tricks.sliding_window_view(x, 3, axis=1).argmax(axis=-1)
 
@@ -77,7 +95,7 @@ def judge(answer: judging.Answer) -> str:
 
         return made
 
-    mistakes = {
+    return {
         "a frame that wins several runs has the gradient of one of them only; it answers for all": last_only,
         "each turn of the loop wipes out what the turns before have written, with zeros, too": wiped,
         "every frame of a run gets its gradient; only the one that was chosen does": all_of_them,
@@ -87,19 +105,3 @@ def judge(answer: judging.Answer) -> str:
         ),
         "the smallest frame of a run gets its gradient": to_others(lambda run: run.argmin(axis=1)),
     }
-    words = judging.gradients(
-        lambda x: max_pool_frames(x, 3), lambda dm, x: backward(dm, x, 3), [x], "x", mistakes=mistakes
-    )
-    x, dm = np.ones((1, 4, 1, 1, 1)), np.array([1.0, 10, 100]).reshape(1, 3, 1, 1, 1)
-    equal = {
-        "of equal frames each gets the whole gradient; the first takes all": np.array([1.0, 11, 110, 100]),
-        "of equal frames the last takes all; here it is the first": np.array([0.0, 1, 10, 100]),
-        "equal frames share the gradient; here the first takes all": np.array([0.5, 5.5, 55, 50]),
-    }
-    judging.same(
-        backward(dm, x, 2),
-        max_pool_frames_backward(dm, x, 2),
-        "dx of frames that are all equal",
-        {words: each.reshape(x.shape) for words, each in equal.items()},
-    )
-    return words

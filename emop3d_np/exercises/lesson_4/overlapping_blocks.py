@@ -45,7 +45,17 @@ def judge(answer: judging.Answer) -> str:
     x = judging.numbers(2, 8, seed=2)
     x[0, 2], x[1, 4] = 5, 6  # each of which wins two windows
     x[0, 6] = 7  # the last place of its window
+    words = judging.gradients(lambda x: windows(x).max(axis=-1), backward, [x], "x", mistakes=_mistakes())
+    looks = {
+        "of equal values the last takes all; here it is the first": np.array([[0.0, 0, 1, 0, 10]]),
+        "equal values each get the whole gradient: more goes out than came in": np.array([[1.0, 1, 11, 10, 10]]),
+    }
+    got = backward(np.array([[1.0, 10]]), np.ones((1, 5)))
+    judging.same(got, np.array([[1.0, 0, 10, 0, 0]]), "dx of values that are all equal", looks)
+    return words
 
+
+def _mistakes():
     def one_apart(dm, x):
         chosen = windows(x).argmax(axis=-1)
         dx = np.zeros_like(x)
@@ -93,7 +103,7 @@ def judge(answer: judging.Answer) -> str:
         np.add.at(dx, (np.arange(len(x))[:, np.newaxis], chosen), dm)
         return dx
 
-    mistakes = {
+    return {
         "the windows begin 3 apart here, side by side; they move on by 2": begun(3),
         "the windows begin 1 apart here; they move on by 2": begun(1),
         "the windows have two places here; they have three": begun(2, 2),
@@ -103,11 +113,3 @@ def judge(answer: judging.Answer) -> str:
         "a value that wins two windows has the gradient of the earlier one only": written_by_place,
         "all values of a window share its gradient; the largest takes it": shared,
     }
-    words = judging.gradients(lambda x: windows(x).max(axis=-1), backward, [x], "x", mistakes=mistakes)
-    looks = {
-        "of equal values the last takes all; here it is the first": np.array([[0.0, 0, 1, 0, 10]]),
-        "equal values each get the whole gradient: more goes out than came in": np.array([[1.0, 1, 11, 10, 10]]),
-    }
-    got = backward(np.array([[1.0, 10]]), np.ones((1, 5)))
-    judging.same(got, np.array([[1.0, 0, 10, 0, 0]]), "dx of values that are all equal", looks)
-    return words

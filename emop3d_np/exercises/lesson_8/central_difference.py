@@ -44,8 +44,8 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     numeric_gradient = answer.function("numeric_gradient(F, x, h)")
     _judge(numeric_gradient, judging.numbers(2, 3), 0.1)
-    with judging.besides("a row of 4 numbers and a step of 0.02"):
-        _judge(numeric_gradient, judging.numbers(4), 0.02)
+    with judging.besides("a row of 4 numbers and a step of 0.03"):
+        _judge(numeric_gradient, judging.numbers(4), 0.03)
     return "central in every element; the error falls with the square of h"
 
 

@@ -30,6 +30,7 @@ STEP = {"count": "-(-(p.shape[1] - r + 1) // s)", "s": "s", "t": "s", "add": "+=
 WRONG = {
     "how_many_windows": [
         (COUNTS.format("2, 2, 0, 24"), "rounded down, leaves out the first window"),
+        (COUNTS.format("8 / 3, 2, 0, 24"), "a number of windows is whole; it is rounded up"),
         (COUNTS.format("3, 1, 0, 24"), "the last place of one window is the first of the next"),
         (COUNTS.format("3, 2, 1, 24"), "where does the last window begin"),
         (COUNTS.format("3, 2, 0, 32"), "a sum of four numbers takes three additions"),
@@ -140,7 +141,7 @@ WRONG = {
         ),
         (
             "return np.lib.stride_tricks.sliding_window_view(p, 8).sum(axis=1)",
-            "take 7 additions each",
+            "the sums are right and take 7 additions each",
         ),
         (
             "return np.lib.stride_tricks.sliding_window_view(p, 8) @ np.ones(8)",
@@ -149,7 +150,7 @@ WRONG = {
         (
             "u = p[:-1] + p[1:]\nz = np.zeros(len(p) - 7)\nfor k in (0, 2, 4, 6):\n    z[:] = z + u[k : k + len(z)]\n"
             "return z",
-            "take 4 additions each",
+            "the sums are right and take 4 additions each",
         ),
         ("for _ in range(3):\n    p = p[:-1] + p[1:]\nreturn p", "windows that overlap were added up"),
     ],

@@ -33,6 +33,9 @@ WRONG = {
         (WINNERS.format("6, 11, 1100, 11111"), "which of them comes first?"),
         (WINNERS.format("6, 56, 1055, 11111"), "equal values do not share here"),
         (WINNERS.format("6, 111, 0, 11111"), "there is a run without the first six"),
+        (WINNERS.format("6, 100, 1000, 11111"), "that is what comes from run 2 alone"),
+        (WINNERS.format("6, 666, 6000, 11111"), "the value does not come in"),
+        (WINNERS.format("6, 0, 111, 11111"), "frame 2 has the first six"),
         (WINNERS.format("6, 111, 1000, 5"), "that is the number of runs"),
     ],
     "block_maximum_backward": [

@@ -30,6 +30,8 @@ WRONG = {
     ],
     "smallest_clip": [
         ("FRAMES = 5\nROWS = 11\nROWS_OF_TWO = 13", "three layers take frames away"),
+        ("FRAMES = 9\nROWS = 11\nROWS_OF_TWO = 13", "windows of 3 frames overlap"),
+        ("FRAMES = 7\nROWS = 11\nROWS_OF_TWO = 14", "the pool drops the last of them; one fewer will do"),
         ("FRAMES = 10\nROWS = 11\nROWS_OF_TWO = 13", "a window of 3 takes 2 frames away"),
         ("FRAMES = 7\nROWS = 8\nROWS_OF_TWO = 13", "so many must enter the pool"),
         ("FRAMES = 7\nROWS = 10\nROWS_OF_TWO = 13", "the pool makes 3 of them; L5WS needs 4"),

@@ -63,7 +63,7 @@ WRONG = {
         (CENTRAL.replace("(up)", "(up[place])"), "F is given the shape (); it takes all of x, (2, 3)"),
         (CENTRAL.replace("F(up) - F(down)", "F(down) - F(up)"), "the sign is turned"),
         (CENTRAL.replace("+= h", "+= h / 2").replace("-= h", "-= h / 2").replace("(2 * h)", "h"), "h / 2 away"),
-        (CENTRAL.replace("(2 * h)", "0.2"), "right at first, but not with a row of 4 numbers and a step of 0.02"),
+        (CENTRAL.replace("(2 * h)", "0.2"), "right at first, but not with a row of 4 numbers and a step of 0.03"),
         (CENTRAL.replace("x.copy(), x.copy()", "x, x"), "this changes an array that was handed in"),
     ],
     "best_steps": [
@@ -193,12 +193,12 @@ WRONG = {
         ),
         (
             "import numpy\nreturn numpy.lib.stride_tricks.sliding_window_view(p, 6).sum(axis=1)",
-            "take 5 additions each",
+            "take 5 additions each; three will do",
         ),
         (
             "import functools, operator\n"
-            "return functools.reduce(operator.add, [p[j : len(p) - 5 + j] for j in range(6)])",
-            "but 0 additions are seen for each",
+            "return functools.reduce(operator.add, [p[k : len(p) - 5 + k] for k in range(6)])",
+            "but 0 additions are seen",
         ),
         ("import numpy\nreturn numpy.convolve(p, numpy.ones(6), 'valid')", "convolve adds up out of sight"),
     ],
