@@ -12,7 +12,8 @@ The page: [Normalisation](normalisation.md#backward-three-ways-for-x-to-act).
 HINTS = (
     "What is the same as something else if the variance is 1?",
     "y and x - mean are the same there. Which of them belongs into each place?",
-    "ds = -s^3 * mean(centred * dx), and centred * ds is s * (y * mean(y * dx)): y stands there twice.",
+    "If x moves by t, s moves by -s^3 * mean(centred * t), and through it y by -s * y * mean(y * t): y stands there "
+    "twice.",
 )
 
 # --- answer

@@ -10,7 +10,7 @@ The page: [Momentum](momentum.md#line-by-line).
 """
 
 HINTS = (
-    "Two lines, in this order.",
+    "Two lines, in the order of the task. `+=` and `*=` would write into the arrays that are handed in.",
     "The step uses the sum in which this gradient is already in.",
     "`a = momentum * a + g`, and then `return w - rate * a, a`. (`a *= momentum` would change the array that was "
     "handed in.)",
