@@ -46,72 +46,75 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("softmax_cross_entropy_backward(dloss, logits, labels)")
     labels = np.array([2, 0, 1, 0])
-    true = np.eye(3)[labels]
-    reach = "dloss does not reach all of dlogits: multiply the whole of p - [k = t] by it, and do not divide by N, for "
-    reach += "dloss holds that"
 
     def asked(labels):
         return lambda x: softmax_cross_entropy(x, labels), lambda d, x: backward(d, x, labels)
-
-    def columns(logits):
-        p = softmax(logits)
-        p[:, labels] -= 1
-        return p
 
     words = judging.gradients(
         *asked(labels),
         (judging.numbers(4, 3),),
         "logits",
-        mistakes={
-            "this is dloss times p; the 1 at the truth is not taken off": lambda d, x: d[:, None] * softmax(x),
-            "the sign is turned: it is what was said less what was true": lambda d, x: d[:, None] * (true - softmax(x)),
-            "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: (
-                softmax(x) - true
-            ),
-            "1 is taken off in whole columns: p[:, labels] is every clip; pick one place per row": (
-                lambda d, x: d[:, None] * columns(x)
-            ),
-            "this is a mean over the clips; whoever takes a mean of the losses says so in dloss": (
-                lambda d, x: d[:, None] * (softmax(x) - true) / len(x)
-            ),
-            "1 is added at the truth; it is taken off": lambda d, x: d[:, None] * (softmax(x) + true),
-            "p at the truth is set to -1; 1 is to be taken off what is there": (
-                lambda d, x: d[:, None] * (softmax(x) * (1 - true) - true)
-            ),
-            "this is the 1 at the truth alone; p, what was said, is missing": lambda d, x: -d[:, None] * true,
-            "these are logits less the truth; they are to go through the softmax first": (
-                lambda d, x: d[:, None] * (x - true)
-            ),
-            "1 is taken off in the rows that labels name; it names columns: pick one place per row": (
-                lambda d, x: d[:, None] * (softmax(x) - np.isin(np.arange(4), labels)[:, None])
-            ),
-            "1 is taken off in the first clip alone; it is in every clip": (
-                lambda d, x: d[:, None] * (softmax(x) - true * (np.arange(4) == 0)[:, None])
-            ),
-            "1 is taken off one place beside the truth; labels count from 0, as Python does": [
-                lambda d, x, step=step: d[:, None] * (softmax(x) - np.eye(3)[(labels + step) % 3]) for step in (1, -1)
-            ],
-            "labels are numbers of classes; what is taken off is 1, at that place": (
-                lambda d, x: d[:, None] * (softmax(x) - labels[:, None])
-            ),
-            "p (1 - p) is the derivative of each probability by its own logit; here it is the loss's": (
-                lambda d, x: d[:, None] * softmax(x) * (1 - softmax(x))
-            ),
-            "-1 / p is the derivative of the loss by the probability; it is to go on to the logits": (
-                lambda d, x: -d[:, None] * true / softmax(x)
-            ),
-            reach: [
-                lambda d, x: (softmax(x) - true) / len(x),
-                lambda d, x: d[:, None] * softmax(x) - true,
-                lambda d, x: d[:, None] * softmax(x) - true / len(x),
-                lambda d, x: softmax(x) - d[:, None] * true,
-                lambda d, x: softmax(x) / len(x) - true,
-                lambda d, x: softmax(x) * (1 - true) + d[:, None] * (softmax(x) - true) * true,
-            ],
-        },
+        mistakes=_mistakes(labels),
     )
     with judging.besides("2 clips of 5 classes"):
         judging.gradients(*asked(np.array([4, 1])), [judging.numbers(2, 5)], "logits")
     if not np.isfinite(backward(np.ones(1), np.array([[0.0, 1000, 500]]), np.array([2]))).all():
         raise judging.Wrong("logits of 1000 become NaN: exp overflows; softmax, which is there, sees to that")
     return words
+
+
+def _mistakes(labels):
+    true = np.eye(3)[labels]
+    reach = "dloss does not reach all of dlogits: multiply the whole of p - [k = t] by it, and do not divide by N, for "
+    reach += "dloss holds that"
+
+    def columns(logits):
+        p = softmax(logits)
+        p[:, labels] -= 1
+        return p
+
+    return {
+        "this is dloss times p; the 1 at the truth is not taken off": lambda d, x: d[:, None] * softmax(x),
+        "the sign is turned: it is what was said less what was true": lambda d, x: d[:, None] * (true - softmax(x)),
+        "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - true,
+        "1 is taken off in whole columns: p[:, labels] is every clip; pick one place per row": (
+            lambda d, x: d[:, None] * columns(x)
+        ),
+        "this is a mean over the clips; whoever takes a mean of the losses says so in dloss": (
+            lambda d, x: d[:, None] * (softmax(x) - true) / len(x)
+        ),
+        "1 is added at the truth; it is taken off": lambda d, x: d[:, None] * (softmax(x) + true),
+        "p at the truth is set to -1; 1 is to be taken off what is there": (
+            lambda d, x: d[:, None] * (softmax(x) * (1 - true) - true)
+        ),
+        "this is the 1 at the truth alone; p, what was said, is missing": lambda d, x: -d[:, None] * true,
+        "these are logits less the truth; they are to go through the softmax first": (
+            lambda d, x: d[:, None] * (x - true)
+        ),
+        "1 is taken off in the rows that labels name; it names columns: pick one place per row": (
+            lambda d, x: d[:, None] * (softmax(x) - np.isin(np.arange(4), labels)[:, None])
+        ),
+        "1 is taken off in the first clip alone; it is in every clip": (
+            lambda d, x: d[:, None] * (softmax(x) - true * (np.arange(4) == 0)[:, None])
+        ),
+        "1 is taken off one place beside the truth; labels count from 0, as Python does": [
+            lambda d, x, step=step: d[:, None] * (softmax(x) - np.eye(3)[(labels + step) % 3]) for step in (1, -1)
+        ],
+        "labels are numbers of classes; what is taken off is 1, at that place": (
+            lambda d, x: d[:, None] * (softmax(x) - labels[:, None])
+        ),
+        "p (1 - p) is the derivative of each probability by its own logit; here it is the loss's": (
+            lambda d, x: d[:, None] * softmax(x) * (1 - softmax(x))
+        ),
+        "-1 / p is the derivative of the loss by the probability; it is to go on to the logits": (
+            lambda d, x: -d[:, None] * true / softmax(x)
+        ),
+        reach: [
+            lambda d, x: (softmax(x) - true) / len(x),
+            lambda d, x: d[:, None] * softmax(x) - true,
+            lambda d, x: d[:, None] * softmax(x) - true / len(x),
+            lambda d, x: softmax(x) - d[:, None] * true,
+            lambda d, x: softmax(x) / len(x) - true,
+            lambda d, x: softmax(x) * (1 - true) + d[:, None] * (softmax(x) - true) * true,
+        ],
+    }
