@@ -474,7 +474,8 @@ def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int,
     if "not aligned" in said and len(shapes) >= 2:
         return f"{shapes[0]} @ {shapes[1]} do not fit: which is to be transposed?"
     if "non-broadcastable output" in said and len(shapes) == 2:
-        return f"what is added has the shape {shapes[1]}, and what it is added to {shapes[0]}: is a sum missing?"
+        why = "is the slice as long?" if shapes[0].count(",") == shapes[1].count(",") else "is a sum missing?"
+        return f"what is added has the shape {shapes[1]}, and what it is added to {shapes[0]}: {why}"
     if "could not broadcast input array" in said and len(shapes) == 2:
         return f"what is put there has the shape {shapes[0]}; the place has {shapes[1]}"
     if "could not be broadcast together with shapes" in said and len(shapes) >= 2:

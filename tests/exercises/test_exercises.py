@@ -142,7 +142,7 @@ FIRST = "chain_of_two"
         ("def backward(x, w, b): pass", "nothing is returned; it must be dx, dw, db"),
         ("def backward(x, w, b): return 'x', w, b", "the gradient of x is of the type str"),
         ("def backward(x, w, b): return None, w, b", "the gradient of x is None; is there a return?"),
-        ("def backward(x, w, b):\n    x[...] = 1\n", "line 2: `x[...] = 1`: this changes an array that was handed in"),
+        ("def backward(x, w, b):\n    x[...] = 1\n", "line 2: `x[...] = 1`: TypeError"),
         ("def backward(x, w, b):\n    while True:\n        x = w\n", "after 1,000,000 steps it still goes on"),
         ("while True: pass", "line 1: `while True: pass`: after"),
         ("import itertools\nn = sum(1 for _ in itertools.count())", "line 2: `n = sum(1 for _ in itertools.count())`"),

@@ -66,6 +66,12 @@ def judge(answer: judging.Answer) -> str:
         g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
         return None, (g * weights).sum(axis=0), None
 
+    def windows(dz, x, weights, bias):
+        return sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
+
+    def first_places(dz, x, weights, bias):
+        return np.pad(dz, ((0, 0), (0, 2))) * weights, None, None
+
     per_clip = "is one number per clip; sum over the clips, axis 0"
 
     def asked(window):
@@ -84,6 +90,16 @@ def judge(answer: judging.Answer) -> str:
             "dx has x in it; what multiplies x in the product is the weight": exchanged,
             "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
             "position": convolution,
+            "each window goes to its first position alone; all of its positions collect it": [
+                first_places,
+                lambda *given: (3 * first_places(*given)[0], None, None),
+            ],
+            "dx is the gradient of the product; it comes times what multiplies x in it, the weight": (
+                lambda *given: (windows(*given), None, None)
+            ),
+            "dweights is the gradient of the product; it comes times what multiplies the weight in it, x": (
+                lambda *given: (None, windows(*given).sum(axis=0), None)
+            ),
             "dweights has the weights in it; what multiplies the weight in the product is x": with_weights,
         },
     )
