@@ -52,6 +52,9 @@ def judge(answer: judging.Answer) -> str:
         "dweights has the factor in it; what multiplies the factor is m": looks(
             dweights=lambda dz, m, weights: (dz * weights).sum(axis=(0, 1))[np.newaxis]
         ),
+        "a product of two sums is not the sum of the products, which is dweights": looks(
+            dweights=lambda dz, m, weights: (dz.sum(axis=(0, 1)) * m.sum(axis=(0, 1)))[np.newaxis]
+        ),
         "dweights lacks m: what multiplies the factor": looks(
             dweights=lambda dz, m, weights: dz.sum(axis=(0, 1))[np.newaxis]
         ),

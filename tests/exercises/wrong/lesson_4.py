@@ -110,6 +110,7 @@ WRONG = {
             "dx[:, i : i + dm.shape[1] : 3] += np.where(chosen == i, dm, 0)[:, ::3]",
             "every third run passes its gradient on",
         ),
+        ("dx[:, i : i + dm.shape[1]] += np.where(chosen == i, dm, 0) / frames", "as that of a mean"),
     ],
     "average_pooling": [
         (AVERAGE.format(**MEANS | {"over": "1"}), "m is a sum of frames"),
@@ -151,6 +152,10 @@ WRONG = {
         ),
         (SHIFT.format(dm=SHIFTS["dw"], dw=SHIFTS["dm"], db=SHIFTS["db"]), "the order is dm, dweights, dbias"),
         (SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3))"}), "the gradient of bias has the shape (4, 2)"),
+        (
+            SHIFT.format(**SHIFTS | {"dw": "dz.sum(axis=(0, 1))[None] * m.sum(axis=(0, 1))[None]"}),
+            "a product of two sums is not the sum of the products",
+        ),
         (SHIFT.format(**SHIFTS | {"db": "dz.mean(axis=(0, 2, 3))[:, None, None]"}), "dbias is a mean"),
         (
             SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(1, 2, 3))[:, None, None]"}),
