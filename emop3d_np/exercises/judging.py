@@ -195,7 +195,8 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
     for wrong, words in (mistakes or {}).items():
         if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
             raise Wrong(f"{name} is not {_said(got, right)}: {words}")
-    if abs(float(got) - right) <= 1e-3 * abs(right):
+    whole = float(got).is_integer() and float(right).is_integer()
+    if abs(float(got) - right) <= 1e-3 * abs(right) and not whole:
         raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
 
@@ -478,6 +479,6 @@ def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int,
     if "could not broadcast input array" in said and len(shapes) == 2:
         return f"what is put there has the shape {shapes[0]}; the place has {shapes[1]}"
     if "could not be broadcast together with shapes" in said and len(shapes) >= 2:
-        both = " and ".join(dict.fromkeys(shapes))
+        both = " and ".join(each for each in dict.fromkeys(shapes) if each != "()")  # a number fits everything
         return f"arrays of the shapes {both} do not fit each other: from the last axis on, sizes are equal or one is 1"
     return ""

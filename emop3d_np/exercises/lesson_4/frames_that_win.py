@@ -39,7 +39,7 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dm, x, frames)")
-    x = judging.numbers(2, 6, 1, 3, 1, seed=3)
+    x = judging.numbers(2, 6, 1, 5, 1, seed=3)
     x[0, 2, 0, 0] = 4  # which wins three of the four runs
     x[0, :, 0, 1, 0] = 6, 5, 4, 3, 2, 1  # where each run is won by its first frame
     words = judging.gradients(
@@ -102,6 +102,9 @@ def _mistakes():
         "the first frame of each run gets its gradient, whichever was chosen": to_first,
         "every third run passes its gradient on; runs overlap, and each has a winner": to_others(
             lambda run: run.argmax(axis=1), slice(None, None, 3)
+        ),
+        "the gradient of a run is divided by its number of frames, as that of a mean": lambda dm, x: (
+            max_pool_frames_backward(dm / 3, x, 3)
         ),
         "the smallest frame of a run gets its gradient": to_others(lambda run: run.argmin(axis=1)),
     }

@@ -84,8 +84,8 @@ def _mistakes():
             dx[:, j : j + 5 : 2] += dm / 3
         return dx
 
-    def begun(step, places=3):
-        """Backward passes with windows that begin elsewhere, or are shorter."""
+    def begun(step, places=3, choose=np.argmax):
+        """Backward passes with windows that begin elsewhere, or are shorter, or where another value is chosen."""
 
         def made(dm, x):
             dx = np.zeros_like(x)
@@ -93,7 +93,7 @@ def _mistakes():
                 for w in range(dm.shape[1]):
                     window = x[n, step * w : step * w + places]
                     if window.size:
-                        dx[n, step * w + window.argmax()] += dm[n, w]
+                        dx[n, step * w + choose(window)] += dm[n, w]
             return dx
 
         return made
@@ -108,6 +108,7 @@ def _mistakes():
         "the windows begin 1 apart here; they move on by 2": begun(1),
         "the windows have two places here; they have three": begun(2, 2),
         "a place in the window is taken for one in the row: the window begins at 2 w'": at_start,
+        "the smallest value of a window gets its gradient": begun(2, 3, np.argmin),
         "the windows move on by 2; this puts their gradients one apart": one_apart,
         "a value that wins two windows has the gradient of the later one only": written_over,
         "a value that wins two windows has the gradient of the earlier one only": written_by_place,

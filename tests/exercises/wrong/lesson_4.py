@@ -36,6 +36,7 @@ WRONG = {
         (WINNERS.format("6, 100, 1000, 11111"), "that is what comes from run 2 alone"),
         (WINNERS.format("6, 666, 6000, 11111"), "the value does not come in"),
         (WINNERS.format("6, 0, 111, 11111"), "frame 2 has the first six"),
+        (WINNERS.format("6, 111, 1000, 11112"), "total is not 11112; it is less"),
         (WINNERS.format("6, 111, 1000, 5"), "that is the number of runs"),
     ],
     "block_maximum_backward": [
@@ -109,6 +110,7 @@ WRONG = {
             "dx[:, i : i + dm.shape[1] : 3] += np.where(chosen == i, dm, 0)[:, ::3]",
             "every third run passes its gradient on",
         ),
+        ("dx[:, i : i + dm.shape[1]] += np.where(chosen == i, dm, 0) / frames", "as that of a mean"),
     ],
     "average_pooling": [
         (AVERAGE.format(**MEANS | {"over": "1"}), "m is a sum of frames"),
@@ -143,14 +145,22 @@ WRONG = {
         (SHIFT.format(**SHIFTS | {"dm": "dz * m"}), "dm has m in it"),
         (SHIFT.format(**SHIFTS | {"dm": "dz"}), "dm is dz; m was multiplied by a factor"),
         (SHIFT.format(**SHIFTS | {"dw": "(dz * weights).sum(axis=(0, 1))[None]"}), "dweights has the factor in it"),
-        (SHIFT.format(**SHIFTS | {"dw": "(dz * m).sum(axis=0)"}), "the gradient of weights has the shape (2, 1, 3, 2)"),
+        (SHIFT.format(**SHIFTS | {"dw": "(dz * m).sum(axis=0)"}), "the gradient of weights has the shape (4, 1, 5, 2)"),
         (
-            SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3)).reshape(2, 1, 1, 2)"}),
-            "right at first, but not with 3 clips, other rows and 3 maps: line",
+            SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3)).reshape(4, 1, 1, 2)"}),
+            "right at first, but not with 2 clips, other rows and 3 maps: line",
         ),
         (SHIFT.format(dm=SHIFTS["dw"], dw=SHIFTS["dm"], db=SHIFTS["db"]), "the order is dm, dweights, dbias"),
-        (SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3))"}), "the gradient of bias has the shape (2, 2)"),
+        (SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3))"}), "the gradient of bias has the shape (4, 2)"),
+        (
+            SHIFT.format(**SHIFTS | {"dw": "dz.sum(axis=(0, 1))[None] * m.sum(axis=(0, 1))[None]"}),
+            "a product of two sums is not the sum of the products",
+        ),
         (SHIFT.format(**SHIFTS | {"db": "dz.mean(axis=(0, 2, 3))[:, None, None]"}), "dbias is a mean"),
+        (
+            SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(1, 2, 3))[:, None, None]"}),
+            "the gradient of bias has the shape (3, 1, 1, 2); it must have (4, 1, 1, 2)",
+        ),
         (
             SHIFT.format(**SHIFTS | {"db": "dz.sum(axis=(0, 2, 3, 4)).reshape(-1, 1, 1, 1)"}),
             "dbias is a sum over the maps, too",
@@ -189,6 +199,15 @@ WRONG = {
         (
             OVERLAP + "np.add.at(dx, (np.arange(len(x))[:, None], chosen), dm)\nreturn dx",
             "a place in the window is taken for one in the row",
+        ),
+        (
+            OVERLAP.replace("places]", "places[:2]]", 1) + "return dx[:, places[1]] + np.where(chosen, dm[:, :2], 0)",
+            "arrays of the shapes (2, 3) and (2, 2) do not fit each other",
+        ),
+        (
+            OVERLAP.replace("argmax", "argmin") + "for j, place in enumerate(places):\n"
+            "    dx[:, place] += np.where(chosen == j, dm, 0)\nreturn dx",
+            "the smallest value of a window gets its gradient",
         ),
     ],
     "running_maximum": [
