@@ -34,7 +34,7 @@ from numpy.typing import DTypeLike
 from kernels import tree
 from kernels.arrays import AnyArray, FloatArray
 
-from .. import launchers
+from .. import launchers, versions
 from ..errors import InputError
 from ..reading import short
 from . import links
@@ -59,12 +59,7 @@ AT_ONCE = 0.02
 """Seconds that a rank waits for the others without sleeping: longer than ranks of one speed need."""
 
 ALIKE = {
-    "package": "the version of emop3d_np",
-    "sources": "the source code of emop3d_np",
-    "numba": "the version of Numba",
-    "llvmlite": "the version of llvmlite",
-    "numpy": "the version of NumPy",
-    "scipy": "the version of SciPy",
+    **versions.CALLED,
     "libc": "the C library",
     "target": "the processor that kernels are compiled for",
     "settings": "the settings",
