@@ -14,10 +14,10 @@ import sys
 import time
 
 import pytest
+from conftest import PATIENCE
 from test_ranks import (
     ALL,
     CHEAP,
-    IN_TIME,
     MPIEXEC,
     ROOT,
     alone,
@@ -78,6 +78,7 @@ class Machines:
         command += ["-hosts", ",".join(self.names), "-n", 2 * each, "-ppn", each, sys.executable, ROOT / "run.py"]
         # Else the MPI library sees that they are one machine, and leaves the cable alone.
         told = {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1", "UCX_TLS": "tcp,self", "EMOP3D_TEST": mark}
+        told["EMOP3D_RANKS_START"] = str(PATIENCE)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "stdin": subprocess.DEVNULL}
         process = subprocess.Popen([*map(str, command), *arguments], env=os.environ | told | environment, **pipes)
         process.args = mark
@@ -125,9 +126,9 @@ def test_a_machine_that_is_lost(place, machines):
     machines.cable("down")
     pulled = time.monotonic()
     while its_ranks(process):
-        assert time.monotonic() - pulled < IN_TIME
+        assert time.monotonic() - pulled < PATIENCE
         time.sleep(0.1)
-    code, _, errors = ended(process, IN_TIME)
+    code, _, errors = ended(process)
     assert code
     saved = the_run("ranks") / "3dpyranet.ckpt"
     (line,) = errors
@@ -162,8 +163,9 @@ def test_a_machine_that_is_slow_is_waited_for(place, machines):
     assert left(the_run("ranks")) == expected
 
 
-def test_who_is_let_in():
+def test_who_is_let_in(monkeypatch):
     """Of three who knock, the one that knows the secret, and whose number is asked for."""
+    monkeypatch.setattr(links, "KNOCKING", PATIENCE)
     door = links.Door()
     guessed = b"?" * links.SECRET
     knocked = [links.knock("localhost", door.port, secret, 2) for secret in (guessed, door.secret)]
@@ -210,10 +212,10 @@ def test_what_the_witness_does_where_a_connection_ends(how):
             second.send(witness.FAREWELL)
         second.close()
         if how == "farewell":
-            _, errors = process.communicate("\n", timeout=IN_TIME)
+            _, errors = process.communicate("\n", timeout=PATIENCE)
             assert (process.returncode, errors) == (0, "")
         else:
-            assert process.wait(IN_TIME) == -signal.SIGKILL
+            assert process.wait(PATIENCE) == -signal.SIGKILL
             _, errors = process.communicate()
             assert errors == f"\nrun.py: error: rank {ports[1]} was killed, which ends all ranks; start again\n"
         with first:
