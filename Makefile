@@ -17,8 +17,8 @@ SECONDS ?= 60
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
 
-test: lint  ## everything CI runs: the compiled tests on one core, the others after each other on a second
-	$(MAKE) --jobs=2 --output-sync=target test-compiled test-oldest test-ptx test-cuda test-interpreted
+test: $(VENV)/dev  ## everything CI runs: the compiled tests on one core, the others after each other on a second
+	$(MAKE) --jobs=2 --output-sync=target test-compiled lint test-oldest test-ptx test-cuda test-interpreted
 
 test-compiled: $(VENV)/dev
 	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest -m "not ptx and not long"; \
@@ -62,8 +62,9 @@ docs: $(DOCS)/ready  ## the pages, to be read without a network: build/site/inde
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
-test-pages: docs $(VENV)/core  ## the pages in Chromium: accessibility, widths, search, exercises, figures; needs npm and /usr/bin/chromium
-	npm install --silent --no-fund --no-audit --prefix build/browser playwright-core@1 axe-core@4
+# A newer playwright-core asks Firefox 153 for what it does not know.
+test-pages: docs $(VENV)/core  ## the pages in Chromium, or BROWSER=firefox: accessibility, widths, search, exercises, figures; needs npm
+	npm install --silent --no-fund --no-audit --prefix build/browser playwright-core@1.62 axe-core@4
 	node docs/tools/look.mjs
 	node docs/tools/exercises.mjs
 	$(BIN)/python docs/tools/moving.py build/browser/moving.json

@@ -182,6 +182,44 @@ def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
     assert set(menu) == {page.name for page in DOCS.glob("*.md")}
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("is 5 % or 3 ± 1 MB", "is 5\xa0% or 3\xa0±\xa01\xa0MB"),
+        ("<code>12 % 5</code>", "<code>12 % 5</code>"),
+        ("as of :meth:<code>~a.b</code>", "as of <code>a.b</code>"),
+        (
+            '<td><code><span title="n.a">a,</span></code></td> <td><code>(b, <span title="n.c">c</span>)</code></td>',
+            '<td><code><span title="n.a">a</span>, b, <span title="n.c">c</span></code></td> <td></td>',
+        ),
+        ("give --flip, not -", 'give <span class="together">--flip</span>, not -'),
+        ("<code>run --flip w</code>", '<code>run <span class="together">--flip</span> w</code>'),
+        ("<pre><code>5 % --flip</code></pre>", "<pre><code>5 % --flip</code></pre>"),
+        (
+            '<div class="language-sh highlight"><pre><code>a --flip w</code></pre></div>',
+            '<div class="language-sh highlight"><pre><code>a <span class="together">--flip</span> w</code></pre></div>',
+        ),
+        (
+            '(<math display="inline">x</math>), <math display="inline">y</math> z',
+            '<span class="together">(<math display="inline">x</math>),</span> <math display="inline">y</math> z',
+        ),
+        ("<td>5</td><td>six</td>", "<td>5</td><td>six</td>"),
+        (f"<td>{'words ' * 6}</td>", f'<td class="words">{"words " * 6}</td>'),
+        (
+            "<td><code>tests/files.py::test_that_there_are_some</code></td>",
+            '<td class="words"><code class="long">tests/<wbr>files.py::<wbr>'
+            "test_<wbr>that_<wbr>there_<wbr>are_<wbr>some</code></td>",
+        ),
+    ],
+)
+def test_where_lines_and_tables_of_the_site_may_break(monkeypatch, written, shown):
+    monkeypatch.syspath_prepend(DOCS / "tools")
+    import narrow
+
+    assert narrow.readable(written) == shown
+
+
 class Links(HTMLParser):
     """What a page links to and loads, and its anchors."""
 
@@ -265,7 +303,8 @@ def test_formulas_and_expressions_are_all_rendered(site):
     for name in pages:
         text = (folder / name).read_text()
         assert "arithmatex" not in text, name
-        # In text, not in code: no TeX, no expression, no directive is left.
+        # In text, not in code: no TeX, no expression, no directive is left, and no role before a name in code.
+        assert not re.search(r":\w+:<code>", text), name
         prose = re.sub(r"<(pre|code|script|style).*?</\1>", "", text, flags=re.DOTALL)
         assert not re.search(r"<!--=|^///|\$\$|\\[a-z]+\{|^\*.*\*$", prose, re.MULTILINE), name
     assert "<math" in (folder / "normalisation.html").read_text()

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numba
 import numpy as np
 import pytest
-from conftest import JIT, SIMULATED, long_simulated
+from conftest import JIT, PATIENCE, SIMULATED, long_simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -220,7 +220,7 @@ def python(code, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE,
     )
     return done.returncode, done.stdout.strip(), done.stderr.strip()
 
@@ -264,7 +264,7 @@ def work(_): return float(standardize(x).sum()) * threads.count()
 def outcome():
     with mp.get_context("fork").Pool(2) as pool:
         try:
-            return pool.map_async(work, range(4)).get(60)
+            return pool.map_async(work, range(4)).get(300)
         except Exception as error:
             return type(error).__name__ + ": " + str(error)
 print(outcome())
