@@ -31,6 +31,9 @@ CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
 LONG = 28
 """More signs than that, and a phone has no room for a second column."""
 
+WORDS = 14
+"""More letters than that, and a cell needs width."""
+
 
 def together(text):
     """In a span that no line breaks."""
@@ -65,10 +68,10 @@ def long_code(match):
 
 
 def cell(match):
-    """Whether there are words in a cell, so that it needs width."""
+    """Whether a cell holds words, and not a number or a name."""
     inside = CODE.sub(long_code, match[1])
-    words = html.unescape(re.sub(r"<[^>]*>", "", inside))
-    return f'<td class="words">{inside}</td>' if len(words) > LONG else f"<td>{inside}</td>"
+    letters = sum(map(str.isalpha, html.unescape(re.sub(r"<[^>]*>", "", inside))))
+    return f'<td class="words">{inside}</td>' if letters > WORDS else f"<td>{inside}</td>"
 
 
 def readable(content):
