@@ -20,6 +20,9 @@ demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the val
 test: $(VENV)/dev  ## everything CI runs: the compiled tests on one core, the others after each other on a second
 	$(MAKE) --jobs=2 --output-sync=target test-compiled lint test-oldest test-ptx test-cuda test-interpreted
 
+# Where other work has the cores, threads that wait by going round in circles take ten times as long.
+test-compiled test-oldest test-long: export OMP_WAIT_POLICY = passive
+
 test-compiled: $(VENV)/dev
 	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest -m "not ptx and not long"; \
 	    code=$$?; rm -r $$cache; exit $$code
