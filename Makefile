@@ -17,8 +17,8 @@ SECONDS ?= 60
 demo: $(VENV)/core  ## install, compile, train on the drawn faces, print the validation accuracy
 	$(BIN)/python run.py --max_steps 12
 
-test: lint  ## everything CI runs: the compiled tests on one core, the others after each other on a second
-	$(MAKE) --jobs=2 --output-sync=target test-compiled test-oldest test-ptx test-cuda test-interpreted
+test: $(VENV)/dev  ## everything CI runs: the compiled tests on one core, the others after each other on a second
+	$(MAKE) --jobs=2 --output-sync=target test-compiled lint test-oldest test-ptx test-cuda test-interpreted
 
 test-compiled: $(VENV)/dev
 	cache=$$(mktemp -d) && NUMBA_CACHE_DIR=$$cache $(BIN)/python -m pytest -m "not ptx and not long"; \

@@ -35,6 +35,8 @@ import time
 import traceback
 from pathlib import Path
 
+from cuda_sizes import LONGER
+
 PARTS = {
     "versions": ("cuda_versions", "versions", 40),
     "ceilings": ("cuda_parts", "ceilings", 90),
@@ -47,7 +49,7 @@ PARTS = {
     "sanitizer": ("cuda_outside", "sanitizer", 150),
     "tests": ("cuda_outside", "edition_tests", 150),
 }
-"""Module and function of each part, and the seconds after which it is ended."""
+"""Module and function of each part, and the seconds after which it is ended: LONGER times as many."""
 
 LOST, NO_DEVICE = 3, 4
 """Exit codes of a process to which the device no longer answers, or never did."""
@@ -130,8 +132,8 @@ def wait_for(child, path):
     while child.poll() is None:
         time.sleep(0.1)
         now = read(path).get("now")
-        if now and time.time() - now["since"] > PARTS[now["name"]][2]:
-            return f"it took more than {PARTS[now['name']][2]} s"
+        if now and time.time() - now["since"] > PARTS[now["name"]][2] * LONGER:
+            return f"it took more than {PARTS[now['name']][2] * LONGER} s"
     return None
 
 

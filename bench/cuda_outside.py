@@ -12,12 +12,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cuda_sizes import SIZES
+from cuda_sizes import LONGER, SIZES
 
 ROOT = Path(__file__).resolve().parents[1]
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
-LIMIT = {"demo": 110, "tests": 140, "sanitizer": 140}
+LIMIT = {"demo": 110 * LONGER, "tests": 140 * LONGER, "sanitizer": 140 * LONGER}
 """Seconds."""
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from cuda_sizes import LONGER, SIZES
 
 HERE = Path(__file__).resolve().parent
 OURS = "this package"
@@ -34,7 +35,7 @@ PROGRAMS = {
 }  # fmt: skip
 """Way and form, as ``peers/torch_device.py`` and ``peers/jax_device.py`` explain them, and the package."""
 
-READY, ANSWER = 110, 20
+READY, ANSWER = 110 * LONGER, 20 * LONGER
 """Seconds a program has to be compiled and checked, and to answer."""
 
 TOLERANCE = 1e-3
@@ -48,8 +49,6 @@ def say(line):
 
 def peers(wanted=None, **_):
     """Time every program in turn with ours; ``wanted``: names of PROGRAMS, separated by commas."""
-    from cuda_sizes import SIZES
-
     there = {package: importlib.util.find_spec(package) is not None for package in ("torch", "jax")}
     say(", ".join(f"{package} {'is there' if yes else 'is missing'}" for package, yes in there.items()))
     names = wanted.split(",") if wanted else list(PROGRAMS)
@@ -211,8 +210,6 @@ def work(name, path, started):
     """What a process of a program does."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a framework may print
-    from cuda_sizes import SIZES
-
     module = importlib.import_module(f"peers.{PROGRAMS[name]}_device")
     given = dict(np.load(path))
     program = module.load([given[f"parameter{i}"] for i in range(8)], name, given["x"], given["labels"])

@@ -96,4 +96,5 @@ SIMULATOR = Sizes(
     ),
 )
 
-SIZES = SIMULATOR if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" else DEVICE
+SIZES, LONGER = (SIMULATOR, 10) if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" else (DEVICE, 1)
+"""The sizes here, and how many times as long as on a device things may take."""

@@ -10,7 +10,6 @@ import math
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,7 +82,8 @@ def trace(launch, blocks=None):
 
 class _Running:
     def __init__(self, launch):
-        self.launch, self.trace, self.places = launch, Trace(), {}
+        self.launch, self.trace, self.places, self.numbers = launch, Trace(), {}, {}
+        self.number = _numbers_of(self.trace)
         self.function = launch.kernel.function
         names = self.function.__code__.co_varnames[: self.function.__code__.co_argcount]
         self.arguments = [self._stand_in(name, value) for name, value in zip(names, launch.arguments, strict=True)]
@@ -95,19 +95,16 @@ class _Running:
             return _Array(self, name, value)
         return self.number(value) if isinstance(value, np.floating) else value
 
-    def number(self, value):
-        return _Number(self.trace, value)
-
     def block(self, block):
         self.trace.blocks += 1
         self.at, self.cells = block, {}
         self.cuda = self._cuda()
         with _replaced(self.cuda, self._range):
             for thread in range(self.size.y * self.size.x):
-                self.thread, self.turns = thread, []
+                self.warp, self.turns, self.who = thread // WARP, [], (block, thread)
                 self.cuda.threadIdx.y, self.cuda.threadIdx.x = divmod(thread, self.size.x)
                 self.function(*self.arguments)
-        for (_, _, array, line, _, itemsize), cells in self.cells.items():
+        for (array, line, itemsize, *_), cells in self.cells.items():
             self.trace.requests.append(Request(array, line, tuple(cells), itemsize))
 
     def _cuda(self):
@@ -138,21 +135,35 @@ class _Running:
     def touch(self, array, cell, written):
         """Note an access; those of a warp in the same turns of all loops, by the same instruction, are one request."""
         frame = sys._getframe(2)
-        line, instruction = frame.f_lineno, []
+        line, instruction, kernel = frame.f_lineno, [], self.function.__code__
         while True:  # up to the kernel: what it calls in two places are two instructions
             code = frame.f_code
-            if code not in self.places:
-                # an instruction that the interpreter has adapted may stand elsewhere, but keeps its place in the source
-                known = hasattr(code, "co_positions")  # from Python 3.11 on, and so is adapting
-                self.places[code] = list(code.co_positions()) if known else range(len(code.co_code) // 2)
-            instruction.append((id(code), self.places[code][frame.f_lasti // 2]))
-            if code is self.function.__code__:
+            places = self.places.get(id(code)) or self._places(code)  # a code itself is slow to look up
+            instruction.append(places[frame.f_lasti // 2])
+            if code is kernel:
                 break
             frame = frame.f_back
-        key = tuple(instruction), (self.thread // WARP, *self.turns), array.name, line, written, array.itemsize
-        self.cells.setdefault(key, []).append(cell)
+        key = array.name, line, array.itemsize, written, self.warp, tuple(self.turns), tuple(instruction)
+        cells = self.cells.get(key)
+        if cells is None:
+            cells = self.cells[key] = []
+        cells.append(cell)
         book = self.trace.owners if written else self.trace.readers
-        book.setdefault(array.name, {}).setdefault(cell, set()).add((self.at, self.thread))
+        threads = book.setdefault(array.name, {}).get(cell)
+        if threads is None:
+            threads = book[array.name][cell] = set()
+        threads.add(self.who)
+
+    def _places(self, code):
+        """A number for each instruction, the same for those of one place in the source.
+
+        One that the interpreter has adapted may stand elsewhere, but keeps that; both are from Python 3.11 on.
+        """
+        known = hasattr(code, "co_positions")
+        places = code.co_positions() if known else builtins.range(len(code.co_code) // 2)
+        numbers = [self.numbers.setdefault((id(code), place), len(self.numbers)) for place in places]
+        self.places[id(code)] = numbers
+        return numbers
 
 
 class _Array:
@@ -165,21 +176,30 @@ class _Array:
         self.running, self.name, self.shape, self.start = running, name, like.shape, start
         self.size, self.itemsize, self.like = like.size, like.itemsize, like
         self.dtype = SimpleNamespace(type=running.number if like.dtype.kind == "f" else int)
+        self.read = self.dtype.type(like.dtype.kind == "f")
 
     def _cell(self, key):
-        if len(key) > len(self.shape) or not all(0 <= i < n for i, n in zip(key, self.shape, strict=False)):
-            raise IndexError(f"{self.running.launch.kernel.name}: {self.name}[{key}] is beyond {self.shape}")
+        shape = self.shape
+        if len(key) > len(shape):
+            raise self._beyond(key)
         cell = 0
-        for i, n in zip_longest(map(int, key), self.shape, fillvalue=0):
-            cell = cell * n + i
+        for i, n in zip(key, shape, strict=False):
+            if not 0 <= i < n:
+                raise self._beyond(key)
+            cell = cell * n + int(i)
+        for n in shape[len(key) :]:
+            cell *= n
         return self.start + cell
+
+    def _beyond(self, key):
+        return IndexError(f"{self.running.launch.kernel.name}: {self.name}[{key}] is beyond {self.shape}")
 
     def __getitem__(self, key):
         key = key if isinstance(key, tuple) else (key,)
         if len(key) < len(self.shape):
             return _Array(self.running, self.name, self.like[tuple(map(int, key))], self._cell(key))
         self.running.touch(self, self._cell(key), written=False)
-        return self.dtype.type(self.dtype.type is not int)
+        return self.read
 
     def __setitem__(self, key, value):
         self.running.touch(self, self._cell(key if isinstance(key, tuple) else (key,)), written=True)
@@ -198,27 +218,23 @@ class _Shared:
         pass
 
 
-class _Number(float):
-    """A float that counts what is done with it."""
+def _numbers_of(trace):
+    """A class of floats that count in ``trace`` what is done with them."""
 
-    def __new__(cls, trace, value):
-        number = super().__new__(cls, value)
-        number.trace = trace
-        return number
+    class Number(float):
+        __slots__ = ()
 
+    def counted(compute):
+        def method(self, other):
+            trace.operations += 1
+            return Number(compute(self, float(other)))
 
-def _counted(name):
-    compute = getattr(float, name)
+        return method
 
-    def method(self, *others):
-        self.trace.operations += 1
-        return _Number(self.trace, compute(self, *map(float, others)))
-
-    return method
-
-
-for _name in "add radd sub rsub mul rmul truediv rtruediv neg".split():
-    setattr(_Number, f"__{_name}__", _counted(f"__{_name}__"))
+    for name in "add radd sub rsub mul rmul truediv rtruediv".split():
+        setattr(Number, f"__{name}__", counted(getattr(float, f"__{name}__")))
+    Number.__neg__ = lambda self: -1.0 * self
+    return Number
 
 
 @contextmanager
@@ -232,6 +248,8 @@ def _replaced(cuda, loops):
             for other, value in kept[-1][1].items():
                 if hasattr(value, "py_func"):
                     setattr(module, other, value.py_func)
+                elif value is np.uint64 or value is np.int32:  # whole numbers of Python are faster
+                    setattr(module, other, int)
     try:
         yield
     finally:

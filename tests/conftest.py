@@ -1,6 +1,7 @@
 """Fixtures and settings that all tests share."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 long_simulated = pytest.mark.long if SIMULATED else ()
 """Marks a case that asks no more than a shorter one beside it, and takes the simulator many seconds."""
+PATIENCE = 600
+"""Seconds that a test waits for what takes moments, so that it fails on no machine, however slow and busy that is."""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -35,6 +38,31 @@ def edition(request):
 @pytest.fixture
 def rng():
     return np.random.default_rng(20261122)
+
+
+class Clock:
+    """Seconds that pass in calls of chosen functions alone, so that what there is time for is the same everywhere."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def paced(self, function, seconds):
+        """The function, of which a call takes so many seconds."""
+
+        def timed(*arguments):
+            self.seconds += seconds
+            return function(*arguments)
+
+        return timed
+
+
+@pytest.fixture(autouse=True)
+def clock(request, monkeypatch):
+    """The clock of the gradient checker in its own tests, whose verdicts are the same however slow the machine is."""
+    clock = Clock()
+    if "gradcheck" in request.path.parts:
+        monkeypatch.setattr(time, "perf_counter", lambda: clock.seconds)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Before the first step of a check: forward is called, and how exactly it computes is found out."""
 
-import time
-
 import numpy as np
 
 from kernels.arrays import FloatArray
@@ -9,7 +7,7 @@ from kernels.arrays import FloatArray
 from . import effort
 from . import slopes as ladders
 from . import tolerances as tol
-from .effort import Budget
+from .effort import Budget, now
 from .functions import Pair
 from .point import Point, size_of
 from .state import Found, Precision, Stop
@@ -26,9 +24,9 @@ def first_outputs(pair: Pair, rng: np.random.Generator, found: Found, budget: Bu
     """
     # Other values first: whoever keeps for good what he saw first is found out later.
     pair.try_forward([rng.permutation(a.ravel()).reshape(a.shape) if a.dtype.kind == "f" else a for a in pair.inputs])
-    begun = time.perf_counter()
+    begun = now()
     at = pair.first_forward()
-    budget.call = time.perf_counter() - begun
+    budget.call = now() - begun
     if np.isnan(at).any() or (len(at) and np.isinf(at).all()):
         first = int(np.flatnonzero(~np.isfinite(at))[0])
         pair.add_problem(f"forward gives {at[first]} at {pair.output_words(first)}")
@@ -41,9 +39,9 @@ def first_outputs(pair: Pair, rng: np.random.Generator, found: Found, budget: Bu
     off = np.zeros_like(at)
     for _ in range(2):
         if budget.room(1, effort.FIRST_CALLS, "whether forward repeats itself"):
-            begun = time.perf_counter()
+            begun = now()
             off = np.maximum(off, np.abs(pair.forward(pair.inputs) - at))
-            budget.call = min(budget.call, time.perf_counter() - begun)
+            budget.call = min(budget.call, now() - begun)
     if off.any():
         worst = int(off.argmax())
         words = f"two calls on the same inputs differ by up to {off[worst]:.3g}, at {pair.output_words(worst)}"
@@ -66,9 +64,9 @@ def choose_point(
     sizes = [size_of(a) for a in pair.inputs]
     point = Point(pair, pair.inputs, sizes, at)
     if point.large:
-        begun = time.perf_counter()
+        begun = now()
         point.moved({i: point.base[i] for i in pair.moved}, tol.PLAIN_MOVE)
-        budget.call = max(budget.call, time.perf_counter() - begun)  # much of it is making and comparing arrays
+        budget.call = max(budget.call, now() - begun)  # much of it is making and comparing arrays
     inputs_eps = _inputs_eps(pair)
     eps = max(inputs_eps, pair.output_eps)
     if not budget.room(3, effort.ROUNDING, "which numbers forward computes in"):

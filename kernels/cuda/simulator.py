@@ -111,35 +111,79 @@ class Memory:
 class _Thread(threading.Thread):
     """One thread of a block, which stops at every barrier until it is its turn again."""
 
-    def __init__(self, work: Callable[[], None], place: tuple[int, ...]) -> None:
+    def __init__(self, block: "_Block", place: tuple[int, ...]) -> None:
         super().__init__(daemon=True)
-        self.work, self.place = work, place
-        self.turn, self.stopped = threading.Lock(), threading.Lock()
+        self.block, self.place, self.turn = block, place, threading.Lock()
         self.turn.acquire()
-        self.stopped.acquire()
         self.asked = 0
-        self.ended = self.given_up = False
+        self.ended = False
         self.error: BaseException | None = None
 
     def go_on(self) -> None:
-        """Run to the next barrier, or to the end, while the caller waits."""
+        """Run to the next barrier, or to the end, where this thread hands the turn on."""
         self.turn.release() if self.ident else self.start()
-        self.stopped.acquire()
 
     def run(self) -> None:
         try:
-            self.work()
-        except BaseException as error:  # for the caller to raise
+            self.block.work()
+        except BaseException as error:  # for who waits for the block to raise
             self.error = error
         self.ended = True
-        self.stopped.release()
+        if not self.block.given_up:
+            self.block.hand_on()
 
     def wait(self) -> None:
         """A barrier."""
-        self.stopped.release()
+        self.block.hand_on()
         self.turn.acquire()
-        if self.given_up:
+        if self.block.given_up:
             raise RuntimeError("another thread of the block has failed")
+
+
+class _Block:
+    """The threads of a block, which hand the turn from one to the next: a change of threads is what takes longest here.
+
+    Attributes:
+        work: what every thread does.
+        now: the thread whose turn it is.
+        made: what all threads share, in the order in which each asks for it.
+        shared_bytes: of the memory whose size the launch says.
+        given_up: whether those who wait at a barrier are to end, as another thread has failed.
+    """
+
+    def __init__(self, work: Callable[[], None], shape: tuple[int, int], shared_bytes: int) -> None:
+        self.work, self.shared_bytes, self.given_up = work, shared_bytes, False
+        self.made: list[Any] = []
+        self._threads = [_Thread(self, place) for place in np.ndindex(*shape)]
+        self._coming: list[_Thread] = []
+        self._failed: list[BaseException] = []
+        self._over = threading.Lock()
+
+    def run(self) -> None:
+        """Run all threads to their ends; an error of one ends the block."""
+        self._over.acquire()
+        self.hand_on()
+        self._over.acquire()
+        self.given_up = True
+        for thread in self._threads:
+            thread.go_on()
+            thread.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def hand_on(self) -> None:
+        """Let the next thread go on; after the last, the first of another order, or who waits for the block."""
+        if not self._coming:
+            self._failed = [thread.error for thread in self._threads if thread.error]
+            self._threads = [thread for thread in self._threads if not thread.ended]
+            if self._failed or not self._threads:
+                self._over.release()
+                return
+            _turns.shuffle(self._threads)
+            self._coming = self._threads[::-1]
+        self.now = self._coming.pop()
+        cuda.threadIdx.y, cuda.threadIdx.x = self.now.place
+        self.now.go_on()
 
 
 class Kernel:
@@ -176,42 +220,28 @@ class Cuda:
     def __init__(self) -> None:
         self.threadIdx, self.blockIdx, self.blockDim, self.gridDim = (SimpleNamespace(x=0, y=0) for _ in range(4))
         self.shared = SimpleNamespace(array=self._shared_array)
-        self._of_block: list[Any] = []
-        self._shared_bytes = 0
-        self._now: Any = None
+        self._block: Any = None
 
     def run_block(self, work: Callable[[], None], shared_bytes: int) -> None:
         """Run ``work`` as every thread of a block; an error of one thread ends the block."""
-        threads = [_Thread(work, place) for place in np.ndindex(self.blockDim.y, self.blockDim.x)]
-        self._of_block, self._shared_bytes = [], shared_bytes
-        while threads:
-            _turns.shuffle(threads)
-            for thread in threads:
-                self._now = thread
-                self.threadIdx.y, self.threadIdx.x = thread.place
-                thread.go_on()
-            failed = [thread.error for thread in threads if thread.error]
-            threads = [thread for thread in threads if not thread.ended]
-            for thread in threads if failed else ():
-                thread.given_up = True
-                thread.go_on()
-            if failed:
-                raise failed[0]
+        self._block = _Block(work, (self.blockDim.y, self.blockDim.x), shared_bytes)
+        self._block.run()
 
     def _once_a_block(self, make: Callable[[], Any]) -> Any:
         """What ``make`` returns to the first thread that asks; threads ask for the same things in the same order."""
-        if self._now.asked == len(self._of_block):
-            self._of_block.append(make())
-        self._now.asked += 1
-        return self._of_block[self._now.asked - 1]
+        made, thread = self._block.made, self._block.now
+        if thread.asked == len(made):
+            made.append(make())
+        thread.asked += 1
+        return made[thread.asked - 1]
 
     def _shared_array(self, shape: Any, dtype: Any) -> AnyArray:
         """Shared memory of the block; of shape 0, what the launch asks for."""
         dtype = np.dtype(dtype)
-        return self._once_a_block(lambda: _unwritten(shape or self._shared_bytes // dtype.itemsize, dtype))
+        return self._once_a_block(lambda: _unwritten(shape or self._block.shared_bytes // dtype.itemsize, dtype))
 
     def syncthreads(self) -> None:
-        self._now.wait()
+        self._block.now.wait()
 
     def syncthreads_or(self, value: int) -> int:
         """A barrier that tells every thread whether ``value`` was true of any."""

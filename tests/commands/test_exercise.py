@@ -1,6 +1,7 @@
 """``python -m emop3d_np exercise``: exit codes, files, and one line for whatever is not an exercise."""
 
 import pytest
+from conftest import PATIENCE
 
 from emop3d_np import exercises
 from emop3d_np.__main__ import main
@@ -48,7 +49,7 @@ def test_from_the_start_to_the_right_answer(capsys, tmp_path):
     ],
 )
 def test_what_no_program_survives(text, words):
-    verdict = check_apart(NAME, text.encode(), seconds=20 if "exit" in text else 2)
+    verdict = check_apart(NAME, text.encode(), seconds=PATIENCE if "exit" in text else 2)
     assert not verdict.right
     assert words in verdict.words
 

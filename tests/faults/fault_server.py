@@ -20,7 +20,7 @@ import warnings
 from concurrent.futures import Future
 from pathlib import Path
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 """Seconds within which what a command started has ended when the command has."""
 
 

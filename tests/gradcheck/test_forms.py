@@ -434,17 +434,17 @@ RIGHT = {
 }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(arrays(np.float64, st.integers(1, 4), elements=DOMAIN), st.sampled_from(sorted(RIGHT)))
 def test_right_gradients_pass_everywhere_in_the_domain(x, name):
-    assert gradcheck.check(*RIGHT[name], (x,), seconds=2)
+    assert gradcheck.check(*RIGHT[name], (x,))
 
 
 @pytest.mark.parametrize("value", [1.77e-250, -4e-135, 5e-324, 9.5e153, 1e308])
 @pytest.mark.parametrize("name", ["square", "cube"])
 def test_a_report_says_where_it_is_beyond_the_domain(value, name):
     for x in ([value, 1.0], [-value]):
-        report = gradcheck.check(*RIGHT[name], (np.array(x),), seconds=2)
+        report = gradcheck.check(*RIGHT[name], (np.array(x),))
         assert report or "verdicts hold for sizes from 1e-100 to 1e+100" in report.notes[0]
 
 

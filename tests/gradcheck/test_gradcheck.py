@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import JIT
 
 from emop3d_np import gradcheck
 from emop3d_np.__main__ import main
 from emop3d_np.errors import InputError
-from emop3d_np.gradcheck import slopes
-from emop3d_np.gradcheck.network import check_network, network_pair
+from emop3d_np.gradcheck import network, slopes
+from emop3d_np.gradcheck.network import network_pair
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 from gradient_cases import BEYOND, CASES
@@ -31,7 +30,7 @@ SMALL_NETWORK = {"input_shape": (7, 15, 15, 1), "feature_maps": 2, "num_classes"
 
 
 def judge(case):
-    report = gradcheck.check(*case.make(), seconds=60)
+    report = gradcheck.check(*case.make())
     assert report.passed == case.right, str(report)
     assert report.exit_code == (0 if case.right else 2 if "in place" in case.name else 1)
 
@@ -51,7 +50,7 @@ def square(x):
     return x**2
 
 
-def test_one_wrong_element_of_many_is_named(rng):
+def test_one_wrong_element_of_many_is_named(rng, clock):
     x = rng.standard_normal((200, 300))
 
     def backward(d, x):
@@ -59,7 +58,7 @@ def test_one_wrong_element_of_many_is_named(rng):
         g[123, 45] = 0
         return (g,)
 
-    report = gradcheck.check(square, backward, (x,), names=["pixels"], seconds=3)
+    report = gradcheck.check(clock.paced(square, 0.01), backward, (x,), names=["pixels"], seconds=3)
     assert not report.passed
     assert (report.worst.array, report.worst.index) == ("pixels", (123, 45))
     assert report.worst.analytic == 0
@@ -327,15 +326,26 @@ def test_one_sided_slopes_at_a_kink_and_beside_a_jump():
         assert [found.left[0], found.right[0]] == pytest.approx([left, right], abs=1e-9)
 
 
+@pytest.fixture
+def paced_network(clock, monkeypatch):
+    """A call of the network's forward pass takes some milliseconds, so that a few of its elements are judged only."""
+
+    def paced(*arguments, **settings):
+        forward, *others = network_pair(*arguments, **settings)
+        return clock.paced(forward, 0.005), *others
+
+    monkeypatch.setattr(network, "network_pair", paced)
+
+
+@pytest.mark.usefixtures("paced_network")
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 def test_the_network(backend):
-    """Interpreted kernels are slow: there a few elements only."""
-    report = check_network(backend, weight_decay=0.01, seconds=8 if JIT else 4, **SMALL_NETWORK)
+    report = network.check_network(backend, weight_decay=0.01, seconds=8, **SMALL_NETWORK)
     assert report.passed, str(report)
     assert all(row.directions for row in report.inputs)
 
 
-def test_a_wrong_network_gradient_is_named():
+def test_a_wrong_network_gradient_is_named(clock):
     forward, backward, inputs, names = network_pair("reference", 2, "float64", 0.0, 0, **SMALL_NETWORK)
 
     def wrong(d, *arrays):
@@ -343,11 +353,12 @@ def test_a_wrong_network_gradient_is_named():
         gradients[names.index("L5WS/weights")][1, 2, 3, 0, 1] *= 1.001
         return tuple(gradients)
 
-    report = gradcheck.check(forward, wrong, inputs, names=names, complex_step=False, seconds=6)
+    report = gradcheck.check(clock.paced(forward, 0.005), wrong, inputs, names=names, complex_step=False, seconds=6)
     assert not report.passed
     assert (report.worst.array, report.worst.index) == ("L5WS/weights", (1, 2, 3, 0, 1))
 
 
+@pytest.mark.usefixtures("paced_network")
 def test_command_line(capsys, tmp_path):
     shape = ["--input_shape", "7,15,15,1", "--feature_maps", "2", "--num_classes", "3", "--seconds", "2"]
     report = tmp_path / "report.json"

@@ -1,7 +1,6 @@
 """What the checker calls right, wrong and not decided where rounding and kinks make it hard; with wrong twins."""
 
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -278,26 +277,19 @@ def test_nan_of_backward_is_called_so():
     assert any(problem.startswith("gradient of input") and "holds nan" in problem for problem in report.problems)
 
 
-def test_the_budget_is_kept_where_forward_is_slow():
-    def slow(x):
-        time.sleep(0.2)
-        return x * x
-
+def test_the_budget_is_kept_where_forward_is_slow(clock):
+    slow = clock.paced(square, 0.2)
     for by, verdict in ((1, "right"), (1.1, "WRONG")):
-        begun = time.perf_counter()
+        clock.seconds = 0.0
         report = check(slow, factor(square_backward, by), (np.ones(50),), seconds=1.2)
         assert report.verdict == verdict, str(report)
-        assert time.perf_counter() - begun < 3, "the whole check takes some 6 s"
+        assert clock.seconds < 3, "the whole check takes some 6 s"
         assert "0 of 50 elements judged one by one" in str(report).splitlines()[0]
         assert "there was no time for" in str(report)
 
 
-def test_nothing_judged_is_not_right():
-    def slow(x):
-        time.sleep(0.05)
-        return x * x
-
-    report = check(slow, square_backward, (np.ones(50),), seconds=0.01)
+def test_nothing_judged_is_not_right(clock):
+    report = check(clock.paced(square, 0.05), square_backward, (np.ones(50),), seconds=0.01)
     assert report.verdict == "not decided"
     assert "nothing of it was judged" in str(report)
 

@@ -5,6 +5,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import PATIENCE
 from test_executors import ENVIRONMENT, needs_mpi, start
 from untrained import clips_of, run_of
 
@@ -60,5 +61,5 @@ def test_by_command(place, executor):
         start("processes", 1, *words, place / "here.json"),
         start(executor, 2, *words, place / "there.json", "--executor", executor),
     ):
-        subprocess.run(each, env=ENVIRONMENT, check=True, capture_output=True, timeout=200)
+        subprocess.run(each, env=ENVIRONMENT, check=True, capture_output=True, timeout=PATIENCE)
     assert json.loads((place / "there.json").read_text()) == json.loads((place / "here.json").read_text())

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 from test_crossvalidation import SIZES, arguments, index_of, prepare
 from test_executors import ENVIRONMENT, ROOT, needs_mpi, start
 from test_sweep import interrupted, one_by_one, same_bits, saved_step
@@ -69,10 +70,10 @@ def processes_of(fold):
 @pytest.mark.parametrize("executor", [EVERYWHERE[0], pytest.param("dask", marks=pytest.mark.long)])
 def test_folds_of_which_one_is_killed(task, tmp_path, executor):
     """It is said, and goes on from its checkpoint; what is gathered is what one process comes to."""
-    task |= {"max_steps": 8, "evaluate_every": 1}
+    task |= {"max_steps": 20, "evaluate_every": 1}
     process = begun(words(executor, [ROOT / "run.py"], task))
     assert kill_a_fold(tmp_path / "runs", process)
-    said, _ = process.communicate(timeout=200)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert "ended by signal 9, often for want of memory; it is tried once more, alone" in said
     assert "2 at a time, threads of each: 1" in said
@@ -89,14 +90,14 @@ def test_ten_folds_and_a_sweep(task, tmp_path, rng, executor):
     prepare(tmp_path / "set", index_of(10), rng)
     process = begun(words(executor, [ROOT / "run.py"], task | {"folds": 10, "max_steps": 20}))
     assert kill_a_fold(tmp_path / "runs", process)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     one_by_one(task | {"folds": 10, "max_steps": 20, "save_path": tmp_path / "whole"})
     assert same_bits(tmp_path / "runs" / "folds-10-subjects", tmp_path / "whole" / "folds-10-subjects")
 
     listed = task | {"learning_rate": "0.01,0.02", "feature_maps": "2,3"}
     process = begun(words(executor, ["-m", "emop3d_np", "sweep"], listed))
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert command(["sweep", *arguments(listed | {"fold_jobs": 2, "save_path": tmp_path / "here"})]) == 0
     assert comparison(tmp_path / "runs") == comparison(tmp_path / "here")
@@ -117,7 +118,7 @@ def test_ctrl_c(task, tmp_path, executor, whom):
     folder = tmp_path / "runs" / "folds-2-subjects"
     try:
         said, _ = interrupted(
-            folder, lambda: kill(process.pid, signal.SIGINT), lambda: process.communicate(timeout=200)
+            folder, lambda: kill(process.pid, signal.SIGINT), lambda: process.communicate(timeout=PATIENCE)
         )
     finally:
         process.kill()
@@ -135,7 +136,7 @@ def test_a_worker_of_dask_is_killed(task, tmp_path):
         time.sleep(0.02)
     (fold,) = processes_of(history.parent)
     os.kill(int(Path(f"/proc/{fold}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
-    said, _ = process.communicate(timeout=200)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     one_by_one(task | {"save_path": tmp_path / "whole"})
     assert same_bits(tmp_path / "runs" / "folds-2-subjects", tmp_path / "whole" / "folds-2-subjects")
@@ -190,6 +191,8 @@ def test_wrong_executors(task, capsys):
     for words, changes in {
         "--executor mpi says by whom folds are trained: it needs --folds": {"folds": None, "executor": "mpi"},
         "without --fold": {"fold": 1, "executor": "dask"},
+        "--fold_jobs 2: with --executor mpi as many folds are trained": {"fold_jobs": 2, "executor": "mpi"},
+        "leave --fold_jobs out": {"fold_jobs": 2, "executor": "dask://there:8786"},
         "--executor is 'ray'; it must be processes, mpi, dask, or dask://HOST:PORT": {"executor": "ray"},
     }.items():
         assert run.main(arguments(task | changes)) == 2

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 import pytest
+from conftest import PATIENCE
 from hypothesis import given
 from hypothesis import strategies as st
 from test_crossvalidation import SIZES, arguments, index_of, prepare
@@ -147,7 +148,7 @@ def test_a_sweep_interrupted_in_a_terminal(task, tmp_path):
     with subprocess.Popen(sweep, start_new_session=True, **terminal) as process:
         try:
             out, _ = interrupted(
-                folder, lambda: os.killpg(process.pid, signal.SIGINT), lambda: process.communicate(timeout=300)
+                folder, lambda: os.killpg(process.pid, signal.SIGINT), lambda: process.communicate(timeout=PATIENCE)
             )
         finally:
             process.kill()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 
 import run
 from emop3d_np import children, files, locks
@@ -220,7 +221,7 @@ def test_a_pipe_in_earnest(clips, tmp_path):
     """``run.py 2>&- | grep -m 1 epoch``: the training is kept, though it could tell nobody."""
     command = [sys.executable, str(ROOT / "run.py"), *arguments(clips, tmp_path / "runs", max_steps=100000)]
     script = f'cd {ROOT}; "$@" 2>&- | grep -m 1 ^epoch'
-    done = subprocess.run(["sh", "-c", script, "sh", *command], capture_output=True, timeout=120, check=True)
+    done = subprocess.run(["sh", "-c", script, "sh", *command], capture_output=True, timeout=PATIENCE, check=True)
     assert done.stdout.startswith(b"epoch")
     assert done.stderr == b""
     folder = the_run(tmp_path / "runs")
@@ -308,7 +309,7 @@ import os, time
 from emop3d_np.children import end_with_stdin
 end_with_stdin()
 print("pid", os.getpid())
-time.sleep(600)
+time.sleep(3600)
 """
 
 
@@ -318,7 +319,7 @@ def test_folds_end_with_their_parent(tmp_path):
     (tmp_path / "fold.py").write_text(FOLD)
     command = [sys.executable, "-c", SUPERVISOR, tmp_path / "fold.py", tmp_path]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    outputs, pids, deadline = [tmp_path / str(k) / side_by_side.OUTPUT for k in (1, 2)], [], time.monotonic() + 60
+    outputs, pids, deadline = [tmp_path / str(k) / side_by_side.OUTPUT for k in (1, 2)], [], time.monotonic() + PATIENCE
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as parent:
         while len(pids) < 2 and time.monotonic() < deadline:
             lines = [line for path in outputs if path.exists() for line in path.read_text().splitlines()]

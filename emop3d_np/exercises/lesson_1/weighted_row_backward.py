@@ -56,14 +56,14 @@ def judge(answer: judging.Answer) -> str:
         return None, None, dz.mean(axis=0)
 
     def exchanged(dz, x, weights, bias):
-        g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
+        g = _windows(dz)
         return g * x, None, None
 
     def convolution(dz, x, weights, bias):
         return sum(np.pad(dz * weights[k], ((0, 0), (k, 2 - k))) for k in range(3)), None, None
 
     def with_weights(dz, x, weights, bias):
-        g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
+        g = _windows(dz)
         return None, (g * weights).sum(axis=0), None
 
     per_clip = "is one number per clip; sum over the clips, axis 0"
@@ -84,12 +84,27 @@ def judge(answer: judging.Answer) -> str:
             "dx has x in it; what multiplies x in the product is the weight": exchanged,
             "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
             "position": convolution,
+            "each window goes to its first position alone; all of its positions collect it": [
+                lambda dz, x, weights, bias, times=times: (times * np.pad(dz, ((0, 0), (0, 2))) * weights, None, None)
+                for times in (1, 3)
+            ],
+            "dx is the gradient of the product; it comes times what multiplies x in it, the weight": (
+                lambda *given: (_windows(given[0]), None, None)
+            ),
+            "dweights is the gradient of the product; it comes times what multiplies the weight in it, x": (
+                lambda *given: (None, _windows(given[0]).sum(axis=0), None)
+            ),
             "dweights has the weights in it; what multiplies the weight in the product is x": with_weights,
         },
     )
     with judging.besides("4 clips and windows of 2"):
         judging.gradients(*asked(2), [judging.numbers(4, 6), judging.numbers(6), judging.numbers(5)], "x weights bias")
     return words
+
+
+def _windows(dz):
+    """What a position collects from windows of three."""
+    return sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
 
 
 def _clips_last(got, clips, words):

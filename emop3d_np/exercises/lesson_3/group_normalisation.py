@@ -56,9 +56,9 @@ def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dy, x, groups)")
     x = 2 * judging.numbers(1, 2, 2, 4)
 
-    def over(axes):
+    def over(axes, groups=2):
         def made(dy, x):
-            y, s = normalised(x, 2)
+            y, s = normalised(x, groups)
             dy = dy.reshape(y.shape)
             mean, mean_y = dy.mean(axis=axes, keepdims=True), (dy * y).mean(axis=axes, keepdims=True)
             return (s * (dy - mean - y * mean_y)).reshape(x.shape)
@@ -77,6 +77,7 @@ def judge(answer: judging.Answer) -> str:
     mistakes = {
         "the means run over (h, w) only; the maps of a group share their moments": over((1, 2)),
         "the means run over all groups; each has its own": over((1, 2, 3, 4)),
+        "the means leave out axis 4, the maps of a group; they share their moments": over((1, 2, 3)),
         "the term of the mean is missing": without(0, 1),
         "the term of the variance is missing": without(1, 0),
         "all is there but the factor s": without(1, 1, 0),
@@ -87,5 +88,6 @@ def judge(answer: judging.Answer) -> str:
     words = judging.gradients(lambda x: forward(x, 2), lambda dy, x: backward(dy, x, 2), [x], "x", mistakes=mistakes)
     with judging.besides("3 groups and two clips"):
         x = judging.numbers(2, 1, 2, 6)
-        judging.gradients(lambda x: forward(x, 3), lambda dy, x: backward(dy, x, 3), [x], "x")
+        clips = {"the means run over the clips, too; each clip has its own": over((0, 1, 2, 4), 3)}
+        judging.gradients(lambda x: forward(x, 3), lambda dy, x: backward(dy, x, 3), [x], "x", mistakes=clips)
     return words

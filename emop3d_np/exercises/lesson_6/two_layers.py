@@ -59,6 +59,17 @@ def judge(answer: judging.Answer) -> str:
             "the order is turned: what came last forward comes first backward": (
                 lambda du, z: standardize_backward(leaky_relu_backward(du, z), leaky_relu(z))
             ),
+            "a backward function takes the gradient first, then what its forward function was given": [
+                lambda du, z: leaky_relu_backward(standardize_backward(leaky_relu(z), du), z),
+                lambda du, z: leaky_relu_backward(z, standardize_backward(du, leaky_relu(z))),
+            ],
+            "standardize itself is called on the way down; its backward function is wanted": [
+                lambda du, z: leaky_relu_backward(standardize(du), z),
+            ],
+            "leaky_relu itself is called on the way down; its backward function is wanted": [
+                lambda du, z: leaky_relu(standardize_backward(du, leaky_relu(z))),
+                lambda du, z: leaky_relu_backward(standardize_backward(leaky_relu(du), leaky_relu(z)), z),
+            ],
             "leaky_relu_backward is given u, whose signs are not those of z": lambda du, z: leaky_relu_backward(
                 standardize_backward(du, leaky_relu(z)), standardize(leaky_relu(z))
             ),
