@@ -43,6 +43,9 @@ __all__ = [
 CLOSE = 1e-9
 """Values that differ by less, relative to the largest that is right, are the same."""
 
+WRITTEN = 1e-6
+"""A number worked out by hand may end after so many of its digits, relative to it, as on a pocket calculator."""
+
 SECONDS = 60.0
 """Budget of the gradient checker; arrays are so small that it needs far less on any machine."""
 
@@ -190,15 +193,21 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
         raise Wrong(f"{name} is {got!r}; put your number there")
     if shape_of(got) != () or np.asarray(got).dtype.kind not in "fiu" or not np.isfinite(got):
         raise Wrong(f"{name} is {got!r}; it must be a number")
-    if abs(float(got) - right) <= CLOSE * max(1, abs(right)):
+    if _written(float(got), right):
         return
     for wrong, words in (mistakes or {}).items():
-        if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
+        if _written(float(got), wrong):
             raise Wrong(f"{name} is not {_said(got, right)}: {words}")
     whole = float(got).is_integer() and float(right).is_integer()
     if abs(float(got) - right) <= 1e-3 * abs(right) and not whole:
         raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
+
+
+def _written(got: float, number: float) -> bool:
+    """Whether it is the number, up to rounding; one with a fraction may be cut after the digits that are WRITTEN."""
+    digits = 0.0 if float(number).is_integer() else WRITTEN * abs(number)
+    return abs(got - number) <= max(digits, CLOSE * max(1, abs(number)))
 
 
 # Many arguments: the last three are given by name.

@@ -2,6 +2,7 @@
 and wrong answers are told what is."""
 
 import itertools
+import os
 import re
 import runpy
 import subprocess
@@ -217,3 +218,18 @@ def test_ctrl_c_is_heard(monkeypatch):
     monkeypatch.setattr(running, "judge_of", lambda exercise: interrupted)
     with pytest.raises(KeyboardInterrupt):
         exercises.check(FIRST, ALL[FIRST].solution)
+
+
+def test_the_list_of_a_class_is_as_the_plan_says(tmp_path):
+    """The loop of docs/course.md over the folders of students."""
+    loop = re.search(r"^```bash\n(for file .*?)^```$", (ROOT / "docs/course.md").read_text(), re.DOTALL | re.MULTILINE)[
+        1
+    ]
+    for student, name in (("anna", FIRST), ("ben", "chain_of_to")):
+        (tmp_path / "class" / student).mkdir(parents=True)
+        (tmp_path / "class" / student / f"{name}.py").write_text(ALL[FIRST].solution)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    known = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", loop], capture_output=True, text=True, cwd=tmp_path, env=known, check=True)
+    assert done.stdout == "right  class/anna/chain_of_two.py\nwrong  class/ben/chain_of_to.py\n", done.stderr
+    assert "did you mean chain_of_two" in (tmp_path / "class" / "ben" / "chain_of_to.txt").read_text()

@@ -69,10 +69,10 @@ def judge(answer: judging.Answer) -> str:
         }
         judging.same(function(x, weights, bias, window), right, "z", mistakes)
     words = judging.no_loop(answer, function, (*_inputs(2, 8, 3), 3), (*_inputs(6, 24, 3), 3), "clips or positions")
-    taken = judging.counts(answer, "weighted_row(x, weights, bias, window)", *_inputs(4, 12, 4), 4).multiplied
-    if taken > 4 * 12:
+    taken = judging.counts(answer, "weighted_row(x, weights, bias, window)", *_inputs(12, 10, 4), 4).multiplied
+    if taken > 12 * 10:
         raise judging.Wrong(
-            f"the values are right, with {taken} products for 4 clips of 12 positions; 48 will do, if the product is "
+            f"the values are right, with {taken} products for 12 clips of 10 positions; 120 will do, if the product is "
             "taken once, before the windows"
         )
     return words

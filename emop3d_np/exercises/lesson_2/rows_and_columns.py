@@ -75,7 +75,7 @@ def judge(answer: judging.Answer) -> str:
         words = judging.gradients(
             lambda p, rh=rh, rw=rw: box_sum(p, rh, rw),
             lambda dz, p, rh=rh, rw=rw: backward(dz, p.shape, rh, rw),
-            [judging.numbers(h // 3, h, w)],
+            [judging.numbers(2, h, w)],
             "p",
             mistakes={
                 f"with {rh} rows and {rw} columns in the window, rows and columns are exchanged": exchanged,

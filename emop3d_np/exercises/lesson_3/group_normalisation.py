@@ -54,7 +54,7 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dy, x, groups)")
-    x = 2 * judging.numbers(1, 2, 2, 4)
+    x = 2 * judging.numbers(3, 2, 2, 4)
 
     def over(axes, groups=2):
         def made(dy, x):
@@ -76,6 +76,7 @@ def judge(answer: judging.Answer) -> str:
 
     mistakes = {
         "the means run over (h, w) only; the maps of a group share their moments": over((1, 2)),
+        "the means run over the clips, too; each clip has its own": over((0, 1, 2, 4)),
         "the means run over all groups; each has its own": over((1, 2, 3, 4)),
         "the means leave out axis 4, the maps of a group; they share their moments": over((1, 2, 3)),
         "the term of the mean is missing": without(0, 1),
@@ -88,6 +89,5 @@ def judge(answer: judging.Answer) -> str:
     words = judging.gradients(lambda x: forward(x, 2), lambda dy, x: backward(dy, x, 2), [x], "x", mistakes=mistakes)
     with judging.besides("3 groups and two clips"):
         x = judging.numbers(2, 1, 2, 6)
-        clips = {"the means run over the clips, too; each clip has its own": over((0, 1, 2, 4), 3)}
-        judging.gradients(lambda x: forward(x, 3), lambda dy, x: backward(dy, x, 3), [x], "x", mistakes=clips)
+        judging.gradients(lambda x: forward(x, 3), lambda dy, x: backward(dy, x, 3), [x], "x")
     return words

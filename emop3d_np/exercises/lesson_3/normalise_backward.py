@@ -85,7 +85,7 @@ def judge(answer: judging.Answer) -> str:
         "this is y, the forward pass": lambda s, dy, y, m, v: y,
         "the term of the variance has x - mean in it where y belongs": lambda s, dy, y, m, v: s * (dy - m - y / s * v),
     }
-    inputs = [3 * judging.numbers(1, 2, 2, 3, 2)]
+    inputs = [3 * judging.numbers(3, 2, 2, 4, 2)]
     looks = {words: mistaken(form) for words, form in mistakes.items()}
     looks["sums stand where means belong"] = mistaken(right, collect=np.sum)
     looks["the means run over (h, w) only; here they run over more axes"] = [
@@ -98,7 +98,7 @@ def judge(answer: judging.Answer) -> str:
     looks["the term of the variance has x in it where y belongs"] = lambda dy, x: _all_x(dy, x, epsilon)
     words = judging.gradients(*asked(epsilon), inputs, "x", mistakes=looks)
     with judging.besides("another epsilon and another size"):
-        judging.gradients(*asked(0.02), [judging.numbers(2, 1, 2, 2, 1)], "x")
+        judging.gradients(*asked(0.02), [judging.numbers(1, 2, 3, 2, 1)], "x")
     return words
 
 

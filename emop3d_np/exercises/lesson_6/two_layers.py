@@ -47,7 +47,7 @@ def judge(answer: judging.Answer) -> str:
     words = judging.gradients(
         lambda z: standardize(leaky_relu(z)),
         backward,
-        (judging.numbers(1, 2, 4, 3, 2),),
+        (judging.numbers(3, 1, 4, 2, 2),),
         "z",
         mistakes={
             "a backward function is not given what its forward function was given; which of the two?": mistake(
@@ -75,6 +75,6 @@ def judge(answer: judging.Answer) -> str:
             ),
         },
     )
-    with judging.besides("two clips"):
-        judging.gradients(lambda z: standardize(leaky_relu(z)), backward, [judging.numbers(2, 1, 2, 3, 1)], "z")
+    with judging.besides("one clip of two frames"):
+        judging.gradients(lambda z: standardize(leaky_relu(z)), backward, [judging.numbers(1, 2, 2, 3, 1)], "z")
     return words

@@ -195,7 +195,7 @@ def own_variance(e: Evidence) -> str:
             for times, words in ((1, ""), (n / (n - 1), f", and a variance over n - 1 = {n - 1} for n = {n},")):
                 epsilon, of_forward = theirs - times * variance.ravel(), due - variance.ravel()
                 least = tol.CAUSE_OF_EPSILON * np.abs(theirs - due).max()
-                if np.ptp(epsilon) <= least and np.ptp(of_forward) <= least:
+                if np.isfinite(least) and np.ptp(epsilon) <= least and np.ptp(of_forward) <= least:
                     values = f"{np.median(of_forward):.3g}", f"{max(np.median(epsilon), 0):.3g}"
                     if words:
                         return f"takes n - 1 = {n - 1} for n = {n} in the variance over {over}"

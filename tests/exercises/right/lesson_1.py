@@ -9,6 +9,8 @@ RIGHT = {
         "z_1, g_1, dw_2, dx_3 = (x * W)[1:3].sum(), g[1], (g * x)[2], (g * W)[3]",
     ],
     "product_first": [
+        "at, first = np.arange(len(weights))[:, None], np.arange(len(bias))\n"
+        "band = ((at >= first) & (at < first + window)) * weights[:, None]\nreturn x @ band + bias",
         "at = np.arange(len(bias))[:, None] + np.arange(window)\nreturn (x * weights)[:, at].sum(axis=-1) + bias",
         "sums = np.zeros((len(x), x.shape[1] + 1))\nnp.cumsum(x * weights, axis=1, out=sums[:, 1:])\n"
         "return bias + sums[:, window:] - sums[:, :-window]",

@@ -2,6 +2,7 @@
 
 RIGHT = {
     "speed_limits": [
+        "SAME, TO_AND_FRO, PLACE, ADAM = 5.0, 0.5555556, -1.4, 0.1",
         "from fractions import Fraction\n\nSAME, TO_AND_FRO = Fraction(5), Fraction(5, 9)\n"
         "PLACE = Fraction(-7, 5)\nADAM = Fraction('0.1')",
         "from decimal import Decimal\n\nSAME = Decimal(5)\nTO_AND_FRO = a = 0\nfor step in range(400):\n"

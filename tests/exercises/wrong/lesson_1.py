@@ -84,7 +84,7 @@ WRONG = {
         (
             "z = np.zeros((len(x), len(bias))) + bias\nfor k in range(window):\n"
             "    z += x[:, k : k + len(bias)] * weights[k : k + len(bias)]\nreturn z",
-            "144 products for 4 clips of 12 positions; 48 will do",
+            "336 products for 12 clips of 10 positions; 120 will do",
         ),
         (
             "p = x * weights\nreturn bias + sum(p[:, k : k + 5] for k in range(3))",

@@ -85,9 +85,13 @@ WRONG = {
         (PLANES.format(rows="1", columns="rw", add="+="), "only the first row of the window is there"),
         (
             PLANES.format(rows="rw", columns="rh", add="+="),
-            "arrays of the shapes (1, 2, 3) and (1, 3, 3) do not fit each other",
+            "arrays of the shapes (2, 2, 3) and (2, 3, 3) do not fit each other",
         ),
         (PLANES.format(rows="rh", columns="rw", add="="), "the gradient of p["),
+        (
+            PLANES.format(rows="rh", columns="rw", add="+=").replace("g[:,", "g[0,").replace(" dz\n", " dz[0]\n"),
+            "the gradient of p is right but for the last of axis 0, where it is 0",
+        ),
         (PLANES.format(rows="rh", columns="rh", add="+="), "here both loops count to the same"),
         (
             "for j, k in zip(range(rh), range(rw)):\n    g[:, j : j + rows, k : k + columns] += dz\nreturn g",

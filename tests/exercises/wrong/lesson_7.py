@@ -27,6 +27,7 @@ WRONG = {
         (numbers(SAME="10"), "SAME is not 10: that is for a momentum of 0.9"),
         (numbers(SAME="1"), "`a` is a sum and no mean"),
         (numbers(TO_AND_FRO="1 / 1.9"), "TO_AND_FRO is not 0.526316: that is for a momentum of 0.9"),
+        (numbers(TO_AND_FRO="0.5556"), "TO_AND_FRO is nearly right; write it as an expression"),
         (numbers(TO_AND_FRO="0"), "they nearly cancel"),
         (numbers(PLACE="1.4"), "PLACE is not 1.4: a step goes against"),
         (numbers(PLACE="-1"), "that is without momentum"),
