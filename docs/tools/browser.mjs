@@ -29,7 +29,9 @@ export async function fresh({ width = 1280, colorScheme = "light", reducedMotion
   };
   const [key, settings] = name === "firefox" ? [`${colorScheme} ${reducedMotion}`, { firefoxUserPrefs }] : ["", {}];
   started[key] ??= await require("playwright-core")[name].launch({ ...WAYS[name], ...settings });
-  return started[key].newContext({ viewport: { width, height: 900 }, colorScheme, reducedMotion, offline: true, ...more });
+  const context = await started[key].newContext({ viewport: { width, height: 900 }, colorScheme, reducedMotion, offline: true, ...more });
+  context.setDefaultTimeout(180000); // a busy machine may take its time
+  return context;
 }
 
 // A page of the site, opened as a file; errors in it, and what it asks of elsewhere, are faults.
