@@ -3,11 +3,13 @@
     python bench/baselines.py pens --folds 10 [--fold 1]
     python bench/baselines.py pens_split/train --val_path pens_split/val
     python bench/baselines.py adrenalmnist3d.npz
+    python bench/baselines.py pens --folds 10 --untrained --recipe strong --feature_maps 6 --shrink 2
     python bench/baselines.py [--faces hard]
 
 DATA, which comes first, is what --train_path takes, and further flags are those of run.py; sizes and classes are read
 from DATA.  Of a set of MedMNIST the official test split is tested, without DATA the drawn faces of other people.
-Penalties are chosen by inner folds of the training clips.  MiniRocket needs aeon.
+Penalties are chosen by inner folds of the training clips.  MiniRocket needs aeon.  The untrained network is that of the
+flags.
 """
 
 import argparse
@@ -189,15 +191,20 @@ def row(name, scores, task, seconds):
     return {"name": name, "seconds": seconds, "per_split": per_split}
 
 
+def timed_row(name, make, task):
+    """The row of the scores that ``make()`` yields, one of each split."""
+    start = time.perf_counter()
+    scores = list(make())
+    return row(name, scores, task, time.perf_counter() - start)
+
+
+def untrained_row(task):
+    return timed_row("ridge on an untrained network's last maps", lambda: ridges_on(untrained_maps(task), task), task)
+
+
 def panel(task, quick=False):
     """Yield the rows of the panel, of a ``quick`` one without the two slowest; strings tell what is missing."""
-
-    def timed(name, make):
-        start = time.perf_counter()
-        scores = list(make())
-        return row(name, scores, task, time.perf_counter() - start)
-
-    yield timed("most frequent class", lambda: most_frequent(task))
+    yield timed_row("most frequent class", lambda: most_frequent(task), task)
     start = time.perf_counter()
     blocks = task.blocks()
     reading = time.perf_counter() - start
@@ -219,8 +226,8 @@ def panel(task, quick=False):
         yield "logistic regression and the untrained network are left out (--quick)"
     else:
         features_of = (blocks.features(variant) for variant in best)
-        yield timed("logistic regression on its input", lambda: logistic_on(features_of, task))
-        yield timed("ridge on an untrained network's last maps", lambda: ridges_on(untrained_maps(task), task))
+        yield timed_row("logistic regression on its input", lambda: logistic_on(features_of, task), task)
+        yield untrained_row(task)
     try:
         import aeon  # noqa: F401
     except ImportError:
@@ -230,7 +237,7 @@ def panel(task, quick=False):
     whole = baseline.Variant("all frames", 2, state, blocks.side)
     n, d = blocks.means.shape[:2]
     x = blocks.features(whole).reshape(n, d, -1).transpose(0, 2, 1)
-    yield timed(f"MiniRocket: {whole}", lambda: mini_rocket(x, task))
+    yield timed_row(f"MiniRocket: {whole}", lambda: mini_rocket(x, task), task)
 
 
 def cells(entry):
@@ -249,17 +256,18 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", help="write the panel to this file")
     parser.add_argument("--quick", action="store_true", help="without the two rows that take longest")
+    parser.add_argument("--untrained", action="store_true", help="the row of the untrained network alone")
     # DATA comes first: of flags that only run.py knows, argparse cannot tell which value is theirs.
     data = [] if arguments[:1] and arguments[0].startswith("-") else arguments[:1]
     own, others = parser.parse_known_args(arguments[len(data) :])
     given = flags.parse(others) | ({"train_path": data[0]} if data else {})
     task = read(given)
-    result = {"machine": description("numpy", "scipy", "numba"), "data": task.sets[0].name, "rows": []}
+    result = {"machine": description("numpy", "scipy", "numba"), "flags": others, "rows": []}
     print(f"{task.sets[0].name}: {len(task.splits[0].train)} clips train, {len(task.splits[0].test)} test", end="")
     print(f", and so {len(task.splits)} times" if len(task.splits) > 1 else "")
     print("| baseline | " + " | ".join(FIGURES.values()) + " | seconds |\n" + "|---" * (len(FIGURES) + 2) + "|")
     notes = []
-    for entry in panel(task, own.quick):
+    for entry in [untrained_row(task)] if own.untrained else panel(task, own.quick):
         if isinstance(entry, str):
             notes.append(entry)
             continue

@@ -11,6 +11,8 @@ from work import parts
 
 from kernels.cpu import fused_clip as clip
 from kernels.cpu import fused_layout as layout
+from kernels.cpu.fused_loops import PART
+from kernels.cpu.fused_windows import inputs_backward, weights_backward
 
 
 @njit
@@ -42,14 +44,18 @@ def _last(plan, net, own, kept, scratch, logits):
 
 @njit
 def _last_backward(plan, net, own, kept, scratch, logits):
-    clip.dense_weights_backward(layout.GROUP, kept.n5, scratch.dlogits, own)
+    for start in range(0, kept.n5[0].size, PART):
+        clip.dense_weights_backward(start, layout.GROUP, kept.n5, kept.dlogits, own)
 
 
 @njit
 def _second_backward(plan, net, own, kept, scratch, logits):
     for f in range(kept.n1.shape[0]):
         for d in range(0, kept.a5.shape[1], 2):
-            clip.backward_5(d, f, 0, plan.width5, net, own, kept, scratch)
+            clip.backward_5(d, f, 0, plan.width5, net, own, kept, scratch, scratch.g)
+            for c in range(kept.n3.shape[0]):
+                weights_backward(kept.n3[c, d : d + 4], scratch.g, own.w5[f, c])
+                inputs_backward(scratch.g, net.w5[f, c], kept.dn3[c, d : d + 4])
 
 
 @njit

@@ -97,7 +97,7 @@ def _listed(words, names):
 
 
 def _of_all_cases(results):
-    lines = ["## All cases", "", f"| case | due | {' | '.join(results)} |", "|---" * (len(results) + 2) + "|"]
+    rows = []
     for case in CASES:
         words = []
         for verdicts in results.values():
@@ -106,8 +106,18 @@ def _of_all_cases(results):
                 words.append("undecided")
             else:
                 words.append("" if passed == case.right else "**missed**" if passed else "**false alarm**")
-        lines.append(f"| {_cell(case.name)} | {'right' if case.right else 'wrong'} | {' | '.join(words)} |")
-    return lines
+        if any(words):
+            rows.append(f"| {_cell(case.name)} | {'right' if case.right else 'wrong'} | {' | '.join(words)} |")
+    return [
+        "## Where any is mistaken or undecided",
+        "",
+        f"All checkers judge the other {len(CASES) - len(rows)} of the {len(CASES)} cases rightly; "
+        "`docs/planted_gradients.json` has every verdict.",
+        "",
+        f"| case | due | {' | '.join(results)} |",
+        "|---" * (len(results) + 2) + "|",
+        *rows,
+    ]
 
 
 def _cell(name):

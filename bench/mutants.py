@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOW_THEY_RUN = {"compiled_code", "interrupts", "jit", "threads"}
 KERNELS = [path for edition in ("reference", "cpu") for path in sorted((ROOT / "kernels" / edition).glob("[a-z]*.py"))]
 MODULES = [str(path.relative_to(ROOT)) for path in KERNELS if path.stem not in HOW_THEY_RUN]
-MODULES += ["emop3d_np/layers.py", "emop3d_np/optimizers.py"]
+MODULES += ["kernels/tree.py", "emop3d_np/layers.py", "emop3d_np/optimizers.py"]
 SAMPLES = {
     f"kernels/cpu/{name}.py": count
     for name, count in {
@@ -55,7 +55,7 @@ SAMPLES = {
 }  # fmt: skip
 """Of modules with too many mutants so many are drawn at random, the same ones every time: 400 of the fused passes."""
 NAMES_OF_TESTS = {
-    "kernels/": ["test_operations", "test_affine", "test_block_means", "test_fused", "test_own_golden"],
+    "kernels/": ["test_operations", "test_affine", "test_block_means", "test_fused", "test_own_golden", "test_tree"],
     "": ["test_network", "test_optimizers", "test_wrong_calls"],
 }
 TESTS = [f"tests/{folder}{name}.py" for folder, names in NAMES_OF_TESTS.items() for name in names]

@@ -11,10 +11,12 @@ MPI and Dask are imported only where they are asked for.  Who works on other mac
 same paths.
 """
 
+import logging
 import multiprocessing
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -24,7 +26,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from . import tasks
+from tqdm import tqdm
+
+from . import tasks, versions
 from .children import end_with_parent
 from .errors import InputError
 from .files import UNFINISHED
@@ -46,6 +50,17 @@ def is_being_imported() -> bool:
 
 REACHED_WITHIN = 10.0
 """Seconds to wait for the answer of a cluster."""
+
+MISSED_AFTER = 30.0
+"""Seconds after which it is said that a cluster which had workers has none; one that dies is replaced within them."""
+
+GIVEN_UP_AFTER = 120.0
+"""Seconds within which Dask must have started a worker anew.  After these, by default 15, it gives one up for good and
+tells nobody: on a busy machine, where a start takes longer, all were given up one by one, and tasks waited for ever.
+"""
+
+WITHOUT_WORKERS = 600.0
+"""Seconds that a cluster is waited for which has no worker, since it has none yet, or has lost them."""
 
 
 class NotStarted(InputError):
@@ -70,7 +85,7 @@ def open_executor(
     if what == PROCESSES:
         engines: Local | Remote = Threads(jobs) if own_processes else Processes(jobs)
     elif isinstance(what, Executor):
-        engines = Remote(what, lambda: jobs, folder)
+        engines = Remote(what, "the executor", lambda: jobs, folder)
     elif what == "mpi":
         engines = _ranks(folder, own_processes)
     else:
@@ -195,7 +210,9 @@ class Remote:
 
     Args:
         executor: where tasks are submitted.
-        count: gives how many are worked on at a time.
+        called: what it is called in messages.
+        count: gives how many are worked on at a time; 0 where nobody is there to work.  It raises InputError where
+            nobody will be.
         folder: where the file goes.
         through: does a task where it is worked on; default :func:`emop3d_np.tasks.call`.
         end: called at the end.
@@ -206,15 +223,17 @@ class Remote:
     def __init__(
         self,
         executor: Executor,
+        called: str,
         count: Callable[[], int],
         folder: str | Path,
         through: Callable[..., tuple[bool, Any]] = tasks.call,
         end: Callable[[], object] = lambda: None,
     ) -> None:
-        self._executor, self._count, self._through, self._end = executor, count, through, end
+        self._executor, self._called, self._count, self._through, self._end = executor, called, count, through, end
         name = f".{os.getpid()}-{secrets.token_hex(3)}{UNFINISHED}.wanted"
         self._sign = Sign(str(Path(folder).absolute() / name))
-        self._touched = 0.0
+        self._touched, self._missed = 0.0, False
+        self._seen = time.monotonic() - MISSED_AFTER
         self._handed_out: set[Future[Any]] = set()
 
     @property
@@ -225,19 +244,44 @@ class Remote:
     def submit(self, task: Task) -> "Future[Any]":
         """See :class:`~emop3d_np.tasks.Engines`."""
         self.keep_on()
-        future = self._executor.submit(self._through, self._sign, task.function, task.arguments)
+        task_there = self._through, versions.installed(), self._sign, task.function, task.arguments
+        try:
+            future = self._executor.submit(_if_alike, *task_there)
+        except RuntimeError as error:
+            raise InputError(f"{self._called} takes no more tasks: {short(str(error))}; {AGAIN}") from None
         self._handed_out.add(future)
         future.add_done_callback(self._handed_out.discard)
         return future
 
     def replace_broken(self) -> None:
-        """Nothing: what died was one of them, and theirs to replace."""
+        """See that somebody is there: what died was one of them, and theirs to replace."""
+        self._count()
 
     def keep_on(self) -> None:
-        """Touch the file."""
-        if time.monotonic() - self._touched > TOUCHED_EVERY:
+        """Touch the file, and see to it that somebody is there to work.
+
+        Raises:
+            InputError: nobody is, or has been for :data:`WITHOUT_WORKERS`.
+        """
+        now = time.monotonic()
+        if now - self._touched <= TOUCHED_EVERY:
+            return
+        try:
             self._sign.touch()
-            self._touched = time.monotonic()
+        except OSError as error:
+            raise InputError(
+                f"{self._sign}: cannot be written: {error.strerror or error}; those who work look at it, so give, or "
+                f"start the command in, a folder that can be written and that all of them see"
+            ) from None
+        self._touched = now
+        if self._count():
+            self._seen, self._missed = now, False
+        elif now - self._seen > WITHOUT_WORKERS:
+            raise InputError(f"{self._called} has had no worker for {now - self._seen:.0f} s; start some, and {AGAIN}")
+        elif not self._missed and now - self._seen >= MISSED_AFTER:
+            self._missed = True
+            words = f"{self._called} has no worker; some are waited for, {WITHOUT_WORKERS:.0f} s at most"
+            tqdm.write(words, file=sys.stderr)
 
     def stop(self, at_once: bool = False) -> None:
         """Remove the file."""
@@ -245,12 +289,25 @@ class Remote:
             os.remove(self._sign.path)
 
     def close(self) -> None:
-        """Stop, and have no more to do with them; those who work get some seconds to see it."""
+        """Stop, and have no more to do with them; those who work, where there are any, get some seconds to see it."""
         self.stop()
-        wait(list(self._handed_out), timeout=ENDED_WITHIN)
+        with suppress(InputError):
+            wait(list(self._handed_out), timeout=ENDED_WITHIN if self._handed_out and self._count() else 0)
         for future in list(self._handed_out):
             future.cancel()
         self._end()
+
+
+AGAIN = "the same command goes on from here"
+
+
+def _if_alike(through: Callable[..., tuple[bool, Any]], wanted: dict[str, str], *task: Any) -> tuple[bool, Any]:
+    """Where it is worked on: do a task, if what is installed here is what is ``wanted``."""
+    try:
+        versions.require_alike(versions.installed(), wanted, socket.gethostname())
+    except InputError as error:
+        return False, error
+    return through(*task)
 
 
 # --- MPI.
@@ -267,10 +324,11 @@ def _ranks(folder: str | Path, own_processes: bool) -> Remote:
             f"--executor mpi needs mpi4py and an MPI library: pip install 'emop3d-np[mpi]' mpich ({short(str(error))})"
         ) from None
     if not begun or MPI.COMM_WORLD.size < 2:
-        raise InputError(f"--executor mpi: {MPI.COMM_WORLD.size} ranks, started otherwise; start it by {how}")
+        there = "one rank" if MPI.COMM_WORLD.size == 1 else f"{MPI.COMM_WORLD.size} ranks, started otherwise"
+        raise InputError(f"--executor mpi: {there}; start it by {how}")
     executor = MPIPoolExecutor(initializer=_begin_rank)
     through = tasks.call if own_processes else _in_a_child
-    return Remote(executor, lambda: executor.num_workers, folder, through, executor.shutdown)
+    return Remote(executor, "--executor mpi", lambda: executor.num_workers, folder, through, executor.shutdown)
 
 
 def _program() -> str:
@@ -310,44 +368,94 @@ def _in_a_child(stop: tasks.Stop, function: Callable[..., Any], arguments: tuple
 
 
 def _dask(text: str, jobs: int, folder: str | Path) -> Remote:
+    called, own = f"--executor {text}", text == "dask"
     try:
-        from dask import config
-        from distributed import Client, LocalCluster, WorkerPlugin
+        import distributed  # noqa: F401
     except ImportError:
-        raise InputError(f"--executor {text} needs Dask: pip install 'emop3d-np[dask]'") from None
-    if text == "dask":
+        raise InputError(f"{called} needs Dask: pip install 'emop3d-np[dask]'") from None
+    for name in ("distributed", "distributed.client"):  # what becomes of a cluster is said here, in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    client, end = _cluster_here(called, jobs) if own else _cluster_there(called, text.replace("dask://", "tcp://"))
+    known: set[str] = set()
+
+    def count() -> int:
         try:
-            with config.set({"distributed.scheduler.allowed-failures": 1}):  # we try again, too
-                cluster = LocalCluster(
-                    n_workers=jobs,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    memory_limit=None,
-                    silence_logs=50,
-                )
-        except RuntimeError as error:
-            raise NotStarted(f"--executor dask: no worker could be started: {short(str(error))}") from None
-        client = Client(cluster)
-
-        class LeaveCtrlC(WorkerPlugin):  # type: ignore[misc,unused-ignore]
-            """For workers of a terminal, those that are started anew, too."""
-
-            def setup(self, worker: Any) -> None:
-                _leave(signal.SIGINT)
-
-        client.register_plugin(LeaveCtrlC())
-    else:
-        cluster = None
-        try:
-            client = Client(text.replace("dask://", "tcp://"), timeout=REACHED_WITHIN)
-        except OSError as error:
-            raise InputError(f"--executor {text}: cannot be reached: {short(str(error))}") from None
-
-    def end() -> None:
-        client.close()
-        if cluster:
-            cluster.close()
+            threads = client.nthreads()
+            if own and len(threads) < jobs:
+                client.cluster.scale(jobs)  # which starts others in the place of those that Dask has given up
+            elif not own and not known.issuperset(threads):
+                _require_alike(client, called, sorted(set(threads) - known))
+                known.update(threads)
+            return sum(threads.values())
+        except InputError:
+            raise
+        except Exception as error:  # of Dask, of its event loop, of the network
+            words = short(f"{type(error).__name__}: {error}".splitlines()[0])
+            raise InputError(f"{called}: its scheduler is gone ({words}); start one, and {AGAIN}") from None
 
     executor = client.get_executor(pure=False)  # or a second trial would be given the failure of the first
-    return Remote(executor, lambda: sum(client.nthreads().values()), folder, end=end)
+    return Remote(executor, called, count, folder, end=end)
+
+
+def _cluster_here(called: str, jobs: int) -> tuple[Any, Callable[[], None]]:
+    """A client of a new cluster on this machine, and what ends both."""
+    from dask import config
+    from distributed import Client, LocalCluster, WorkerPlugin
+
+    given_up = {"distributed.deploy.lost-worker-timeout": f"{GIVEN_UP_AFTER} s"}
+    configured = config.set(given_up | {"distributed.scheduler.allowed-failures": 1})  # since we try again, too
+    try:
+        cluster = LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # any port: that of its own pages may be taken, which it would tell
+            memory_limit=None,
+            silence_logs=50,
+        )
+    except RuntimeError as error:
+        raise NotStarted(f"{called}: no worker could be started: {short(str(error))}") from None
+    client = Client(cluster)
+
+    class LeaveCtrlC(WorkerPlugin):  # type: ignore[misc,unused-ignore]
+        """For workers of a terminal, those that are started anew, too."""
+
+        def setup(self, worker: Any) -> None:
+            _leave(signal.SIGINT)
+
+    client.register_plugin(LeaveCtrlC())
+
+    def end() -> None:
+        with configured:  # which sets back, at its end, what it had set
+            client.close()
+            cluster.close()
+
+    return client, end
+
+
+def _cluster_there(called: str, address: str) -> tuple[Any, Callable[[], None]]:
+    """A client of the cluster whose scheduler has that address, and what ends it."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=REACHED_WITHIN)
+    except OSError as error:
+        raise InputError(f"{called}: cannot be reached: {short(str(error))}") from None
+    return client, client.close
+
+
+def _require_alike(client: Any, called: str, workers: list[str]) -> None:
+    """Refuse workers of Dask's that have not the package of this version: they would end without a word at a task."""
+
+    def installed() -> dict[str, str]:  # which goes there as a whole, being a function of no module
+        from emop3d_np import versions
+
+        return versions.installed()
+
+    answers = client.sync(client._run, installed, workers=workers, on_error="return", callback_timeout=REACHED_WITHIN)
+    for worker, answer in answers.items():
+        if isinstance(answer, ImportError):
+            words = f"{called}: the worker {worker} has not the emop3d_np of this version ({short(str(answer))})"
+            raise InputError(f"{words}; install it there, and start the worker anew")
+        if isinstance(answer, dict):
+            versions.require_alike(answer, versions.installed(), f"the worker {worker}")

@@ -39,6 +39,11 @@ def told() -> tuple[int, int] | None:
     return None
 
 
+def has_its_own_count(executor: object) -> bool:
+    """Whether an ``--executor`` works on as many tasks at a time as it has ranks or workers, whatever is asked for."""
+    return isinstance(executor, str) and (executor == "mpi" or executor.startswith("dask://"))
+
+
 def is_executor(text: str) -> bool:
     """Whether ``--executor`` may be this text."""
     host, colon, port = text.removeprefix("dask://").rpartition(":")

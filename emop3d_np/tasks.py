@@ -5,6 +5,7 @@ whether it is finished is asked of the file, and if it is not, it is handed out 
 """
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -56,15 +57,13 @@ class Lost(Exception):
 
 
 class NotTried(Lost):
-    """Of a task that the executor had nobody do."""
+    """Of a task that the executor had nobody do, which says nothing of the task."""
 
     died = False
 
 
-class Unwanted(Lost):
-    """Raised by a task that is no longer wanted."""
-
-    died = False
+class Unwanted(NotTried):
+    """Raised by a task that is no longer wanted, or cannot see that it is."""
 
 
 class Engines(Protocol):
@@ -84,7 +83,7 @@ class Engines(Protocol):
         """Hand out a task; its future gives what :func:`call` returns."""
 
     def replace_broken(self) -> None:
-        """Have others in the place of those that are broken."""
+        """Have others in the place of those that are broken; raises InputError where there will be none."""
 
     def keep_on(self) -> None:
         """Let those who work know that they are still wanted; called several times a second."""
@@ -116,7 +115,7 @@ def run_tasks(
         ``task, result`` when it is done: what its function returned, or :class:`Lost`.
 
     Raises:
-        InputError: those who should work cannot.
+        InputError: those who should work cannot: nobody did anything, or nobody did a task in two trials.
         Exception: whatever a task raised, but for :class:`Lost`.
     """
     lost, done = [], 0
@@ -129,8 +128,15 @@ def run_tasks(
         else:
             done += 1
             yield task, result
+    untried = None
     for task in lost:
-        yield from _hand_out([task], engines, stopping, look)
+        for same, result in _hand_out([task], engines, stopping, look):
+            if isinstance(result, NotTried):
+                untried = InputError(f"{task.name}: {result}; the same command goes on from here")
+            else:
+                yield same, result
+    if untried:
+        raise untried
 
 
 def _hand_out(
@@ -150,7 +156,8 @@ def _hand_out(
             result = _result(future, task)
             if isinstance(result, Lost) and stopped:
                 continue
-            if isinstance(result, Lost) and isinstance(future.exception(), BrokenExecutor):
+            broken = not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
+            if isinstance(result, Lost) and (broken or engines.remote):
                 engines.replace_broken()
             yield task, result
         if not stopped:
@@ -188,6 +195,8 @@ class Stop(Protocol):
 
 _thread = threading.local()
 
+NOT_SEEN = f"all who work must see the same files by the same paths, but on {socket.gethostname()} there is no"
+
 of_this_process: Stop | None = None
 """What tells this process that it is no longer wanted, where no task brings something along."""
 
@@ -205,7 +214,7 @@ def call(stop: Stop | None, function: Callable[..., Any], arguments: tuple[Any, 
     _thread.stop = stop or of_this_process
     try:
         if not is_wanted():
-            raise Unwanted("it was not wanted any more")
+            raise Unwanted(f"{NOT_SEEN} {stop}" if isinstance(stop, Sign) else "it was not wanted any more")
         return True, function(*arguments)
     except Exception as error:
         return False, error
@@ -234,6 +243,9 @@ class Sign:
     """
 
     path: str
+
+    def __str__(self) -> str:
+        return self.path
 
     def is_set(self) -> bool:
         """Whether it says that no more is wanted."""

@@ -49,7 +49,7 @@ def test_examples(page, monkeypatch):
 def shell_lines(page):
     """The commands in a page's shell blocks, as words; what is continued on the next line is one command."""
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
-        of_jobs = re.sub(r"\$SLURM_ARRAY_TASK_\w+", "2", block)
+        of_jobs = re.sub(r"\$SLURM_ARRAY_TASK_\w+", "2", re.sub(r"\$\{last:\+(.*?)\}", r"\1", block))
         for line in of_jobs.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words and words[0] in ("mpiexec", "srun"):
@@ -72,12 +72,12 @@ def test_commands_are_such_as_there_are(page):
             assert words[3] in commands.TAKE_FLAGS or not rest, words
         elif words[0] == "make":
             assert set(words[1:]) <= {*targets, ".venv-peers/ready"}, words
-        elif words[0] == "export":
-            pass
+        elif words[0] in ("export", "[", "exit") or re.match(r"(last|code)=", words[0]):
+            pass  # of a job
         elif words[0].endswith("python"):
             assert (ROOT / words[1]).exists(), words
         else:
-            assert words[:2] == ["pip", "install"], words
+            assert words[:2] in (["pip", "install"], ["pip", "download"]), words
 
 
 def test_readme_is_a_front_door():
@@ -182,6 +182,44 @@ def test_reading_order_names_every_page_once_in_the_order_of_the_menu():
     assert set(menu) == {page.name for page in DOCS.glob("*.md")}
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("is 5 % or 3 ± 1 MB", "is 5\xa0% or 3\xa0±\xa01\xa0MB"),
+        ("<code>12 % 5</code>", "<code>12 % 5</code>"),
+        ("as of :meth:<code>~a.b</code>", "as of <code>a.b</code>"),
+        (
+            '<td><code><span title="n.a">a,</span></code></td> <td><code>(b, <span title="n.c">c</span>)</code></td>',
+            '<td><code><span title="n.a">a</span>, b, <span title="n.c">c</span></code></td> <td></td>',
+        ),
+        ("give --flip, not -", 'give <span class="together">--flip</span>, not -'),
+        ("<code>run --flip w</code>", '<code>run <span class="together">--flip</span> w</code>'),
+        ("<pre><code>5 % --flip</code></pre>", "<pre><code>5 % --flip</code></pre>"),
+        (
+            '<div class="language-sh highlight"><pre><code>a --flip w</code></pre></div>',
+            '<div class="language-sh highlight"><pre><code>a <span class="together">--flip</span> w</code></pre></div>',
+        ),
+        (
+            '(<math display="inline">x</math>), <math display="inline">y</math> z',
+            '<span class="together">(<math display="inline">x</math>),</span> <math display="inline">y</math> z',
+        ),
+        ("<td>5</td><td>2,297 ms (54.93x)</td>", "<td>5</td><td>2,297 ms (54.93x)</td>".replace(" ms", "\xa0ms")),
+        (f"<td>{'words ' * 6}</td>", f'<td class="words">{"words " * 6}</td>'),
+        (
+            "<td><code>tests/files.py::test_that_there_are_some</code></td>",
+            '<td class="words"><code class="long">tests/<wbr>files.py::<wbr>'
+            "test_<wbr>that_<wbr>there_<wbr>are_<wbr>some</code></td>",
+        ),
+    ],
+)
+def test_where_lines_and_tables_of_the_site_may_break(monkeypatch, written, shown):
+    monkeypatch.syspath_prepend(DOCS / "tools")
+    import narrow
+
+    assert narrow.readable(written) == shown
+
+
 class Links(HTMLParser):
     """What a page links to and loads, and its anchors."""
 
@@ -265,7 +303,8 @@ def test_formulas_and_expressions_are_all_rendered(site):
     for name in pages:
         text = (folder / name).read_text()
         assert "arithmatex" not in text, name
-        # In text, not in code: no TeX, no expression, no directive is left.
+        # In text, not in code: no TeX, no expression, no directive is left, and no role before a name in code.
+        assert not re.search(r":\w+:<code>", text), name
         prose = re.sub(r"<(pre|code|script|style).*?</\1>", "", text, flags=re.DOTALL)
         assert not re.search(r"<!--=|^///|\$\$|\\[a-z]+\{|^\*.*\*$", prose, re.MULTILINE), name
     assert "<math" in (folder / "normalisation.html").read_text()

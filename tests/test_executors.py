@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from conftest import PATIENCE
 from emop3d_np import executors, launchers
 from emop3d_np.__main__ import main as command
 from emop3d_np.errors import InputError
+from emop3d_np.tasks import Task, is_wanted, run_tasks
 
 pytestmark = pytest.mark.once
 
@@ -112,7 +115,15 @@ def test_an_extra_that_is_missing_is_named(tmp_path, monkeypatch, what, module, 
 def test_ranks_that_were_started_otherwise(tmp_path):
     program = "from emop3d_np.executors import open_executor\nwith open_executor('mpi', 1, '.'): pass\n"
     done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert "1 ranks, started otherwise; start it by mpiexec -n 9 python -m mpi4py.futures -c ..." in done.stderr
+    assert "--executor mpi: one rank; start it by mpiexec -n 9 python -m mpi4py.futures -c ..." in done.stderr
+
+
+def test_ranks_that_would_each_do_all_of_it(monkeypatch, capsys):
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("PMI_SIZE", "3")
+    assert command(["prepare", "in", "out", "--executor", "mpi"]) == 2
+    how = "or share it out: mpiexec -n 3 python -m mpi4py.futures -m emop3d_np prepare ... --executor mpi"
+    assert how in capsys.readouterr().err
 
 
 def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
@@ -121,6 +132,79 @@ def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
     words = "--executor dask://localhost:9: cannot be reached"
     with pytest.raises(InputError, match=words), executors.open_executor("dask://localhost:9", 1, tmp_path):
         pass
+
+
+CLUSTER = """
+import asyncio, sys
+if sys.argv[1] == "bare":
+    sys.modules["emop3d_np"] = None  # which is not found then
+from distributed import Scheduler, Worker
+
+async def work():
+    async with Scheduler(port=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as scheduler:
+        print(scheduler.address, flush=True)
+        async with Worker(scheduler.address, nthreads=1):
+            await scheduler.finished()
+
+if __name__ == "__main__":
+    asyncio.run(work())
+"""
+
+
+@contextmanager
+def cluster(kind):
+    """A scheduler of Dask's with one worker, in a process; gives that, and what ``--executor`` calls it."""
+    pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    words = [sys.executable, "-c", CLUSTER, kind]
+    with subprocess.Popen(
+        words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as there:
+        try:
+            yield there, there.stdout.readline().strip().replace("tcp://", "dask://")
+        finally:
+            there.kill()
+
+
+@pytest.mark.long
+def test_a_worker_without_the_package(tmp_path):
+    """Dask lets it end at the first task, and whoever hands out would wait for ever."""
+    todo = [Task("x", write, (str(tmp_path), "x", "well"))]
+    words = "the worker tcp://.* has not the emop3d_np of this version .*; install it there"
+    with (
+        cluster("bare") as (_, name),
+        executors.open_executor(name, 1, tmp_path) as engines,
+        pytest.raises(InputError, match=words),
+    ):
+        list(run_tasks(todo, engines))
+
+
+@pytest.mark.long
+def test_a_scheduler_that_goes_away(tmp_path):
+    with cluster("whole") as (process, name), executors.open_executor(name, 1, tmp_path) as engines:
+        todo = [Task(str(k), sleeping, (str(tmp_path),)) for k in range(3)]
+        with pytest.raises(InputError, match=f"--executor {name}: its scheduler is gone .*; start one, and the same"):
+            list(run_tasks(todo, engines, look=lambda _: process.kill() if (tmp_path / "begun").exists() else None))
+
+
+def sleeping(folder):
+    (Path(folder) / "begun").touch()
+    while is_wanted():
+        time.sleep(0.1)
+
+
+@pytest.mark.long
+def test_workers_that_dask_gave_up(tmp_path, monkeypatch):
+    """As it does where a new one is not there in time: others are started, and what waits for them is done."""
+    pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    from distributed import default_client
+
+    monkeypatch.setattr(executors, "GIVEN_UP_AFTER", 0.5)
+    with executors.open_executor("dask", 2, tmp_path) as engines:
+        ours = default_client().cluster
+        for nanny in list(ours.workers.values()):
+            ours.sync(nanny.close)
+        todo = [Task(name, write, (str(tmp_path), name, "well")) for name in "abc"]
+        assert sorted(result for _, result in run_tasks(todo, engines)) == list("abc")
 
 
 def test_what_an_executor_may_be(capsys):

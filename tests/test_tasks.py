@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emop3d_np import executors, tasks
+from emop3d_np import executors, tasks, versions
 from emop3d_np.errors import InputError
 from emop3d_np.tasks import Lost, Share, Sign, Task, Unwanted, run_tasks
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.once
 class Scripted:
     """Engines that do what a task's name says, one at a time; ``fate`` gives what its n-th trial comes to."""
 
-    remote, count = True, 2
+    remote, count = False, 2
 
     def __init__(self, fate):
         self.fate, self.trials, self.replaced, self.handed_out, self.stopped = fate, {}, 0, [], False
@@ -95,6 +95,38 @@ def test_an_executor_that_cannot_work():
         list(run_tasks(named("a", "b"), Scripted(lambda *_: ModuleNotFoundError("No module named 'x'"))))
 
 
+def test_what_nobody_does_in_two_trials():
+    """It says nothing of the task, as where one of several workers lacks what it needs: the command ends with it."""
+    fate = {"b": (False, Unwanted("unseen")), "c": ModuleNotFoundError("x")}
+    engines = Scripted(lambda name, _: fate.get(name, (True, name)))
+    results = run_tasks(named(*"abcd"), engines)
+    done = [next(results)[1] for _ in range(2)]
+    with pytest.raises(
+        InputError, match=r"(b: unseen|c: the executor failed: ModuleNotFoundError: x); the same command"
+    ):
+        next(results)
+    assert sorted(done) == ["a", "d"]
+    assert sorted(engines.handed_out) == list("abbccd")
+
+
+def test_what_the_executor_drops():
+    """As Dask drops all when its scheduler is gone: who looks whether anybody is there says so."""
+    engines = Scripted(None)
+    dropped = Future()
+    dropped.cancel()
+    dropped.set_running_or_notify_cancel()
+    engines.submit = lambda task: dropped
+    with pytest.raises(InputError, match="a: the executor dropped it; the same command goes on from here"):
+        list(run_tasks(named("a"), engines))
+
+    def gone():
+        raise InputError("the scheduler is gone")
+
+    engines.remote, engines.replace_broken = True, gone
+    with pytest.raises(InputError, match="the scheduler is gone"):
+        list(run_tasks(named("a"), engines))
+
+
 def test_stopping():
     """Nothing more is handed out, and what runs is told; what it still returns is given, what it left undone is not."""
     seen = []
@@ -152,6 +184,61 @@ def test_any_executor_is_told_by_a_file(tmp_path, monkeypatch):
         assert future.result() == (True, False)
         assert os.listdir(tmp_path) == []
         assert pool.submit(int).result() == 0  # it is its owner's to shut down
+
+
+def test_nobody_is_there_to_work(tmp_path, monkeypatch, capsys):
+    """It is said at once, or some time after the last one went; then a limit ends it."""
+    now, workers = [1000.0], [0]
+    monkeypatch.setattr(executors.time, "monotonic", lambda: now[0])
+    engines = executors.Remote(ThreadPoolExecutor(1), "--executor x", lambda: workers[0], tmp_path)
+
+    def said_after(seconds):
+        now[0] += seconds
+        engines.keep_on()
+        return capsys.readouterr().err.strip()
+
+    words = "--executor x has no worker; some are waited for, 600 s at most"
+    assert [said_after(seconds) for seconds in (0, 1, 20)] == [words, "", ""]
+    workers[0] = 2
+    assert said_after(executors.WITHOUT_WORKERS) == ""
+    workers[0] = 0
+    assert [said_after(seconds) for seconds in (6, executors.MISSED_AFTER, 6)] == ["", words, ""]
+    with pytest.raises(InputError, match=r"x has had no worker for 642 s; start some, and the same command goes on"):
+        said_after(executors.WITHOUT_WORKERS)
+    engines.close()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    """As that in which ``evaluate`` is started may be."""
+    with (
+        executors.open_executor(ThreadPoolExecutor(1), 1, tmp_path / "absent") as engines,
+        pytest.raises(InputError, match=r"unfinished.wanted: cannot be written: No such file .* a folder that can"),
+    ):
+        engines.submit(Task("x", print, ()))
+
+
+def test_an_executor_that_takes_no_more(tmp_path):
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with executors.open_executor(pool, 1, tmp_path) as engines, pytest.raises(InputError, match="takes no more tasks"):
+        engines.submit(Task("x", print, ()))
+
+
+def test_another_version_where_it_is_worked_on(tmp_path, monkeypatch):
+    with ThreadPoolExecutor(1) as pool, executors.open_executor(pool, 1, tmp_path) as engines:
+        here = versions.installed()
+        monkeypatch.setattr(versions, "installed", lambda: here | {"numpy": next(numbers)})
+        numbers = iter("12")
+        with pytest.raises(InputError, match=r"the version of NumPy: 2 on .*, 1 where the command runs; install the"):
+            list(run_tasks(named("a"), engines))
+
+
+def test_a_machine_that_does_not_see_the_files(tmp_path):
+    sign = Sign(str(tmp_path / "there"))
+    returned, lost = tasks.call(sign, print, ())
+    assert not returned
+    assert "all who work must see the same files by the same paths, but on " in str(lost)
+    assert str(lost).endswith(f" there is no {sign.path}")
 
 
 def test_a_sign_that_nobody_touches(tmp_path, monkeypatch):

@@ -11,13 +11,15 @@ from itertools import pairwise
 import numba
 import numpy as np
 import pytest
-from conftest import JIT, PATIENCE, long_simulated
+from conftest import JIT, PATIENCE, SIMULATED, long_simulated
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import emop3d_np as emo
 import kernels
 from emop3d_np.errors import InputError
 from kernels import tree
-from kernels.cpu import threads
+from kernels.cpu import fused, threads
 
 SHAPE = (8, 20, 21, 1)
 UNUSUAL = {"receptive_field": (2, 3, 3)}
@@ -55,12 +57,71 @@ def test_any_number_of_threads(settings, monkeypatch):
         for count in (1, 2, 3, 5, 8, 64) if JIT else (1, 3, 6):
             numba.set_num_threads(min(count, most))
             monkeypatch.setattr(threads, "count", lambda count=count: count)
+            monkeypatch.setattr(fused, "WORTH_SHARING", 0)
             net = emo.EmoP3D(SHAPE, 2, 3, **settings)
             found = [bits(net, *each) for each in batches]
             alone = alone or found
             assert found == alone
     finally:
         numba.set_num_threads(most)
+
+
+def training_bits(net, x, labels, count):
+    """What a training pass gives as bytes, and the jobs of which it consists, with so many threads."""
+    jobs, run = [], net._fused.run
+
+    def noted(tasks, *others):
+        jobs.extend(job for job, *_ in tasks)
+        run(tasks, *others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "count", lambda: count)
+        patch.setattr(fused, "WORTH_SHARING", 0)
+        patch.setattr(net._fused, "run", noted)
+        loss, gradients, logits = net.training_pass(x, labels)
+    return b"".join(np.asarray(values).tobytes() for values in (loss, logits, *gradients.values())), set(jobs)
+
+
+@pytest.mark.skipif(SIMULATED, reason="it is about the edition for the processor")
+@settings(max_examples=20 if JIT else 4)
+@given(
+    shape=st.tuples(st.integers(7, 10), st.integers(11, 16), st.integers(11, 16), st.integers(1, 2)),
+    maps=st.integers(2, 4),
+    classes=st.integers(1, 4),
+    clips=st.integers(1, 7),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_clip_that_is_shared_out(shape, maps, classes, clips, seed):
+    """Maps and frames of a clip go to threads, or a clip to one thread: gradients are the same in every bit."""
+    rng = np.random.default_rng(seed)
+    net = emo.EmoP3D(shape, maps, classes, seed=seed)
+    x, labels = rng.standard_normal((clips, *shape), np.float32), rng.integers(0, classes, clips)
+    whole, jobs = training_bits(net, x, labels, 1)
+    assert jobs == {fused.Job.TRAIN}
+    for count in (4, 8):
+        found, jobs = training_bits(net, x, labels, count)
+        assert found == whole
+        assert (jobs != {fused.Job.TRAIN}) == (tree.parts_of(clips) < maps)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("clips", "count", "maps", "side", "shared_out"),
+    [
+        (3, 1, 3, 100, False),
+        (3, 2, 3, 100, True),
+        (4, 2, 3, 100, False),
+        (7, 4, 3, 100, True),
+        (8, 64, 3, 100, False),
+        (8, 8, 16, 40, True),
+        (1, 8, 1, 400, False),
+        (1, 8, 3, 40, False),
+    ],
+)
+def test_which_batches_are_shared_out_within_a_clip(clips, count, maps, side, shared_out):
+    """Those of fewer parts than a clip keeps threads busy; a clip so small that threads would mostly wait is not."""
+    passes = fused.Fused((16, side, side, 1), maps, 6, np.float32)
+    assert passes.within_clips(tree.parts_of(clips), count) == shared_out
 
 
 class Given(tree.Share):

@@ -24,5 +24,12 @@ function look() {
   }
 }
 
-addEventListener("load", () => document.fonts.ready.then(look));
-addEventListener("resize", look);
+// The theme looks at code, too, when its size changes, and takes the keyboard's place in it away: so once more after that.
+function soon() {
+  look();
+  setTimeout(look, 200);
+}
+
+addEventListener("load", () => document.fonts.ready.then(soon));
+addEventListener("resize", soon);
+document.addEventListener("toggle", soon, true);

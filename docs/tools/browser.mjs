@@ -1,4 +1,6 @@
-// What the tests of the built site share: the site's folder, Chromium without a network, axe, a list of faults.
+// What the tests of the built site share: the site's folder, a browser without a network, axe, a list of faults.
+//
+// Chromium, or with BROWSER=firefox in the environment an ordinary Firefox; CHROMIUM and FIREFOX say where they are.
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -11,15 +13,32 @@ const require = createRequire(path.join(tools, "package.json"));
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 export const faults = [];
 
-export async function launch() {
-  const { chromium } = require("playwright-core");
-  return chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox"] });
+const name = process.env.BROWSER || "chromium";
+const WAYS = {
+  chromium: { executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox"] },
+  firefox: { executablePath: process.env.FIREFOX || "/usr/bin/firefox-esr", channel: "moz-firefox" },
+};
+const started = {};
+
+// A window without a network. Firefox takes colours and motion from its settings alone: one Firefox for each pair.
+export async function fresh({ width = 1280, colorScheme = "light", reducedMotion = "no-preference", ...more } = {}) {
+  const firefoxUserPrefs = {
+    "ui.prefersReducedMotion": Number(reducedMotion === "reduce"),
+    "ui.systemUsesDarkTheme": Number(colorScheme === "dark"),
+    "ui.useOverlayScrollbars": 1, // as phones have them: the whole width is the page's
+  };
+  const [key, settings] = name === "firefox" ? [`${colorScheme} ${reducedMotion}`, { firefoxUserPrefs }] : ["", {}];
+  started[key] ??= await require("playwright-core")[name].launch({ ...WAYS[name], ...settings });
+  return started[key].newContext({ viewport: { width, height: 900 }, colorScheme, reducedMotion, offline: true, ...more });
 }
 
 // A page of the site, opened as a file; errors in it, and what it asks of elsewhere, are faults.
 export async function open(context, name, view = "") {
   const page = await context.newPage();
-  page.on("pageerror", (error) => faults.push(`${name} ${view}: ${error}`));
+  page.on("pageerror", (error) => {
+    // Firefox says so of a formula of which it has read a part.
+    if (!/^Invalid markup: Incorrect number of children/.test(error.message)) faults.push(`${name} ${view}: ${error}`);
+  });
   page.on("request", (request) => {
     if (!/^(file|data|blob):/.test(request.url())) faults.push(`${name} ${view}: asks for ${request.url()}`);
   });
@@ -36,7 +55,9 @@ export async function look(page, name, view) {
   if (over > 0) faults.push(`${name} ${view}: ${over} pixels wider than the screen`);
 }
 
-export function say() {
-  console.log(faults.length ? faults.join("\n") : "nothing wrong found");
+export async function say() {
+  const versions = new Set(Object.values(started).map((browser) => `${name} ${browser.version()}`));
+  await Promise.all(Object.values(started).map((browser) => browser.close()));
+  console.log(faults.length ? faults.join("\n") : "nothing wrong found", `(${[...versions]})`);
   process.exit(faults.length ? 1 : 0);
 }

@@ -7,7 +7,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { faults, launch, look, open, say, site } from "./browser.mjs";
+import { faults, fresh, look, open, say, site } from "./browser.mjs";
 
 const FIRST = "chain_of_two";
 const asked = process.argv.slice(2).map(Number);
@@ -20,10 +20,19 @@ function expect(holds, words) {
 const editor = (page, name) => page.locator(`.exercise[data-exercise="${name}"]`);
 const start = (block) => block.locator(".cm-line").allTextContents().then((lines) => lines.join("\n"));
 
+// All of the text exchanged for another, copied from a field and pasted.
 async function write(page, block, text) {
+  await page.evaluate((copied) => {
+    const field = document.body.appendChild(document.createElement("textarea"));
+    field.id = "copied";
+    field.value = copied;
+    field.select();
+  }, text);
+  await page.keyboard.press("Control+C");
+  await page.evaluate(() => document.getElementById("copied").remove());
   await block.locator(".cm-content").focus();
   await page.keyboard.press("Control+A");
-  await page.keyboard.insertText(text);
+  await page.keyboard.press("Control+V");
 }
 
 // Run, and what is said then.
@@ -142,14 +151,11 @@ async function lesson(context, number) {
   return blocks.length;
 }
 
-const browser = await launch();
-const fresh = () => browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light", offline: true });
 if (!asked.length) {
   await student(await fresh());
   await ownLayer(await fresh());
 }
 let count = 0;
 for (const number of asked.length ? asked : lessons) count += await lesson(await fresh(), number);
-await browser.close();
 console.log(`${count} exercises judged in the page`);
-say();
+await say();

@@ -427,9 +427,10 @@ def roofline():
     ax.annotate(f"matrix product, {limits['sgemm']:.0f} GFLOP/s", (3.2, limits["sgemm"] * 1.07), fontsize=8)
     for number, (name, part) in enumerate(parts.items(), 1):
         at = part["operations"] / part["bytes"], part["gflops"]
-        color = ORANGE if name.endswith("backward") else TEAL
-        ax.plot(*at, "o", color=color, markersize=3 + 600 * np.sqrt(part["seconds"]), markeredgewidth=0)
-        ax.annotate(number, at, ha="center", va="center", fontsize=7, color=ink(color))
+        color = ORANGE if "backward" in name else TEAL
+        size = 3 + 600 * np.sqrt(part["seconds"])
+        ax.plot(*at, "o", color=color, markersize=size, markeredgewidth=0)
+        ax.annotate(number, at, (-2 - size / 2, 0), textcoords="offset points", ha="right", va="center", fontsize=8)
     ax.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP/s, one thread", ylim=(15, 200))
     for axis, ticks in ((ax.xaxis, [0.25, 0.5, 1, 2, 4, 8]), (ax.yaxis, [20, 50, 100, 200])):
         axis.set_ticks(ticks, labels=map(str, ticks))

@@ -8,7 +8,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { faults, launch, look, open, say, site, tools } from "./browser.mjs";
+import { faults, fresh, look, open, say, site, tools } from "./browser.mjs";
 
 // 404.html is for servers: it looks for its styles at the root.
 const built = fs.readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && name !== "404.html");
@@ -16,27 +16,26 @@ const asked = process.argv.slice(2).map((name) => `${name}.html`);
 
 async function lookAt(context, name, view) {
   const page = await open(context, name, view);
-  await page.waitForTimeout(400);
+  await page.waitForTimeout(500);
   await look(page, name, view);
   await page.screenshot({ path: path.join(tools, "shots", `${name.slice(0, -5).replaceAll("/", "_")}-${view}.png`), fullPage: true });
   await page.close();
 }
 
-async function search(context) {
-  const page = await open(context, "index.html");
-  await page.click("label[for=__search]:visible").catch(() => {});
-  await page.fill("input.md-search__input", "subgradient");
+async function search(context, view) {
+  const page = await open(context, "index.html", view);
+  const glass = page.locator(".md-header label[for=__search]").first(); // in the place of the field, on a phone
+  if (await glass.isVisible()) await glass.click();
+  await page.locator("input.md-search__input").pressSequentially("subgradient");
   const first = page.locator(".md-search-result__link").first();
-  await first.waitFor({ timeout: 20000 }).catch(() => faults.push("the search finds no subgradient"));
+  await first.waitFor({ timeout: 20000 }).catch(() => faults.push(`the search finds no subgradient, ${view}`));
   await page.close();
 }
 
-const browser = await launch();
 for (const [colorScheme, width] of [["light", 1280], ["light", 390], ["dark", 1280], ["dark", 390]]) {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, offline: true });
+  const context = await fresh({ width, colorScheme });
   for (const name of asked.length ? asked : built) await lookAt(context, name, `${width}-${colorScheme}`);
-  if (width === 1280 && colorScheme === "light") await search(context);
+  if (colorScheme === "light") await search(context, `${width}-${colorScheme}`);
   await context.close();
 }
-await browser.close();
-say();
+await say();

@@ -10,7 +10,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { faults, launch, look, open, say, site, tools } from "./browser.mjs";
+import { faults, fresh, look, open, say, site, tools } from "./browser.mjs";
 
 const expected = JSON.parse(fs.readFileSync(path.join(tools, "moving.json"), "utf8"));
 const PLACED = /class="moving" data-figure="(\w+)"/g;
@@ -187,13 +187,12 @@ async function looks(page, figure, name, view) {
 
 // --- All of it.
 
-const browser = await launch();
 const asked = process.argv.slice(2);
 must(Object.keys(expected).every((name) => pages[name]), `not on any page: ${Object.keys(expected).filter((name) => !pages[name])}`);
 must(Object.keys(pages).every((name) => expected[name]), `no numbers for: ${Object.keys(pages).filter((name) => !expected[name])}`);
 for (const name of asked.length ? asked : Object.keys(expected)) {
   for (const [colorScheme, width] of [["light", 1280], ["light", 390], ["dark", 1280], ["dark", 390]]) {
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, offline: true, reducedMotion: width === 390 ? "reduce" : "no-preference" });
+    const context = await fresh({ width, colorScheme, reducedMotion: width === 390 ? "reduce" : "no-preference" });
     const [page, figure] = await find(context, name);
     await looks(page, figure, name, `${width}-${colorScheme}`);
     if (width === 390) await calm(page, figure, name);
@@ -203,12 +202,11 @@ for (const name of asked.length ? asked : Object.keys(expected)) {
     }
     await context.close();
   }
-  const plain = await browser.newContext({ javaScriptEnabled: false, offline: true });
+  const plain = await fresh({ javaScriptEnabled: false });
   const page = await plain.newPage();
   await page.goto(`file://${path.join(site, pages[name])}`);
   const words = await page.locator(`.moving[data-figure=${name}]`).innerText();
   must(words.length > 60, `${name}: without scripts only ${JSON.stringify(words)}`);
   await plain.close();
 }
-await browser.close();
-say();
+await say();

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 import figures_chain
 import lessons
+import measured
 import moving
 
 import emop3d_np as emo
@@ -71,6 +72,7 @@ def names():
         "chain_table": lambda: figures_chain.chain_table(net),
         "costs": figures_chain.costs(net),
         "flags": flags.markdown,
+        "measured": measured,
         "ranks_measured": lambda: json.loads((ROOT / "bench/results/ranks.json").read_text())["words"],
         "commands": command_sections,
         "field": field,

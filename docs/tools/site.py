@@ -18,6 +18,7 @@ from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 
 sys.path.insert(0, str(Path(__file__).parent))
+import narrow
 import python_in_page
 from notebooks import written as notebooks
 
@@ -42,11 +43,14 @@ MENU = re.compile(r'(<nav class="md-nav"[^>]* aria-label=")([^"]+)(")')
 
 # --- Pictures.
 
-PICTURE = re.compile(r"<p>(?P<picture><img [^>]*>)</p>\s*<p><em>(?P<caption>.*?)</em></p>", re.DOTALL)
-FIGURE = """<figure>
-<div class="scroll">{picture}</div>
-<figcaption>{caption}</figcaption>
-</figure>"""
+PICTURE = re.compile(r"<p>(<img [^>]*>)</p>(?:\s*<p><em>((?:(?!</p>).)*)</em></p>)?", re.DOTALL)
+
+
+def figure(match):
+    """A picture that can be moved sideways where it is wider than the screen, with its caption if it has one."""
+    picture = f'<div class="scroll">{match[1]}</div>'
+    return f"<figure>\n{picture}\n<figcaption>{match[2]}</figcaption>\n</figure>" if match[2] else picture
+
 
 # --- Figures that move: a page loads the scripts of those that it holds.
 
@@ -57,6 +61,8 @@ MOVED = "scripts/figures/{}.js"
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 ElementTree.register_namespace("", MATHML[1:-1])
+DOT = "\N{DOT ABOVE}"
+BARS = ("|", "\N{DOUBLE VERTICAL LINE}")
 PRIMES = ("\N{PRIME}", "\N{DOUBLE PRIME}", "\N{TRIPLE PRIME}")
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
@@ -81,16 +87,39 @@ def converted(tex, display):
     if root is None or any("\\" in (each.text or "") for each in root.iter()):
         raise PluginError(f"the converter does not know all of {tex}")
     for parent in list(root.iter()):
+        before = None
         for place, each in enumerate(parent):
-            if each.tag == f"{MATHML}mover" and each[1].text == "\N{HORIZONTAL BAR}":
-                # A bar as long as what is under it: a border.
-                parent[place] = each[0]
-                each[0].set("class", "bar")
-            elif each.tag == f"{MATHML}msup" and each[1].text in PRIMES:
-                # The font draws a prime raised already; as a superscript it would be raised twice.
-                each.tag, each[1].tag = f"{MATHML}mrow", f"{MATHML}mo"
-                each[1].attrib.update(lspace="0", rspace="0")
+            drawn_well(parent, place, each)
+            if each.tag == f"{MATHML}mo":
+                spaced(each, before, parent[place + 1 : place + 2])
+            before = each
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def drawn_well(parent, place, each):
+    """Bars as long as what is under them, dots close to their letter, primes raised once."""
+    if each.tag == f"{MATHML}mover" and each[1].text == "\N{HORIZONTAL BAR}":
+        parent[place] = each[0]
+        each[0].set("class", "bar")
+    elif each.tag == f"{MATHML}mover" and each[1].text == DOT:
+        each.set("accent", "true")
+        each[1].set("class", "dot")
+    elif each.tag == f"{MATHML}msup" and each[1].text in PRIMES:
+        # The font draws a prime raised already; as a superscript it would be raised twice.
+        each.tag, each[1].tag = f"{MATHML}mrow", f"{MATHML}mo"
+        each[1].attrib.update(lspace="0", rspace="0")
+
+
+def spaced(operator, before, after):
+    """The room around a sign that is no binary operator here: bars of a norm, a minus in front, a function's name."""
+    follows = before is None or (before.tag == f"{MATHML}mo" and before.text not in (")", "]", *BARS, *PRIMES))
+    if operator.text in BARS:
+        operator.attrib.update(stretchy="false", lspace="0", rspace="0")
+    elif operator.text == "\N{MINUS SIGN}" and follows:
+        operator.set("form", "prefix")
+    elif (operator.text or "").isalpha():
+        opens = bool(after) and after[0].tag == f"{MATHML}mo"
+        operator.attrib.update(lspace="0" if follows else "0.167em", rspace="0" if opens else "0.167em")
 
 
 def math_font():
@@ -172,10 +201,10 @@ def on_post_page(output, page, config):
 
 
 def on_page_content(content, page, config, files):
-    content = PICTURE.sub(lambda match: FIGURE.format(**match.groupdict()), content)
+    content = PICTURE.sub(figure, content)
     scripts = ["figure"] * ("data-figure" in content)
     for name in MOVING.findall(content):
         scripts += [each for each in (f"{name}_data", name) if files.get_file_from_path(MOVED.format(each))]
     loads = (get_relative_url(MOVED.format(name), page.url) for name in scripts)
     content += "".join(f'\n<script src="{load}"></script>' for load in loads)
-    return with_python(FORMULA.sub(mathml, content), page, config)
+    return with_python(narrow.readable(FORMULA.sub(mathml, content)), page, config)

@@ -34,6 +34,9 @@ NAMES = (
 )
 """The commands, in the order of the help."""
 
+HAND_OUT = ("sweep", "prepare", "evaluate")
+"""Commands that hand out tasks (``--executor``)."""
+
 TAKE_FLAGS = ("train", "sweep")
 """Commands that take the flags of run.py, which :mod:`emop3d_np.training.flags` reads."""
 
@@ -78,9 +81,12 @@ def _require_one_process(name: str) -> None:
     if rank:
         sys.exit(2)
     if size > 1:
+        words = f"{name}: {size} processes were started, and each would do all of it: start it without mpiexec"
+        if name in HAND_OUT:
+            how = f"mpiexec -n {size} python -m mpi4py.futures -m emop3d_np {name} ... --executor mpi"
+            raise InputError(f"{words}, or share it out: {how}")
         raise InputError(
-            f"{name}: {size} processes were started, and each would do all of it: start it without mpiexec; of the "
-            f"commands, train shares a network out among them, and --executor mpi tasks (docs/cluster.md)"
+            f"{words}; of the commands, train shares a network out among them, and others tasks (docs/cluster.md)"
         )
 
 

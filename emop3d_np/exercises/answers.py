@@ -156,8 +156,11 @@ class Answer:
 
 
 def _frozen(value: Any) -> Any:
-    """A copy of an array that cannot be written to; of tuples, the same for what is in them; others as they are."""
-    if isinstance(value, np.ndarray):
+    """A copy of an array that cannot be written to; of one without axes, its number, which `+=` does not write into;
+    of tuples, the same for what is in them; others as they are."""
+    if isinstance(value, np.ndarray) and not value.ndim:
+        value = value[()]
+    elif isinstance(value, np.ndarray):
         value = value.copy()
         value.flags.writeable = False
     elif type(value) in (tuple, list):

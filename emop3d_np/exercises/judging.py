@@ -2,15 +2,18 @@
 
 A judge asks for a function with ``answer.function("backward(dz, x)")`` or for a value with ``answer.value("n")``, and
 then uses what is here: :func:`gradients` is the gradient checker, :func:`same` compares with values that are known,
-:func:`number` judges a number that was to be predicted, :func:`array` looks at the form alone.  ``mistakes`` is what a
-judge knows of typical wrong answers: words, each with what somebody who made that mistake would have got.
+:func:`number` judges a number that was to be predicted, :func:`array` looks at the form alone, :func:`.counting.counts`
+counts additions.  ``mistakes`` is what a judge knows of typical wrong answers: words, each with what somebody who made
+that mistake would have got; no two of them may be alike for the numbers that a judge tries, nor like what is right.
 """
 
 import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -20,14 +23,35 @@ from kernels.arrays import AnyArray
 from ..gradcheck import Report
 from ..gradcheck.checker import check
 from .answers import Answer, Wrong
+from .counting import additions, counts
 
-__all__ = ["Answer", "Wrong", "array", "besides", "gradients", "number", "numbers", "same", "shape_of", "tuple_of"]
+__all__ = [
+    "Answer",
+    "Wrong",
+    "additions",
+    "array",
+    "besides",
+    "counts",
+    "gradients",
+    "number",
+    "numbers",
+    "same",
+    "shape_of",
+    "tuple_of",
+]
 
 CLOSE = 1e-9
 """Values that differ by less, relative to the largest that is right, are the same."""
 
+WRITTEN = 1e-6
+"""A number worked out by hand may end after so many of its digits, relative to it, as on a pocket calculator."""
+
 SECONDS = 60.0
 """Budget of the gradient checker; arrays are so small that it needs far less on any machine."""
+
+
+class Known(Wrong):
+    """A mistake that a judge knows; the words name it, and leave nothing to guess."""
 
 
 def numbers(*shape: int, seed: int = 0) -> AnyArray:
@@ -48,14 +72,16 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
     Raises:
         Wrong: it is something else, has another shape or dtype, or numbers that are not finite.
     """
-    shape, dtype = tuple(shape), np.dtype(dtype)
+    shape, dtype, got = tuple(shape), np.dtype(dtype), _plain(got)
+    form = f"an array of shape {shape}" if shape else "a number"
     if got is None:
         raise Wrong(f"{what} is None; is there a return?")
     if isinstance(got, (tuple, list)) or callable(got) or not (hasattr(got, "__array__") or shape_of(got) == ()):
-        raise Wrong(f"{what} is a {type(got).__name__}; it must be an array of shape {shape}")
+        raise Wrong(f"{what} is a {type(got).__name__}; it must be {form}")
     found = np.asarray(got)
     if found.dtype.kind not in "fiub":
-        raise Wrong(f"{what} is of the type {type(got).__name__} ({found.dtype}); it must be an array of {dtype}")
+        form = f"an array of {dtype}" if shape else "a number"
+        raise Wrong(f"{what} is of the type {type(got).__name__} ({found.dtype}); it must be {form}")
     if found.shape != shape:
         raise Wrong(f"{what} has the shape {found.shape}; it must have {shape}{_about_shapes(found.shape, shape)}")
     if found.dtype != dtype and (shape or found.dtype.kind not in "fi"):
@@ -68,6 +94,11 @@ def array(got: Any, shape: Sequence[int], what: str, dtype: Any = np.float64) ->
     return found
 
 
+def _plain(got: Any) -> Any:
+    """A number of Python's other kinds, as a fraction, as a float; all else as it is."""
+    return float(got) if isinstance(got, Fraction | Decimal) else got
+
+
 def shape_of(got: Any) -> tuple[int, ...] | None:
     """The shape of what a student's function returned; None where it has none, as lists of unequal length."""
     try:
@@ -78,7 +109,7 @@ def shape_of(got: Any) -> tuple[int, ...] | None:
 
 
 def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
-    """What a function returned that must return several things, ``names`` apart.
+    """What a function returned that must return several things, ``names`` apart; of numbers, an array will do.
 
     Raises:
         Wrong: it is no tuple, or not of so many.
@@ -86,6 +117,8 @@ def tuple_of(got: Any, names: str) -> tuple[Any, ...]:
     wanted = names.split()
     if got is None:
         raise Wrong(f"nothing is returned; it must be {', '.join(wanted)}")
+    if isinstance(got, np.ndarray) and got.shape == (len(wanted),):
+        return tuple(got)
     if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
         what = f"{len(got)} things are" if isinstance(got, (tuple, list)) else f"one {type(got).__name__} is"
         raise Wrong(f"{what} returned; it must be {len(wanted)}: {', '.join(wanted)}")
@@ -99,22 +132,24 @@ def same(got: Any, right: AnyArray, what: str, mistakes: Mapping[str, Any] | Non
         got: what the student's function returned.
         right: what it must return.
         what: it is, in words or by its letter.
-        mistakes: words, each with the array that somebody gets who makes that mistake.
+        mistakes: words, each with the array, or a list of arrays, that somebody gets who makes that mistake.
 
     Raises:
         Wrong: with the words of the mistake it is, else with what it looks like, and the first element that is wrong.
     """
     right = np.asarray(right)
-    for words, looks in (mistakes or {}).items():
-        if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
-            raise Wrong(words)
+    for words, those in (mistakes or {}).items():
+        for looks in those if isinstance(those, list) else [those]:
+            if shape_of(got) == np.shape(looks) and not _equal(looks, right) and _equal(np.asarray(got), looks):
+                raise Known(words)
     found = array(got, right.shape, what, right.dtype)
     if _equal(found, right):
         return
     off = ~_near(found, right)
     place = _first(off)
     many = f": {off.sum()} of {off.size} elements are wrong" if off.size > 1 else ""
-    words = f"{_at(what, place)} is {_said(found[place])}; it must be {_said(right[place])}{many}"
+    one, other = found[place], right[place]
+    words = f"{_at(what, place)} is {_said(one, other)}; it must be {_said(other, one)}{many}"
     looks = _looks_like(found, right)
     raise Wrong(words + (f"; {looks}" if looks else ""))
 
@@ -127,11 +162,13 @@ def besides(case: str) -> Iterator[None]:
         case: what is other, as in "windows of 2".
 
     Raises:
-        Wrong: what is within raises it; the case and the question stand before its words, as before those of other
-            errors.
+        Wrong: what is within raises it; the case stands before its words, as before those of other errors, and where
+            the mistake is none that the judge knows, a question.
     """
     try:
         yield
+    except Known as known:
+        raise Known(f"right at first, but not with {case}: {known}") from None
     except Wrong as wrong:
         raise Wrong(f"right at first, but not with {case}; is a size or a number fixed in it? {wrong}") from None
     except Exception as error:
@@ -151,19 +188,26 @@ def number(answer: Answer, name: str, right: float, mistakes: Mapping[Any, str] 
     Raises:
         Wrong: it is another number, or none.
     """
-    got = answer.value(name)
+    got = _plain(answer.value(name))
     if got is None or got is Ellipsis:
         raise Wrong(f"{name} is {got!r}; put your number there")
     if shape_of(got) != () or np.asarray(got).dtype.kind not in "fiu" or not np.isfinite(got):
         raise Wrong(f"{name} is {got!r}; it must be a number")
-    if abs(float(got) - right) <= CLOSE * max(1, abs(right)):
+    if _written(float(got), right):
         return
     for wrong, words in (mistakes or {}).items():
-        if abs(float(got) - wrong) <= CLOSE * max(1, abs(wrong)):
-            raise Wrong(f"{name} is not {_said(got)}: {words}")
-    if abs(float(got) - right) <= 1e-3 * abs(right):
+        if _written(float(got), wrong):
+            raise Wrong(f"{name} is not {_said(got, right)}: {words}")
+    whole = float(got).is_integer() and float(right).is_integer()
+    if abs(float(got) - right) <= 1e-3 * abs(right) and not whole:
         raise Wrong(f"{name} is nearly right; write it as an expression, such as 1 / 7, so that no digit is missing")
     raise Wrong(f"{name} is not {_said(got)}; it is {'less' if right < float(got) else 'more'}")
+
+
+def _written(got: float, number: float) -> bool:
+    """Whether it is the number, up to rounding; one with a fraction may be cut after the digits that are WRITTEN."""
+    digits = 0.0 if float(number).is_integer() else WRITTEN * abs(number)
+    return abs(got - number) <= max(digits, CLOSE * max(1, abs(number)))
 
 
 # Many arguments: the last three are given by name.
@@ -204,7 +248,7 @@ def gradients(
         for looks in [those] if callable(those) else those:
             pairs = list(zip(got, _gradients(looks(d, *inputs), wanted), strict=True))
             if all(other is None or (shape_of(one) == np.shape(other) and _equal(one, other)) for one, other in pairs):
-                raise Wrong(words)
+                raise Known(words)
     _see_order(got, [arrays[name].shape for name in wanted], wanted)
     for name, gradient in zip(wanted, got, strict=True):
         array(gradient, arrays[name].shape, f"the gradient of {name}", arrays[name].dtype)
@@ -237,14 +281,15 @@ def _see_order(got: Sequence[Any], shapes: Sequence[tuple[int, ...]], wanted: Se
 
 def _gradients(got: Any, wanted: Sequence[str]) -> tuple[Any, ...]:
     """What a backward pass returned, as a tuple."""
-    if len(wanted) == 1 and not isinstance(got, (tuple, list)):
+    rows = isinstance(got, list) and not any(isinstance(each, np.ndarray) for each in got)  # an array as a list
+    if len(wanted) == 1 and (rows or not isinstance(got, (tuple, list))):
         return (got,)
     return tuple_of(got, " ".join(f"d{name}" for name in wanted))
 
 
 def _said_by(report: Report) -> str:
     """What the gradient checker says, for a student."""
-    words = [each + _of_zeros(each) for each in report.problems[:1]] + list(report.causes)
+    words = [each + _of_rules(each) for each in report.problems[:1]] + list(report.causes)
     wrong = [finding for finding in report.findings if finding.ratio > 1 and not finding.along]
     if wrong and not report.problems:
         each = wrong[0]
@@ -258,16 +303,20 @@ def _said_by(report: Report) -> str:
     return "; ".join(words) or str(report)
 
 
-def _of_zeros(problem: str) -> str:
-    """What a student makes of a gradient that is there where nothing arrives."""
-    return ": what arrives multiplies every term of it" if problem.startswith("a zero incoming gradient") else ""
+def _of_rules(problem: str) -> str:
+    """What a student makes of a gradient that is there where nothing arrives, or grows with the square of that."""
+    if problem.startswith("a zero incoming gradient"):
+        return ": what arrives multiplies every term of it"
+    return ": what arrives multiplies every term once" if problem.startswith("backward is not linear") else ""
 
 
 def _looks_like(found: AnyArray, right: AnyArray) -> str:
     """What a wrong array looks like, in words; nothing where it looks like nothing."""
-    if found.size < 2:
-        return ""
+    if (right != np.floor(right)).all() and (found == np.floor(right)).all():
+        return "it is rounded down: // is no division as / is"
     scale = float(np.vdot(right, found) / np.vdot(right, right)) if right.any() else 0.0
+    if found.size < 2:
+        return _looks_like_times(scale)
     if not found.any():
         return "all of it is 0"
     if scale and _equal(found, scale * right):
@@ -295,17 +344,35 @@ def _looks_like(found: AnyArray, right: AnyArray) -> str:
     return ""
 
 
+def _looks_like_times(scale: float) -> str:
+    """How many times as large as it must be a number is, where that says something."""
+    if abs(scale + 1) < CLOSE:
+        return "its sign is turned"
+    times = scale if abs(scale) > 1 else 1 / (scale or 1)
+    if abs(times - round(times)) > CLOSE or not 1 < abs(times) < 1000:
+        return ""
+    words = "" if times > 0 else ", and its sign is turned"
+    return f"it is {abs(round(times))} times as {'large' if abs(scale) > 1 else 'small'} as it must be{words}"
+
+
 def _about_shapes(found: tuple[int, ...], right: tuple[int, ...]) -> str:
     """What is likely the matter with a shape, in words."""
     if sorted(found) == sorted(right):
         return "; are axes in another order?"
-    if len(found) < len(right) and len(found) == len([size for size in right if size != 1]):
+    if found in _without_ones(right):
         return "; keepdims=True keeps the axes that a sum runs over"
     if math.prod(found) == math.prod(right):
         return "; is a reshape missing?"
     if len(found) != len(right):
         return "; is a sum missing?" if len(found) > len(right) else "; is there a sum too many?"
     return ""
+
+
+def _without_ones(shape: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """A shape with one or several of its axes of length 1 left out, in every way."""
+    ones = [axis for axis, size in enumerate(shape) if size == 1]
+    some = itertools.chain.from_iterable(itertools.combinations(ones, n + 1) for n in range(len(ones)))
+    return {tuple(size for axis, size in enumerate(shape) if axis not in out) for out in some}
 
 
 def _near(one: Any, other: Any) -> AnyArray:
@@ -328,11 +395,18 @@ def _first(mask: AnyArray) -> tuple[int, ...]:
 
 
 def _at(what: str, place: tuple[int, ...]) -> str:
-    return f"{what}[{', '.join(map(str, place))}]" if place else what
+    places = f"[{', '.join(map(str, place))}]" if place else ""
+    return f"{what}{places}" if not places or what.isidentifier() else f"element {places} of {what}"
 
 
-def _said(value: Any) -> str:
-    return f"{float(value):.6g}"
+def _said(value: Any, beside: Any = None) -> str:
+    """A number in six digits, a whole one in all; in as many more as it takes to tell it from the one beside it."""
+    if abs(float(value)) < 1e9 and float(value) == round(float(value)):
+        return f"{float(value):.0f}"
+    digits, value, beside = 6, float(value), float(value if beside is None else beside)
+    while digits < 17 and value != beside and f"{value:.{digits}g}" == f"{beside:.{digits}g}":
+        digits += 1
+    return f"{value:.{digits}g}"
 
 
 # Many arguments: the last is given by name.
@@ -363,62 +437,30 @@ def no_loop(answer: Answer, function: Callable[..., Any], small: Sequence[Any], 
     return f"the values are right, in {steps[0]} steps of Python however many {over} there are"
 
 
-class Counted(np.ndarray):
-    """An array whose additions and products are counted, and those of what is computed from it; see :func:`additions`
-    and :func:`products`."""
-
-    count = 0
-    multiplied = 0
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        plain = [np.asarray(each) for each in inputs]
-        if out is not None:
-            options["out"] = tuple(np.asarray(each) for each in out)
-        before = plain[0].size
-        nothing = len(plain) == 2 and not (plain[0].any() and plain[1].any())  # a sum that begins with 0
-        result = getattr(ufunc, method)(*plain, **options)
-        if ufunc in (np.add, np.subtract) and not nothing:
-            Counted.count += (
-                np.size(result) if method == "__call__" else before - np.size(result) * (method == "reduce")
-            )
-        if ufunc is np.multiply:
-            Counted.multiplied += np.size(result)
-        if out is not None:
-            return out[0]
-        return result.view(Counted) if isinstance(result, np.ndarray) else result
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function.__name__ in ("convolve", "correlate", "einsum", "dot", "matmul", "tensordot", "inner", "vdot"):
-            raise Wrong(f"{function.__name__} adds up out of sight; write the additions as +, +=, sum or cumsum")
-        return super().__array_function__(function, types, args, kwargs)
-
-
-def additions(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
-    """How many additions a function needs for an array; those to an array of zeros are free.
+def three_additions(answer: Answer, signature: str, window: int) -> None:
+    """See that a function's sums over ``window`` neighbours of a row, which are right, take three additions each.
 
     Args:
-        function: it is called with the array and what else is given.
-        values: the array; its numbers are positive here, so that no sum is 0 by chance.
-        more: further arguments.
+        answer: the student's file.
+        signature: of its function of the row.
+        window: how many neighbours a sum adds up.
+
+    Raises:
+        Wrong: they take more; or fewer are seen than it must be, since they are added up out of sight.
     """
-    Counted.count = 0
-    function(np.abs(values).view(Counted), *more)
-    return Counted.count
+    length = 600
+    each = additions(answer, signature, np.abs(numbers(length))) / (length - window + 1)
+    if each > 3.2:
+        raise Wrong(f"the sums are right and take {each:.2g} additions each; three will do")
+    if each < 2.5:
+        raise Wrong(f"the sums are right, but {each:.2g} additions are seen for each: write them as + or += of rows")
 
 
-def products(function: Callable[..., Any], values: AnyArray, *more: Any) -> int:
-    """How many products of two numbers a function needs for an array; those inside of ``einsum`` and the like are not
-    seen.
-
-    Args:
-        function: it is called with the array and what else is given.
-        values: the array.
-        more: further arguments.
-    """
-    Counted.multiplied = 0
-    with suppress(Wrong):  # what is out of sight
-        function(values.view(Counted), *more)
-    return Counted.multiplied
+def added_up(function: Callable[[AnyArray], AnyArray], length: int) -> str:
+    """What the first sum of a row adds up, in words; the function makes a row of sums from a row of ``length``."""
+    counts = {place: float(function(one)[0]) for place, one in enumerate(np.eye(length))}
+    terms = [f"p[{place}]" if count == 1 else f"{_said(count)} p[{place}]" for place, count in counts.items() if count]
+    return f"the first sum is {' + '.join(terms) or '0'}"
 
 
 def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...], str]] = ()) -> str:
@@ -441,10 +483,11 @@ def shapes_in_words(said: str, pairs: Sequence[tuple[tuple[int, ...], tuple[int,
     if "not aligned" in said and len(shapes) >= 2:
         return f"{shapes[0]} @ {shapes[1]} do not fit: which is to be transposed?"
     if "non-broadcastable output" in said and len(shapes) == 2:
-        return f"what is added has the shape {shapes[1]}, and what it is added to {shapes[0]}: is a sum missing?"
+        why = "is the slice as long?" if shapes[0].count(",") == shapes[1].count(",") else "is a sum missing?"
+        return f"what is added has the shape {shapes[1]}, and what it is added to {shapes[0]}: {why}"
     if "could not broadcast input array" in said and len(shapes) == 2:
         return f"what is put there has the shape {shapes[0]}; the place has {shapes[1]}"
     if "could not be broadcast together with shapes" in said and len(shapes) >= 2:
-        both = " and ".join(dict.fromkeys(shapes))
+        both = " and ".join(each for each in dict.fromkeys(shapes) if each != "()")  # a number fits everything
         return f"arrays of the shapes {both} do not fit each other: from the last axis on, sizes are equal or one is 1"
     return ""

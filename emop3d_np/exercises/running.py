@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import sys
 import tokenize
 import warnings
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .answers import STEPS, Answer, NeverEnds, Wrong
-from .course import TO_DO, Exercise, find, judge_of
+from .course import TO_DO, Exercise, all_of, find, judge_of
 
 MEMORY = 1 << 29
 """So many bytes may a student's file take: arrays that grow in a loop without end would take all there are.  It is much
@@ -22,6 +23,33 @@ more than an answer needs, as the system's libraries take some of it for their o
 
 PRINTED = 5
 """So many lines of what a student's file prints are shown."""
+
+
+SAID: tuple[tuple[type[Exception], str, str], ...] = (
+    (ValueError, "read-only", "this changes an array that was handed in; work on a copy of it, as x.copy() gives"),
+    (
+        ValueError,
+        "truth value of an array",
+        "if, and, or, not, max and min ask whether something is true, which an array of several numbers is not: "
+        "np.where, &, |, ~, np.maximum and np.minimum go element by element",
+    ),
+    (
+        TypeError,
+        "only integer scalar arrays",
+        "an array, or a number that is not whole, stands where an axis, a size or an index is wanted",
+    ),
+    (
+        TypeError,
+        r"Cannot cast ufunc .* to dtype\('u?int",
+        "an array of whole numbers cannot take numbers with a fraction; make it without dtype=int",
+    ),
+    (
+        TypeError,
+        "'numpy.ndarray' object is not callable",
+        "round brackets call a function, and this is an array: [ ] picks its elements, .T and .shape take none",
+    ),
+)
+"""What Python and NumPy say (a kind of error, and a pattern), and what helps a student more."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +89,14 @@ def _verdict(exercise: Exercise, text: str | bytes) -> Verdict:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return Verdict(False, getattr(error, "besides", "") + _words(answer, error))
+        return Verdict(False, getattr(error, "besides", "") + _words(answer, error) + _of_another(exercise, answer))
+
+
+def _of_another(exercise: Exercise, answer: Answer) -> str:
+    """What is to be said of a file that begins with the title of another exercise; nothing of others."""
+    first = next((line for line in answer.lines if line.strip()), "")
+    others = [each.name for each in all_of() if each != exercise and first == f'"""{each.title}']
+    return f"; your file begins with the task of {others[0]}, and is judged as {exercise.name}" if others else ""
 
 
 def _words(answer: Answer, error: BaseException) -> str:
@@ -131,8 +166,9 @@ def _what(error: BaseException) -> str:
         return "this is still to be written"
     if isinstance(error, SyntaxError):
         return f"this is not Python: {error.msg}"
-    if isinstance(error, ValueError) and "read-only" in said:
-        return "this changes an array that was handed in; work on a copy of it, as x.copy() gives"
+    for kind, text, words in SAID:
+        if isinstance(error, kind) and re.search(text, said):
+            return words
     if isinstance(error, EOFError):
         return "nobody is there to answer input(); leave it out"
     if isinstance(error, SystemExit):

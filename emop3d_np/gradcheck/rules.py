@@ -322,4 +322,5 @@ def _report_unequal(
             how=how,
         )
     )
-    pair.add_problem(f"{how}, for input {found.names[i]} most at {index}", i)
+    where = f" most at {index}" if index else ""
+    pair.add_problem(f"{how}, for input {found.names[i]}{where}", i)

@@ -27,7 +27,7 @@ from kernels.arrays import FloatArray, IntArray
 from .. import datasets, files, reading
 from ..datasets import identity
 from ..errors import InputError
-from ..launchers import PROCESSES
+from ..launchers import PROCESSES, has_its_own_count
 from ..locks import only_writer
 from ..tasks import Share
 from . import baseline, building, checkpoint, flags, ranks
@@ -464,6 +464,11 @@ def _check(settings: flags.Settings) -> None:
         jobs = f"--fold_jobs {settings.fold_jobs} is how many folds are trained at once"
         whom = f"--executor {settings.executor} says by whom folds are trained"
         raise InputError(f"{jobs if settings.fold_jobs > 1 else whom}: it needs --folds, without --fold")
+    if settings.fold_jobs > 1 and has_its_own_count(settings.executor):
+        raise InputError(
+            f"--fold_jobs {settings.fold_jobs}: with --executor {settings.executor} as many folds are trained at a "
+            f"time as it has ranks or workers; leave --fold_jobs out"
+        )
     if not settings.folds:
         raise InputError(f"--fold {settings.fold} needs --folds: how many there are")
     if settings.resume:

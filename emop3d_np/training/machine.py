@@ -1,13 +1,11 @@
 """What a run's bits depend on besides its settings: versions, sources, the processor that kernels are made for."""
 
-import hashlib
 import os
 import platform
 import sys
-from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .. import versions
 from ..errors import InputError
 
 PORTABLE = {
@@ -66,21 +64,9 @@ def target() -> tuple[str, str]:
 
 def description() -> dict[str, str]:
     """Each of them in a few words, by name."""
-    from importlib import metadata
-
-    versions = {name: metadata.version(name) for name in ("llvmlite", "numba", "numpy", "scipy")}
     name, features = target()
     return {
-        "package": __version__,
-        "sources": _digest_of_sources(),
-        **versions,
+        **versions.installed(),
         "libc": " ".join(platform.libc_ver()).strip() or platform.platform(),
         "target": f"{name} {' '.join(sorted(each for each in features.split(',') if each.startswith('+')))}".strip(),
     }
-
-
-def _digest_of_sources() -> str:
-    digest, root = hashlib.sha256(), Path(__file__).resolve().parents[2]
-    for path in sorted([*root.glob("emop3d_np/**/*.py"), *root.glob("kernels/**/*.py"), *root.glob("run.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]

@@ -10,7 +10,8 @@ subtrees, adds it up in the order of the one tree (``kernels/tree.py``), and sen
 No rank waits for one that has ended.  Before whatever all must do together they *meet*: each says whether it has
 failed, and whether it was asked to stop.  Who fails says so at a meeting in place of the one it would have come to, so
 the others learn of it at theirs, wherever that is, and all end.  Who does not find the others in time ends the run by
-itself; and for a rank that was killed, a witness speaks (``witness.py``).
+itself.  For a rank that was killed, a witness speaks (``witness.py``); and the others end when a connection ends, as
+they do where a machine is lost (``links.py``).
 """
 
 import math
@@ -33,9 +34,10 @@ from numpy.typing import DTypeLike
 from kernels import tree
 from kernels.arrays import AnyArray, FloatArray
 
-from .. import launchers
+from .. import launchers, versions
 from ..errors import InputError
 from ..reading import short
+from . import links
 from .flags import show
 from .witness import Witness
 
@@ -44,8 +46,8 @@ Value = TypeVar("Value")
 START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
 """Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
 
-KILLED = "\nrun.py: error: a rank was killed or lost, which ends all of them; {}"
-"""What the witness says; on a line of its own, for a progress bar may stand there."""
+NOTHING_TRAINED = "nothing had been trained; start again"
+"""What is to be done where ranks are lost before they have trained."""
 
 AFTER_THE_FIRST = 3.0
 """Seconds by which the others wait longer than the first one, which says why nothing came of it."""
@@ -57,12 +59,7 @@ AT_ONCE = 0.02
 """Seconds that a rank waits for the others without sleeping: longer than ranks of one speed need."""
 
 ALIKE = {
-    "package": "the version of emop3d_np",
-    "sources": "the source code of emop3d_np",
-    "numba": "the version of Numba",
-    "llvmlite": "the version of llvmlite",
-    "numpy": "the version of NumPy",
-    "scipy": "the version of SciPy",
+    **versions.CALLED,
     "libc": "the C library",
     "target": "the processor that kernels are compiled for",
     "settings": "the settings",
@@ -135,13 +132,43 @@ class Ranks(Alone):
     echo = 1.0  # launchers pass on what the terminal, or the system of queues, has sent to all processes
 
     def __init__(self, world: Any, witness: Witness | None) -> None:
-        self._world, self.witness = world, witness
+        self._world, self._witness = world, witness
+        self._link: links.Link | None = None
         self.rank, self.size = world.Get_rank(), world.Get_size()
         self.first = self.rank == 0
         self._asked = self._all_asked = self._over = False
         self._said = np.zeros((self.size, 2), np.int64)
-        self.lest_killed("nothing had been trained; start again")
         self._hosts: list[tuple[str, frozenset[int]]] = world.allgather((socket.gethostname(), launchers.cores()))
+
+    def watch_each_other(self) -> None:
+        """Connect each rank with the first one, that they learn of it where the other was killed or is lost."""
+        others, (host, _) = range(1, self.size), self._hosts[0]
+        door = links.Door() if self._witness and self._witness.there else None
+        told = self._world.bcast((door.port, door.secret) if door else None)
+        if told is None:
+            return
+        where = "localhost" if self._hosts[self.rank][0] == host else host
+        port, secret = told
+        link = None if door else links.knock(where, port, secret, self.rank)
+        knocked = self._world.allgather(link is not None)
+        let_in = door.let_in([rank for rank in others if knocked[rank]]) if door else {}
+        watched = self._world.bcast(list(let_in))
+        if link and self.rank in watched:
+            self._link = links.Link(link, self._names([self.rank]), self._names([0]))
+        for rank, own in let_in.items():
+            if self._witness:
+                self._witness.watch(own, self._names([rank]), links.LOST)
+        if door and len(watched) < len(others):
+            names = self._names(sorted({*others} - {*watched}))
+            words = "should one of them be lost, the others may wait for it without end"
+            print(f"note: there is no way from {names} to {self._names([0])}; {words}")
+
+    def leave(self) -> None:
+        """All is well, or said: nobody need speak for this rank when it ends."""
+        if self._witness:
+            self._witness.leave()
+        if self._link:
+            self._link.leave()
 
     # --- Meetings.
 
@@ -227,8 +254,7 @@ class Ranks(Alone):
             self._abort(1)
             raise
         finally:
-            if self.witness:
-                self.witness.leave()
+            self.leave()
 
     def _tell(self, words: str, within: float = END) -> str:
         """Tell the others that this rank has failed; returns what is to be said of it."""
@@ -243,8 +269,7 @@ class Ranks(Alone):
 
     def _abort(self, code: int) -> None:
         """End all ranks, at once."""
-        if self.witness:
-            self.witness.leave()
+        self.leave()
         for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
             stream.flush()
         self._world.Abort(code)
@@ -277,8 +302,8 @@ class Ranks(Alone):
         return said
 
     def lest_killed(self, words: str) -> None:
-        if self.witness:
-            self.witness.say(KILLED.format(words))
+        if self._witness:
+            self._witness.say(words)
 
     @contextmanager
     def one_after_another(self) -> Iterator[None]:
@@ -432,16 +457,7 @@ def _start(rank: int, size: int) -> Ranks:
         words = f"{size} ranks were started, and mpi4py is missing: pip install 'emop3d-np[mpi]', or start one process"
         _refuse(words, rank)
     witness = None if rank else Witness()
-    if witness:
-        witness.say(
-            KILLED.format("nothing had been trained; start again"),
-            f"run.py: error: the {size} ranks did not find each other: is the MPI library that mpi4py loads the one "
-            f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds",
-            START,
-        )
-    elif hasattr(signal, "setitimer"):  # the first one, which would speak, may be gone; in MPI no thread of Python runs
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, START + AFTER_THE_FIRST)
+    _allow(START, rank, size, witness)
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
     try:
         found = _found(rank, size, witness)
@@ -449,9 +465,23 @@ def _start(rank: int, size: int) -> Ranks:
         if witness:
             witness.leave()
         raise
-    if rank and hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    _allow(START, rank, size, witness)
+    found.watch_each_other()
+    _allow(None, rank, size, witness)
     return found
+
+
+def _allow(seconds: float | None, rank: int, size: int, witness: Witness | None) -> None:
+    """End this rank if what follows takes longer; None: it may."""
+    if witness:
+        late = (
+            f"run.py: error: the {size} ranks did not find each other: is the MPI library that mpi4py loads the one "
+            f"that mpiexec is of, on all machines? EMOP3D_RANKS_START gives them longer than {START:g} seconds"
+        )
+        witness.say(NOTHING_TRAINED, late, seconds)
+    elif hasattr(signal, "setitimer"):  # the first one, which would speak, may be gone; in MPI no thread of Python runs
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds + AFTER_THE_FIRST if seconds else 0)
 
 
 def _found(rank: int, size: int, witness: Witness | None) -> Ranks:

@@ -36,7 +36,7 @@ from ..datasets import classes, parts, record
 from ..errors import InputError
 from ..executors import NotStarted, is_being_imported, open_executor
 from ..files import beside, remove_unfinished, require_apart, write_atomically
-from ..launchers import PROCESSES, cores
+from ..launchers import PROCESSES, cores, has_its_own_count
 from ..locks import Busy, one_of_several_writers, only_writer
 from ..reading import is_whole, read_json, reading
 from ..tasks import Lost, Share, Task, Unwanted, is_wanted, run_tasks
@@ -136,6 +136,7 @@ def prepare(
     """
     if is_being_imported():
         raise InputError(NO_GUARD)
+    at_once = _at_once(processes, executor)
     overlap = depth_frames // 2 if overlap is None else overlap
     require_clips(depth_frames, overlap, dtype)
     faces, out = faces or FaceSettings(), Path(out)
@@ -146,11 +147,21 @@ def prepare(
     pyav(), faces.tracker()  # where an extra is missing, they say so before any process starts
     read = [*([] if Path(source).is_dir() else [source]), *(listing.root / each.source for each in listing.recordings)]
     require_apart({f"out, its {name}": out / name for name in WRITTEN}, read)
-    work = _Work(out, processes or len(cores()), executor, part, progress)
+    work = _Work(out, at_once, executor, part, progress)
     try:
         return _find_and_write(listing, work, depth_frames, overlap, dtype, faces, clips_per_file)
     except OSError as error:
         raise cannot_be_written(out, error) from None
+
+
+def _at_once(processes: int | None, executor: str | Executor) -> int:
+    """How many recordings are worked on at the same time, where nobody else decides it."""
+    if processes and has_its_own_count(executor):
+        raise InputError(
+            f"--processes {processes}: with --executor {executor} as many videos are worked on at a time as it has "
+            f"ranks or workers; leave --processes out"
+        )
+    return processes or len(cores())
 
 
 @dataclass(frozen=True)
@@ -246,6 +257,11 @@ def _side_by_side(
             for task, result in run_tasks(list(by_task), engines):
                 job = by_task[task]
                 lost = isinstance(result, Lost)
+                if engines.remote and not lost and result["identity"] != _identity_if_any(*job):
+                    raise InputError(
+                        f"{job[0]} is another file, or none, where it was worked on; all who work must see the same "
+                        f"files by the same paths"
+                    )
                 why = DECODER_BROKE_DOWN if lost and result.died else f"was lost twice: {result}"
                 yield job[1], _write_why(job, why) if lost else result
     except NotStarted:
@@ -276,7 +292,7 @@ def _known(job: Job) -> Row | None:
         with reading(str(stem)):
             said: Row = read_json(stem.with_suffix(WHY))
             whole = said.pop("checksum") == _checksum(said) and said["identity"] == _identity_if_any(*job)
-            return {"why": str(said["why"])} if whole else None
+            return said | {"why": str(said["why"])} if whole else None
     except (InputError, OSError):
         return None
 
@@ -333,7 +349,7 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
     Of a recording that cannot be used, ``stem.why`` says why.
 
     Returns:
-        The result, as of :func:`_write_result`; or, for a recording that cannot be used, only ``why``.
+        The result, as of :func:`_write_result`; or, for a recording that cannot be used, ``identity`` and ``why``.
     """
     try:
         identity = _identity(path, recording, faces)
@@ -374,11 +390,11 @@ def _cut_out(path: Path, recording: Recording, stem: Path, faces: FaceSettings) 
 
 
 def _write_why(job: Job, why: str) -> Row:
-    """Say in a file why a recording cannot be used; returns ``why`` as the result of it."""
+    """Say in a file why a recording cannot be used; returns what it says."""
     said: Row = {"identity": _identity_if_any(*job), "why": why}
     text = json.dumps({**said, "checksum": _checksum(said)}).encode()
     write_atomically(job[2].with_suffix(WHY), lambda file: file.write(text))
-    return {"why": why}
+    return said
 
 
 def _identity_if_any(path: Path, recording: Recording, stem: Path, faces: FaceSettings) -> Any:

@@ -19,8 +19,11 @@ the order of a binary tree (``kernels/tree.py``).  A thread computes a share of 
 can; the sums of all threads are added last.  So the bits do not depend on the number of threads, nor on that of the
 processes that share a batch out among them, and memory grows with the threads only.
 
-All work is given as tasks ``(job, begin, end)``: parts ``begin`` to ``end - 1`` of a :class:`Job`.  Parts of one job
-write to different places, so it does not matter who does which.
+A batch of too few parts for the threads goes clip by clip on all of them, each clip shared out by maps and frames: the
+same functions in the same order of sums.
+
+All work is given as tasks ``(job, clip, count)``: a :class:`Job`, for a clip or for all, in so many pieces.  Pieces of
+one job write to different places, so it does not matter who does which.
 
 For a network that :func:`fuse` does not cover, the functions beside this file do the same.
 """
@@ -38,8 +41,10 @@ from .. import tree
 from ..arrays import BoolArray, FloatArray, IntArray
 from . import threads
 from .fused_clip import (
+    are_finite,
+    backward_3_and_1,
+    backward_5,
     backward_clip,
-    clear_all_but_the_largest,
     cross_entropy,
     dense_weights_backward,
     forward_1,
@@ -47,6 +52,7 @@ from .fused_clip import (
     forward_5,
     forward_clip,
     logit,
+    sums_backward_5,
 )
 from .fused_layout import (
     Plan,
@@ -58,24 +64,36 @@ from .fused_layout import (
     plan_of,
     scratch_in,
 )
+from .fused_loops import PART
 from .fused_packing import add_up, add_up_alone, gather, pack, same, unpack
 from .jit import by_address, parallel, pasted
 
 TOGETHER = 4
 """Parts whose gradients a thread adds up together, so that it reads each once and writes their sum."""
 
+WORTH_SHARING = 100_000
+"""The fewest values of a clip, times the maps, for which it is shared out in training: threads wait for each other
+after each of nine jobs, and one thread alone is done with a clip of that size in 0.1 ms.
+"""
+
 
 class Job(IntEnum):
-    """What there is to do, and what a part of it is."""
+    """What there is to do, and what a piece of it is."""
 
-    TRAIN = auto()  # forward and backward; a part is a thread's share of the batch
-    FORWARD = auto()  # forward only; a part is a clip
-    # These five, one after the other, are the forward pass of a single clip, or of each of a few.
-    GATHER = auto()  # the clip as planes; a part is a channel of a frame
-    LAYER_1 = auto()  # L1WS, NORM_2, spatial maximum; a part is a map of a pair of frames
-    LAYER_3 = auto()  # L3P after that, NORM_4; a part is a map of a pair of frames
-    LAYER_5 = auto()  # L5WS, NORM_6; a part is a map of a pair of frames
-    LAYER_7 = auto()  # FC_OUT; a part is a class
+    TRAIN = auto()  # forward and backward; a piece is a thread's share of the batch
+    FORWARD = auto()  # forward only; a piece is a clip
+    # These five, one after the other, are the forward pass of a clip that is shared out.
+    GATHER = auto()  # the clip as planes; a piece is a channel of a frame
+    LAYER_1 = auto()  # L1WS, NORM_2, spatial maximum; a piece is a map of a pair of frames
+    LAYER_3 = auto()  # L3P after that, NORM_4; a piece is a map of a pair of frames
+    LAYER_5 = auto()  # L5WS, NORM_6; a piece is a map of a pair of frames
+    LAYER_7 = auto()  # FC_OUT; a piece is a class
+    # These follow in training, and the last one after the last clip of a part.
+    LOSS = auto()  # in one piece
+    LAYER_5_BACKWARD = auto()  # FC_OUT's inputs, NORM_6, L5WS but for sums over frames; a map of a pair of frames
+    LAYER_5_SUMS = auto()  # those sums; a piece is a map
+    LAYER_1_BACKWARD = auto()  # NORM_4, L3P, NORM_2, L1WS; a piece is a map
+    LAYER_7_WEIGHTS = auto()  # FC_OUT's weights and biases; a piece is PART features
 
 
 class Buffers(NamedTuple):
@@ -104,14 +122,14 @@ NONE = Work(0, np.zeros((0, 0), np.int64), *[np.zeros(0, np.int64)] * 3)
 class Batch(NamedTuple):
     """What a pass is given and what it answers.
 
-    ``finite`` says for each clip whether all maps of its first layer are; of a single clip, for each part of LAYER_1.
+    ``finite`` says for each clip whether all maps of its first layer are.
     """
 
     x: FloatArray  # (n, d, h, w, c), not to be written to
     labels: IntArray  # (n); of no elements in a forward pass
     losses: FloatArray  # (n); likewise
     logits: FloatArray  # (n, k)
-    finite: BoolArray  # (n), or the number of parts
+    finite: BoolArray  # (n)
 
 
 class Fused:
@@ -125,7 +143,8 @@ class Fused:
 
     def __init__(self, input_shape: tuple[int, int, int, int], maps: int, classes: int, dtype: DTypeLike) -> None:
         d, h, w, c = input_shape
-        self.classes, self.dtype = classes, np.dtype(dtype)
+        self.maps, self.classes, self.dtype = maps, classes, np.dtype(dtype)
+        self.values = d * h * w * c * maps
         self.plan = plan_of(d, h, w, c, maps, classes)
         self.shapes, self.plane_widths = parameter_shapes(d, h, w, c, maps, classes), parameter_widths(w)
         self.ends = np.cumsum([shape[0] * shape[1] for shape in self.shapes])
@@ -136,9 +155,9 @@ class Fused:
             scratch=aligned(self.plan.scratch, dtype, 0),
         )
         pairs = [maps * -(-frames // 2) for frames in (d - 2, d - 4, d - 6)]
-        jobs = Job.GATHER, Job.LAYER_1, Job.LAYER_3, Job.LAYER_5, Job.LAYER_7
-        self.one_clip = [(job, 0, parts) for job, parts in zip(jobs, (c * d, *pairs, classes), strict=True)]
-        self.flags = pairs[0]
+        features = int(self.plan.parameters[6, 2:].prod())
+        pieces = c * d, *pairs, classes, 1, pairs[2], maps, maps, -(-features // PART)
+        self.jobs = list(zip(list(Job)[2:], pieces, strict=True))  # those of a clip that is shared out, in order
         self.seen: tuple[FloatArray, ...] | None = None  # what the last forward pass was given
 
     def forward(self, x: FloatArray, parameters: Iterable[FloatArray]) -> tuple[FloatArray, BoolArray]:
@@ -146,15 +165,10 @@ class Fused:
         batch = self._batch(x, np.empty(0, np.int64))
         with threads.turn():  # all passes of a network share its memory
             self._prepare(parameters, unless_seen=True)
-            if len(x) > 1 and 2 * len(x) > threads.count():
-                self.run([(Job.FORWARD, 0, len(x))], self.buffers, batch)
-                return batch.logits, batch.finite
-            # Too few clips for the threads: each is shared out by itself.
-            for n in range(len(x)):
-                of_parts = np.ones(self.flags, np.bool_)
-                of_clip = batch._replace(x=x[n : n + 1], logits=batch.logits[n : n + 1], finite=of_parts)
-                self.run(self.one_clip, self.buffers, of_clip)
-                batch.finite[n] = of_parts.all()
+            tasks = [(Job.FORWARD, 0, len(x))]
+            if len(x) == 1 or 2 * len(x) <= threads.count():  # too few clips for the threads: each is shared out
+                tasks = [(job, n, pieces) for n in range(len(x)) for job, pieces in self.jobs if job <= Job.LAYER_7]
+            self.run(tasks, self.buffers, batch)
         return batch.logits, batch.finite
 
     def training_pass(
@@ -188,12 +202,30 @@ class Fused:
                 rows = aligned(self.plan.parameters, self.dtype, work.rows.size)
                 self.buffers = self.buffers._replace(gradients=rows)
             rows = self.buffers.gradients
-            self.run([(Job.TRAIN, 0, len(work.rows))], self.buffers, batch, work)
+            self.run(self._training_tasks(work), self.buffers, batch, work)
             add_up(rows, places, merges)
             sums = [rows[place] for place in places[: len(tree.subtrees(share.first, share.end))]]
             total = share.total(sums, rows.shape[1], self.dtype)
             unpack(total, self.plan.parameters, self.plane_widths, self.ends, self._as_planes(gradients))
         return batch.losses, batch.logits, batch.finite
+
+    def within_clips(self, parts: int, count: int) -> bool:
+        """Whether so many parts of a batch go clip by clip on all of ``count`` threads, each clip shared out.
+
+        Backward keeps as many threads busy with a clip as there are maps, so it pays for fewer parts than that.
+        """
+        return self.values >= WORTH_SHARING and 0 < parts < min(count, self.maps)
+
+    def _training_tasks(self, work):
+        """Each thread trains on its share of the parts, or all on one clip after the other."""
+        if not self.within_clips(len(work.starts) - 1, threads.count()):
+            return [(Job.TRAIN, 0, len(work.rows))]
+        return [
+            (job, n, pieces)
+            for n in range(work.starts[-1])
+            for job, pieces in self.jobs
+            if job != Job.LAYER_7_WEIGHTS or n + 1 in work.starts
+        ]
 
     def _batch(self, x, labels):
         """A batch whose answers are still to be written."""
@@ -206,7 +238,7 @@ class Fused:
         )
 
     def run(self, tasks: Sequence[tuple[Job, int, int]], buffers: Buffers, batch: Batch, work: Work = NONE) -> None:
-        """Do tasks ``(job, begin, end)``, one after the other, each on all threads."""
+        """Do tasks ``(job, clip, count)``, one after the other, each on all threads."""
         x = batch.x.view()
         x.flags.writeable = False  # as it may be: one compiled kernel for either
         _run_tasks(_task_runner(self.dtype), np.array(tasks), self.plan, buffers, batch._replace(x=x), work)
@@ -282,10 +314,10 @@ def _rows(merges):
 
 @parallel
 def _run_tasks(run_task, tasks, plan, buffers, batch, work):
-    """Do tasks (m, 3), one after the other; the parts of one run side by side, each a task of its own."""
-    for job, begin, end in tasks:
-        for part in prange(begin, end):
-            run_task(job, np.int64(part), np.int64(part + 1), plan, buffers, batch, work, np.int64(get_thread_id()))
+    """Do tasks (m, 3), one after the other; the pieces of one run side by side."""
+    for job, clip, count in tasks:
+        for piece in prange(count):
+            run_task(job, clip, np.int64(piece), plan, buffers, batch, work, np.int64(get_thread_id()))
 
 
 @cache
@@ -301,35 +333,69 @@ def _task_runner(dtype):
     return by_address(types.void(whole, whole, whole, plan, buffers, batch, work, whole))(_run_task)
 
 
-def _run_task(job, begin, end, plan, buffers, batch, work, thread):
-    """Do a task with the memory of a thread."""
+def _run_task(job, n, piece, plan, buffers, batch, work, thread):
+    """Do a piece of a job with the memory of a thread."""
     net = parameters_in(buffers.parameters, plan.parameters)
     scratch = scratch_in(buffers.scratch[thread], plan.scratch)
-    # The parts of a single clip share the first thread's maps.
+    # The pieces of a clip share the first thread's maps.
     kept = kept_in(buffers.kept[thread if job in (Job.TRAIN, Job.FORWARD) else 0], plan.kept)
     # What is called with constants would be compiled for these once more.
-    training, slot = job == Job.TRAIN, np.int64(0)
-    for part in range(begin, end):
-        if job == Job.TRAIN:
-            _train_share(part, work, plan, net, buffers.gradients, kept, scratch, batch)
-        elif job == Job.FORWARD:
-            batch.finite[part] = forward_clip(
-                batch.x[part], slot, training, plan, net, kept, scratch, batch.logits[part]
-            )
-        elif job == Job.GATHER:
-            frames = batch.x.shape[1]
-            gather(batch.x[0], part // frames, part % frames, kept.x)
-        elif job == Job.LAYER_7:
-            batch.logits[0, part] = logit(part, kept.n5[slot].reshape(-1), net)
+    training, part, slot = work.clips > 0, 0, np.int64(0)
+    if job == Job.TRAIN:
+        _train_share(piece, work, plan, net, buffers.gradients, kept, scratch, batch)
+    elif job == Job.FORWARD:
+        batch.finite[piece] = forward_clip(
+            batch.x[piece], slot, training, plan, net, kept, scratch, batch.logits[piece]
+        )
+    else:
+        if training:
+            while work.starts[part + 1] <= n:
+                part += 1
+            slot = n - work.starts[part]
+        if job <= Job.LAYER_7:
+            _run_forward(job, n, piece, slot, training, plan, net, kept, scratch, batch)
         else:
-            f, first = part % net.w3.shape[0], part // net.w3.shape[0] * 2
-            if job == Job.LAYER_1:
-                batch.finite[part] = forward_1(first, f, training, plan.width1, net, kept, scratch)
-            elif job == Job.LAYER_3:
-                for d in range(first, min(first + 2, kept.scale3.shape[1])):
-                    forward_3(d, f, net, kept)
-            else:
-                forward_5(first, f, slot, plan.width5, net, kept, scratch)
+            own = parameters_in(buffers.gradients[work.rows[part, 0]], plan.parameters)
+            _run_backward(job, n, piece, slot, plan, net, own, kept, scratch, batch, work)
+
+
+# Many arguments: it is pasted.
+@pasted
+def _run_forward(job, n, piece, slot, training, plan, net, kept, scratch, batch):
+    """A piece of the forward pass of a clip."""
+    frames, maps = batch.x.shape[1], net.w3.shape[0]
+    f, first = piece % maps, piece // maps * 2
+    if job == Job.GATHER:
+        gather(batch.x[n], piece // frames, piece % frames, kept.x)
+    elif job == Job.LAYER_1:
+        forward_1(first, f, training, plan.width1, net, kept, scratch)
+    elif job == Job.LAYER_3:
+        for d in range(first, min(first + 2, kept.scale3.shape[1])):
+            forward_3(d, f, net, kept)
+    elif job == Job.LAYER_5:
+        forward_5(first, f, slot, plan.width5, net, kept, scratch)
+    else:
+        batch.logits[n, piece] = logit(piece, kept.n5[slot].reshape(-1), net)
+        if piece == 0:
+            batch.finite[n] = are_finite(kept.scale1)
+
+
+# Many arguments: it is pasted.
+@pasted
+def _run_backward(job, n, piece, slot, plan, net, own, kept, scratch, batch, work):
+    """A piece of the backward pass of a clip, whose part has the gradients ``own``."""
+    maps = net.w3.shape[0]
+    if job == Job.LOSS:
+        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], work.clips, kept.dlogits[slot])
+    elif job == Job.LAYER_5_BACKWARD:
+        f, first = piece % maps, piece // maps * 2
+        backward_5(first, f, slot, plan.width5, net, own, kept, scratch, kept.g5[f, first : first + 2])
+    elif job == Job.LAYER_5_SUMS:
+        sums_backward_5(piece, slot, net, own, kept)
+    elif job == Job.LAYER_1_BACKWARD:
+        backward_3_and_1(piece, slot, plan.width1, net, own, kept, scratch)
+    else:
+        dense_weights_backward(piece * PART, slot + 1, kept.n5, kept.dlogits, own)
 
 
 @pasted
@@ -348,10 +414,10 @@ def _train_share(share, work, plan, net, gradients, kept, scratch, batch):
 def _train_part(part, work, plan, net, own, kept, scratch, batch):
     """Forward and backward for the clips of a part, whose gradients are written to ``own``."""
     first, end, training = work.starts[part], work.starts[part + 1], work.clips > 0
-    clear_all_but_the_largest(own)
     for n in range(first, end):
         slot = n - first
         batch.finite[n] = forward_clip(batch.x[n], slot, training, plan, net, kept, scratch, batch.logits[n])
-        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], work.clips, scratch.dlogits[slot])
+        batch.losses[n] = cross_entropy(batch.logits[n], batch.labels[n], work.clips, kept.dlogits[slot])
         backward_clip(slot, plan, net, own, kept, scratch)
-    dense_weights_backward(end - first, kept.n5, scratch.dlogits, own)
+    for start in range(0, kept.n5[0].size, PART):
+        dense_weights_backward(start, end - first, kept.n5, kept.dlogits, own)

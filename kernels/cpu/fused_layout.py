@@ -41,9 +41,9 @@ class Parameters(NamedTuple):
 class Kept(NamedTuple):
     """A clip and its maps: what later layers, and backward, read of the layers before.
 
-    Outputs of weighted sums are computed two frames at a time.  Where their number is odd, ``x``, ``n3`` and ``dn3``
-    have one frame more than is said here, so that the last pair is like the others: its values are 0 in ``x`` and
-    ``n3``, and mean nothing in ``dn3``.
+    Outputs of weighted sums are computed two frames at a time.  Where their number is odd, ``x``, ``n3``, ``dn3`` and
+    ``g5`` have one frame more than is said here, so that the last pair is like the others: its values are 0 in ``x``,
+    ``n3`` and ``g5``, and mean nothing in ``dn3``.
     """
 
     x: FloatArray  # (c, d, q): the clip
@@ -58,6 +58,8 @@ class Kept(NamedTuple):
     mean5: FloatArray  # (f, d - 6, 1): NORM_6's means
     scale5: FloatArray  # (f, d - 6, 1): and what it multiplies by
     dn3: FloatArray  # (f, d - 4, q): gradient by NORM_4's result
+    g5: FloatArray  # (f, d - 6, q): gradients by the products of L5WS, where the clip is shared out among threads
+    dlogits: FloatArray  # (n, k): gradients by the logits of each clip of a part
 
 
 class Scratch(NamedTuple):
@@ -74,7 +76,6 @@ class Scratch(NamedTuple):
     s: FloatArray  # (3 rows + q + 3 rows): its sums over columns, with rows of zeros around
     g: FloatArray  # (2, q): gradients by the products of a pair of frames
     dn1: FloatArray  # (4, q): gradients by the pooled maps of L1WS
-    dlogits: FloatArray  # (n, k): gradients by the logits of each clip of a part
 
 
 class Plan(NamedTuple):
@@ -83,8 +84,8 @@ class Plan(NamedTuple):
     width1: int  # row length of the planes of L1WS
     width5: int  # row length of the planes of L5WS
     parameters: IntArray  # (8, 5): places of the arrays of Parameters, see places()
-    kept: IntArray  # (12, 5): of Kept
-    scratch: IntArray  # (9, 5): of Scratch
+    kept: IntArray  # (14, 5): of Kept
+    scratch: IntArray  # (8, 5): of Scratch
 
 
 def plan_of(d: int, h: int, w: int, c: int, maps: int, classes: int) -> Plan:
@@ -96,7 +97,7 @@ def plan_of(d: int, h: int, w: int, c: int, maps: int, classes: int) -> Plan:
             parameter_shapes(d, h, w, c, maps, classes), parameter_widths(w), strict=True
         )
     ]
-    return Plan(w, w2, places(planes), _kept_places(d, h, w, c, maps), _scratch_places(h, w, classes))
+    return Plan(w, w2, places(planes), _kept_places(d, h, w, c, maps, classes), _scratch_places(h, w))
 
 
 def parameter_shapes(d: int, h: int, w: int, c: int, maps: int, classes: int) -> list[tuple[int, ...]]:
@@ -138,8 +139,8 @@ def aligned(places: IntArray, dtype: DTypeLike, rows: int = 1) -> FloatArray:
     return values[start : start + rows * length].reshape(rows, length)
 
 
-def _kept_places(d, h, w, c, maps):
-    """(12, 5): places of the arrays of :class:`Kept`, in the order of its fields."""
+def _kept_places(d, h, w, c, maps, classes):
+    """(14, 5): places of the arrays of :class:`Kept`, in the order of its fields."""
     h2, w2 = (h - 3) // 2, (w - 3) // 2
     pooled, last = h2 * w2, (h2 - 3) * w2
     even = d % 2
@@ -156,12 +157,14 @@ def _kept_places(d, h, w, c, maps):
         "mean5": (maps, d - 6, 1),
         "scale5": (maps, d - 6, 1),
         "dn3": (maps, d - 4 + even, pooled),
+        "g5": (maps, d - 6 + even, pooled),
+        "dlogits": (GROUP, classes),
     }
     return places([shapes[name] for name in Kept._fields])
 
 
-def _scratch_places(h, w, classes):
-    """(9, 5): places of the arrays of :class:`Scratch`, in the order of its fields."""
+def _scratch_places(h, w):
+    """(8, 5): places of the arrays of :class:`Scratch`, in the order of its fields."""
     outputs = (h - 3) * w
     shapes = {
         "p": (2, h * w + 3),
@@ -172,7 +175,6 @@ def _scratch_places(h, w, classes):
         "s": ((h + 3) * w,),
         "g": (2, h * w),
         "dn1": (4, ((h - 3) // 2) * ((w - 3) // 2)),
-        "dlogits": (GROUP, classes),
     }
     return places([shapes[name] for name in Scratch._fields])
 
@@ -211,6 +213,8 @@ def kept_in(flat: FloatArray, places: IntArray) -> Kept:
         mean5=array_in(flat, places[9])[0],
         scale5=array_in(flat, places[10])[0],
         dn3=array_in(flat, places[11])[0],
+        g5=array_in(flat, places[12])[0],
+        dlogits=array_in(flat, places[13])[0, 0],
     )
 
 
@@ -226,7 +230,6 @@ def scratch_in(flat: FloatArray, places: IntArray) -> Scratch:
         s=array_in(flat, places[5])[0, 0, 0],
         g=array_in(flat, places[6])[0, 0],
         dn1=array_in(flat, places[7])[0, 0],
-        dlogits=array_in(flat, places[8])[0, 0],
     )
 
 

@@ -757,6 +757,7 @@ def unnamed(name, forward, backward, inputs):
 
 
 unnamed("random numbers", np.sin, lambda d, x: (d * normal(3, 4, seed=5),), (normal(3, 4),))
+unnamed("the forward pass of a norm", norm((0,), 0.01)[0], lambda d, x: (norm((0,), 0.01)[0](x),), (normal(7, 3),))
 unnamed("another function", np.sin, lambda d, x: (d * np.exp(-x * x) * 1.3,), (normal(3, 4),))
 unnamed("noise in the weights", dense, spoilt(dense_backward, 1, lambda g: g * (1 + 0.1 * normal(4, 3, seed=9))), DENSE)
 unnamed("two mistakes at once", dense, spoilt(dense_backward, 1, lambda g: 1.1 * g + normal(4, 3, seed=9)), DENSE)

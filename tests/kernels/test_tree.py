@@ -38,6 +38,16 @@ def test_any_shares_give_the_same_bits(cuts, seed):
 
 
 @pytest.mark.once
+def test_sums_of_neighbours():
+    """The earlier part comes first in each sum, and no part is left over or missing."""
+    counts = tree.merges(tree.single(0, 8))
+    assert tree.add_up("abcdefgh", counts, "({}{})".format) == ["(((ab)(cd))((ef)(gh)))"]
+    for parts in "abcdefg", "abcdefghi":
+        with pytest.raises(ValueError, match="zip"):
+            tree.add_up(parts, counts, "({}{})".format)
+
+
+@pytest.mark.once
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_subtrees(first, length):
     """They cover a stretch in order, each is a subtree of the tree, and no two are siblings."""
@@ -68,6 +78,12 @@ def test_parts_of_a_batch(clips):
     assert (starts[0], starts[-1], len(starts)) == (0, clips, parts + 1)
     assert parts == 1 or np.diff(starts).min() >= tree.PART_CLIPS
     assert np.diff(starts).max() <= max(2 * tree.PART_CLIPS, 3)
+
+
+@pytest.mark.once
+def test_parts_of_known_batches():
+    """How a batch is cut decides the bits that a training comes to, so it stays as it is."""
+    assert [tree.parts_of(clips) for clips in (1, 2, 3, 4, 7, 8, 50, 100)] == [1, 1, 1, 2, 2, 4, 16, 32]
 
 
 @pytest.mark.once

@@ -121,6 +121,9 @@ def test_the_panel_has_the_folds_of_the_run(tmp_path, rng, monkeypatch, capsys):
     assert min(row["accuracy"] for row in found["ridge: the best by inner folds"]) > 0.8
     assert min(row["accuracy"] for row in found["logistic regression on its input"]) > 0.8
     assert "| ridge: last frame, standardised" in capsys.readouterr().out
+    assert baselines.main([str(tmp_path), "--folds", "3", "--untrained", "--json", str(out)]) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["per_split"] == found["ridge on an untrained network's last maps"]
 
     with pytest.raises(InputError, match="give --val_path, or --folds"):
         baselines.read({"train_path": str(tmp_path)})

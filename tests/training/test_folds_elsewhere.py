@@ -191,6 +191,8 @@ def test_wrong_executors(task, capsys):
     for words, changes in {
         "--executor mpi says by whom folds are trained: it needs --folds": {"folds": None, "executor": "mpi"},
         "without --fold": {"fold": 1, "executor": "dask"},
+        "--fold_jobs 2: with --executor mpi as many folds are trained": {"fold_jobs": 2, "executor": "mpi"},
+        "leave --fold_jobs out": {"fold_jobs": 2, "executor": "dask://there:8786"},
         "--executor is 'ray'; it must be processes, mpi, dask, or dask://HOST:PORT": {"executor": "ray"},
     }.items():
         assert run.main(arguments(task | changes)) == 2

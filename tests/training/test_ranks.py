@@ -32,12 +32,10 @@ CHEAP = ("--backend=reference",)
 SLEEPS = ("sleep", str(2 * PATIENCE))
 SMALLER = ("--shrink=2", "--receptive_field=2,2,2")
 
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.skipif(
-        not (MPIEXEC and find_spec("mpi4py")), reason="needs mpi4py and an mpiexec: pip install mpi4py mpich"
-    ),
-]
+needs_mpi = pytest.mark.skipif(
+    not (MPIEXEC and find_spec("mpi4py")), reason="needs mpi4py and an mpiexec: pip install mpi4py mpich"
+)
+pytestmark = [pytest.mark.once, needs_mpi]
 
 
 @pytest.fixture
@@ -54,12 +52,13 @@ def place(tmp_path, rng, monkeypatch):
     return tmp_path
 
 
-def start(count, *arguments, of_rank=None, where=None, environment=None):
+def start(count, *arguments, of_rank=None, where=None, environment=None, launcher=()):
     """Start run.py on ``count`` ranks.
 
-    ``of_rank`` is what the rank of that number is started with besides: arguments of ``env``; ``where``, its folder.
+    ``of_rank`` is what the rank of that number is started with besides: arguments of ``env``; ``where``, its folder;
+    ``launcher``, arguments of mpiexec.
     """
-    command = [MPIEXEC]
+    command = [MPIEXEC, *launcher]
     for rank in range(count):
         own = (of_rank or {}).get(rank, [])
         command += [":"] if rank else []
@@ -200,7 +199,7 @@ def test_a_rank_that_is_killed(place, count, then):
     assert code
     saved = the_run("ranks") / "3dpyranet.ckpt"
     line = (
-        f"run.py: error: a rank was killed or lost, which ends all of them; to go on from the last checkpoint: "
+        f"run.py: error: rank {count - 1} was killed, which ends all ranks; to go on from the last checkpoint: "
         f"python run.py --resume {saved}"
     )
     # Where many processes wait for a core, the launcher may be gone before the witness has said it.
@@ -215,6 +214,26 @@ def test_a_rank_that_is_killed(place, count, then):
         assert (code, errors) == (0, [])
     expected = alone(*backend, f"--max_steps={(step + 3) / 2}", "--evaluate_every=0.5", "--test_milestones=None")
     assert left(the_run("ranks"))["3dpyranet.ckpt"] == expected["3dpyranet.ckpt"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which", [0, 2])
+def test_a_rank_that_is_killed_under_a_launcher_that_lets_the_others_be(place, which):
+    """As SLURM's srun does where it is told nothing else."""
+    if "-disable-auto-cleanup" not in subprocess.check_output([MPIEXEC, "-help"], text=True):
+        pytest.skip("this mpiexec ends the others whatever it is told")
+    arguments = (*ALL, *CHEAP, "--max_steps=3000", "--evaluate_every=0.5", "--test_milestones=None")
+    launcher = ["-disable-auto-cleanup"]
+    process = start(3, *arguments, "--save_path=ranks", environment={"EMOP3D_TEST": "let be"}, launcher=launcher)
+    process.args = "let be"
+    wait_for("ranks/*/*.ckpt", process)
+    os.kill(its_ranks(process)[which], signal.SIGKILL)
+    code, _, errors = ended(process)
+    assert code
+    name = f"rank {which}" if which else "a rank"
+    saved = the_run("ranks") / "3dpyranet.ckpt"
+    advice = f"to go on from the last checkpoint: python run.py --resume {saved}"
+    assert errors == [f"run.py: error: {name} was killed, which ends all ranks; {advice}"]
 
 
 @pytest.mark.long

@@ -22,7 +22,7 @@ from emop3d_np.video.prepare import FaceSettings, prepare
 
 pytestmark = [needs_faces, pytest.mark.once]
 SMALL = FaceSettings(size=32)
-SIZES = ["--size", "32", "--processes", "2"]
+SIZES = ["--size", "32"]
 
 
 def collection(folder, count, frames=40):
@@ -57,7 +57,8 @@ def descendants(pid):
 
 def prepared_with_a_kill(executor, source, out, victim, count=2):
     """Prepare, and kill one process that ``victim`` tells by its words as soon as the first face is written."""
-    words = start(executor, count, "-m", "emop3d_np", "prepare", source, out, *SIZES, "--executor", executor)
+    sizes = SIZES + (["--processes", "2"] if executor == "dask" else [])
+    words = start(executor, count, "-m", "emop3d_np", "prepare", source, out, *sizes, "--executor", executor)
     process = subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None and not list((out / "faces").glob("*.json")) and time.monotonic() < deadline:
@@ -157,6 +158,26 @@ def test_parts_are_the_whole(tmp_path, capsys, monkeypatch):
     assert not list((out / "faces").glob("*.why"))
     prepare(source, tmp_path / "whole", faces=SMALL, progress=False)
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_whoever_works_sees_another_file(tmp_path, monkeypatch):
+    """Or none, as a machine without the videos does: a recording is not left out for that."""
+    source = collection(tmp_path, 1, frames=18)
+    monkeypatch.setattr(module, "open_executor", in_this_process)
+    cut_out = module._cut_out
+    for elsewhere in (tmp_path / "nowhere.mp4", source / "A/0/none.mp4"):
+        monkeypatch.setattr(module, "_cut_out", lambda path, *job, there=elsewhere: cut_out(there, *job))
+        with pytest.raises(InputError, match=r"\.mp4 is another file, or none, where it was worked on; all who"):
+            prepare(source, tmp_path / "out", faces=SMALL, progress=False)
+    assert not (tmp_path / "out" / "report.csv").exists()
+
+
+def test_a_number_that_the_executor_does_not_take(tmp_path, capsys):
+    for executor in ("mpi", "dask://there:8786"):
+        words = ["prepare", "in", str(tmp_path), "--processes", "3", "--executor", executor]
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert f"--processes 3: with --executor {executor} as many videos are worked on at a time as it has" in said
 
 
 def test_a_word_on_a_recording_that_was_damaged(tmp_path, monkeypatch):

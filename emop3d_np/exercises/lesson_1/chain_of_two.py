@@ -47,6 +47,10 @@ def judge(answer: judging.Answer) -> str:
     exchanged = "dx and dw are exchanged: what multiplies x in z is w"
     lacking = "db lacks a factor: z changes as much as b does, but L changes dz times as much"
     mistakes = {
+        "dz is 2 z, and not 2": lambda d, x, w, b: (None, None, 2 * d),
+        "dz is 2 z, and not z * z: that is L itself": lambda d, x, w, b: (None, None, d * (w * x + b) ** 2),
+        "db is multiplied by b; what multiplies b in z is 1": lambda d, x, w, b: (None, None, 2 * d * (w * x + b) * b),
+        "b is missing in z": lambda d, x, w, b: (None, None, 2 * d * w * x),
         "dz is missing from all three: these are the derivatives of z": lambda d, x, w, b: (d * w, d * x, d),
         halved: lambda d, x, w, b: (d * (w * x + b) * w, None, None),
         exchanged: lambda d, x, w, b: (d * 2 * (w * x + b) * x, d * 2 * (w * x + b) * w, None),

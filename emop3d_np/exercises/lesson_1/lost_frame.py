@@ -60,6 +60,15 @@ def judge(answer: judging.Answer) -> str:
         made = [np.einsum("ndhwc,ndhwf->hwcf", x[:, i : i + 3], g) for i in range(2)]
         return None, np.stack([sum(made)] * 2)
 
+    def first_frames(g, x, weights):
+        return None, np.stack([np.einsum("ndhwc,ndhwf->hwcf", x[:, :3], g)] * 2)
+
+    def of_plane(g, x, weights):
+        dx = np.zeros_like(x)
+        for i in range(len(weights)):
+            dx[:, i : i + g.shape[1]] += np.einsum("ndhwf,hwcf->ndhwc", g, weights[0])
+        return dx, None
+
     lost = "of a frame that two outputs see, dx has what came last only; the earlier one is lost"
     words = judging.gradients(
         product,
@@ -68,6 +77,8 @@ def judge(answer: judging.Answer) -> str:
         "x weights",
         mistakes={
             lost: last,
+            "every plane looks at the frames from 0 on; plane i looks at those from i on": first_frames,
+            "every plane of the weights is taken for the first": of_plane,
             "each plane of dweights has what belongs to both: it has frames of its own": whole,
         },
     )

@@ -62,15 +62,18 @@ def judge(answer: judging.Answer) -> str:
             "the bias is added once for each place of the window; it is the output's": right + (window - 1) * bias,
             "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
             "position": convolution,
+            "each place of the window takes the place of the one before; they are to be added": p[:, window - 1 :],
+            "this is a mean over the window; a weighted sum is a sum": (right - bias) / window + bias,
             "the last place of the window is missing": right - p[:, window - 1 :],
             "the first place of the window is missing": right - p[:, : len(bias)],
         }
         judging.same(function(x, weights, bias, window), right, "z", mistakes)
     words = judging.no_loop(answer, function, (*_inputs(2, 8, 3), 3), (*_inputs(6, 24, 3), 3), "clips or positions")
-    if judging.products(function, *_inputs(4, 12, 4), 4) > 4 * 12:
+    taken = judging.counts(answer, "weighted_row(x, weights, bias, window)", *_inputs(12, 10, 4), 4).multiplied
+    if taken > 12 * 10:
         raise judging.Wrong(
-            "the values are right, but the product is taken anew for each place of the window: take it once, before "
-            "the loop"
+            f"the values are right, with {taken} products for 12 clips of 10 positions; 120 will do, if the product is "
+            "taken once, before the windows"
         )
     return words
 

@@ -63,6 +63,19 @@ def judge(answer: judging.Answer) -> str:
                 dx[:, i : i + stride * (g.shape[1] - 1) + 1 : stride] = g * plane
             return dx, None
 
+        def exchanged(g, x, weights, stride=stride):
+            dx = np.zeros_like(x)
+            for i, plane in enumerate(weights):
+                dx[:, stride * i : stride * i + g.shape[1]] += g * plane
+            return dx, None
+
+        def with_x(g, x, weights, stride=stride):
+            dx = np.zeros_like(x)
+            for i in range(len(weights)):
+                frames = slice(i, i + stride * (g.shape[1] - 1) + 1, stride)
+                dx[:, frames] += g * x[:, frames]
+            return dx, None
+
         words = judging.gradients(
             lambda x, weights, stride=stride: product(x, weights, stride),
             lambda g, x, weights, stride=stride: backward(g, x, weights, stride),
@@ -70,6 +83,8 @@ def judge(answer: judging.Answer) -> str:
             "x weights",
             mistakes={
                 "the frames are taken one after the other; with stride 2 they are two apart": one_apart,
+                "the stride multiplies the window's place i; it multiplies the output frame d'": exchanged,
+                "dx has x in it; what multiplies x in the product is the weight": with_x,
                 "a frame that two outputs see gets from one of them only: += for dx": written_over,
             }
             if stride == 2

@@ -55,7 +55,16 @@ def judge(answer: judging.Answer) -> str:
         "dw has one of two ways only, that through the product": looks(lambda w, x, e: e * x),
         "dw has one of two ways only, that through its own square": looks(lambda w, x, e: w),
         "two ways add up; here they are multiplied": looks(lambda w, x, e: e * x * w),
-        "half a square has the slope w, not w / 2 or 2 w": looks(lambda w, x, e: e * x + 2 * w),
+        "half a square has the slope w, not w / 2 or 2 w": [
+            looks(lambda w, x, e, times=times: e * x + times * w) for times in (0.5, 2)
+        ],
+        "what is added is the price itself; it is to be its derivative": looks(lambda w, x, e: e * x + w * w / 2),
+        "the second way is taken off; what comes down on several ways adds up": looks(lambda w, x, e: e * x - w),
+        "the second way is added to dx; it is w that goes two": (
+            lambda d, w, x, b: (None, d * ((w * x + b - t) * w + w), None)
+        ),
+        "half a square has the slope e, and not 2 e": lambda d, w, x, b: (None, None, 2 * d * (w * x + b - t)),
+        "the target is missing in e": lambda d, w, x, b: (None, None, d * (w * x + b)),
     }
     inputs = [judging.numbers(seed=seed) for seed in (4, 5, 6)]
     words = judging.gradients(*of_target(t), inputs, "w x b", mistakes=mistakes)

@@ -45,27 +45,6 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dz, x, weights, window)")
     inputs = judging.numbers(2, 5), judging.numbers(5), judging.numbers(3)
-
-    def once(dz, x, weights, bias):  # windows that overlap write over each other
-        g = np.zeros_like(x)
-        for k in range(3):
-            g[:, k : k + 3] = dz
-        return g * weights, (g * x).sum(axis=0), None
-
-    def mean(dz, x, weights, bias):
-        return None, None, dz.mean(axis=0)
-
-    def exchanged(dz, x, weights, bias):
-        g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
-        return g * x, None, None
-
-    def convolution(dz, x, weights, bias):
-        return sum(np.pad(dz * weights[k], ((0, 0), (k, 2 - k))) for k in range(3)), None, None
-
-    def with_weights(dz, x, weights, bias):
-        g = sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
-        return None, (g * weights).sum(axis=0), None
-
     per_clip = "is one number per clip; sum over the clips, axis 0"
 
     def asked(window):
@@ -78,18 +57,57 @@ def judge(answer: judging.Answer) -> str:
         *asked(3),
         inputs,
         "x weights bias",
-        mistakes={
-            "where windows overlap, the later one writes over the earlier one: a position collects from all, +=": once,
-            "dbias is a mean over the clips; the loss moves by the sum": mean,
-            "dx has x in it; what multiplies x in the product is the weight": exchanged,
-            "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
-            "position": convolution,
-            "dweights has the weights in it; what multiplies the weight in the product is x": with_weights,
-        },
+        mistakes=_mistakes(),
     )
     with judging.besides("4 clips and windows of 2"):
         judging.gradients(*asked(2), [judging.numbers(4, 6), judging.numbers(6), judging.numbers(5)], "x weights bias")
     return words
+
+
+def _mistakes():
+    def once(dz, x, weights, bias):  # windows that overlap write over each other
+        g = np.zeros_like(x)
+        for k in range(3):
+            g[:, k : k + 3] = dz
+        return g * weights, (g * x).sum(axis=0), None
+
+    def mean(dz, x, weights, bias):
+        return None, None, dz.mean(axis=0)
+
+    def exchanged(dz, x, weights, bias):
+        g = _windows(dz)
+        return g * x, None, None
+
+    def convolution(dz, x, weights, bias):
+        return sum(np.pad(dz * weights[k], ((0, 0), (k, 2 - k))) for k in range(3)), None, None
+
+    def with_weights(dz, x, weights, bias):
+        g = _windows(dz)
+        return None, (g * weights).sum(axis=0), None
+
+    return {
+        "where windows overlap, the later one writes over the earlier one: a position collects from all, +=": once,
+        "dbias is a mean over the clips; the loss moves by the sum": mean,
+        "dx has x in it; what multiplies x in the product is the weight": exchanged,
+        "that is a convolution: weights[k] goes with the place in the window; a weighted sum has a weight for each "
+        "position": convolution,
+        "each window goes to its first position alone; all of its positions collect it": [
+            lambda dz, x, weights, bias, times=times: (times * np.pad(dz, ((0, 0), (0, 2))) * weights, None, None)
+            for times in (1, 3)
+        ],
+        "dx is the gradient of the product; it comes times what multiplies x in it, the weight": (
+            lambda *given: (_windows(given[0]), None, None)
+        ),
+        "dweights is the gradient of the product; it comes times what multiplies the weight in it, x": (
+            lambda *given: (None, _windows(given[0]).sum(axis=0), None)
+        ),
+        "dweights has the weights in it; what multiplies the weight in the product is x": with_weights,
+    }
+
+
+def _windows(dz):
+    """What a position collects from windows of three."""
+    return sum(np.pad(dz, ((0, 0), (k, 2 - k))) for k in range(3))
 
 
 def _clips_last(got, clips, words):

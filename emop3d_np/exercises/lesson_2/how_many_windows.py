@@ -42,6 +42,8 @@ def judge(answer: judging.Answer) -> str:
         4: "the last of these would end beyond position 10",
         8: "so many fit with a step of 1",
         2.67: "a number of windows is whole; it is rounded up",
+        8 / 3: "a number of windows is whole; it is rounded up",
+        7 / 3: "a number of windows is whole, and the first one is left out here",
     }
     judging.number(answer, "windows", 3, counts)
     shared = "the last place of one window is the first of the next"

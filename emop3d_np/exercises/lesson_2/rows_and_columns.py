@@ -51,12 +51,7 @@ def judge(answer: judging.Answer) -> str:
     for h, w, rh, rw in ((4, 5, 2, 3), (4, 3, 3, 1), (3, 4, 2, 2)):
 
         def exchanged(dz, p, rh=rh, rw=rw):
-            g = np.zeros_like(p)
-            for j in range(rw):
-                for k in range(rh):
-                    part = g[:, j : j + dz.shape[1], k : k + dz.shape[2]]
-                    part += dz[:, : part.shape[1], : part.shape[2]]
-            return g
+            return spread(dz, p, [(j, k) for j in range(rw) for k in range(rh)])
 
         def one_row(dz, p, rh=rh, rw=rw):
             return sum(np.pad(dz, ((0, 0), (0, rh - 1), (k, rw - 1 - k))) for k in range(rw))
@@ -64,15 +59,33 @@ def judge(answer: judging.Answer) -> str:
         def one_column(dz, p, rh=rh, rw=rw):
             return sum(np.pad(dz, ((0, 0), (j, rh - 1 - j), (0, rw - 1))) for j in range(rh))
 
+        def spread(dz, p, places):
+            g = np.zeros_like(p)
+            for j, k in places:
+                part = g[:, j : j + dz.shape[1], k : k + dz.shape[2]]
+                part += dz[:, : part.shape[1], : part.shape[2]]
+            return g
+
+        def diagonal(dz, p, rh=rh, rw=rw):
+            return spread(dz, p, [(j, j) for j in range(min(rh, rw))])
+
+        def square(size):
+            return lambda dz, p: spread(dz, p, [(j, k) for j in range(size) for k in range(size)])
+
         words = judging.gradients(
             lambda p, rh=rh, rw=rw: box_sum(p, rh, rw),
             lambda dz, p, rh=rh, rw=rw: backward(dz, p.shape, rh, rw),
-            [judging.numbers(h // 3, h, w)],
+            [judging.numbers(2, h, w)],
             "p",
             mistakes={
                 f"with {rh} rows and {rw} columns in the window, rows and columns are exchanged": exchanged,
                 "only the first row of the window is there": one_row,
                 "only the first column of the window is there": one_column,
+                "only the places of the window's diagonal are there: one loop goes inside the other": diagonal,
+                f"the window has {rh} rows and {rw} columns; here both loops count to the same": [
+                    square(rh),
+                    square(rw),
+                ],
             }
             if rh != rw and rw > 1
             else None,

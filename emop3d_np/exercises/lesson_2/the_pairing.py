@@ -61,9 +61,20 @@ def judge(answer: judging.Answer) -> str:
         p, delta = judging.numbers(5, seed=number + 10), judging.numbers(3, seed=number + 20)
         if "cancel" in words:
             p -= (J.T @ delta) * (delta @ (J @ p)) / np.square(J.T @ delta).sum()
-        got = function(lambda v, one=one: one @ v, lambda v, other=other: other @ v, p, delta)
+        got = function(_taking("forward", one, "p"), _taking("backward", other, "delta"), p, delta)
         if not isinstance(got, (bool, np.bool_)):
             raise judging.Wrong(f"the answer is {got!r}; it must be True or False")
         if bool(got) != right:
             raise judging.Wrong(f"the answer is {got} for {words}; it must be {right}")
     return f"all of {len(cases)} pairs of functions are told rightly"
+
+
+def _taking(name, matrix, what):
+    """The function of a matrix; Wrong where it is given something that does not have the form of ``what``."""
+
+    def product(v):
+        if judging.shape_of(v) != (matrix.shape[1],):
+            raise judging.Wrong(f"{name} takes {what}; here it is given an array of shape {judging.shape_of(v)}")
+        return matrix @ v
+
+    return product

@@ -1,7 +1,7 @@
 """The transpose is a box sum, too
 
 For steps of 1, the transpose of a box sum can be computed by the very same function, if zeros are put around what
-it gets. `box_sum(p, r)` is in the file. `backward(dz, r)` shall do with one call of it, and without a loop.
+it gets. `box_sum(p, r)` is in the file; with it, `backward(dz, r)` needs no loop.
 The file has a first try. Mend it.
 
 `dz` has the shape `(n, w')`, the gradient `(n, w' + r - 1)`.
@@ -50,7 +50,27 @@ def judge(answer: judging.Answer) -> str:
         if judging.shape_of(got) == (2, w - 2 * (r - 1)) and r > 1:
             raise judging.Wrong("shorter than dz: where are the zeros around it?")
         words = judging.gradients(
-            lambda p, r=r: box_sum(p, r), lambda dz, p, r=r: function(dz, r), [judging.numbers(2, w)], "p"
+            lambda p, r=r: box_sum(p, r),
+            lambda dz, p, r=r: function(dz, r),
+            [judging.numbers(2, w)],
+            "p",
+            mistakes=_mistakes(r) if r > 1 else None,
         )
     steps = judging.no_loop(answer, function, (judging.numbers(2, 5), 2), (judging.numbers(6, 40), 12), "windows")
     return f"{words}; {steps}"
+
+
+def _mistakes(r):
+    def padded(before, after, **mode):
+        return lambda dz, p: box_sum(np.pad(dz, ((0, 0), (before, after)), **mode), r)
+
+    around = r - 1, r - 1
+    return {
+        "all the zeros stand before dz; half of them belong behind it": padded(2 * (r - 1), 0),
+        "all the zeros stand behind dz; half of them belong before it": padded(0, 2 * (r - 1)),
+        "one zero too many stands before dz, and one too few behind it": padded(r, r - 2),
+        "one zero too few stands before dz, and one too many behind it": padded(r - 2, r),
+        "dz goes on beyond its ends here; zeros belong around it": [
+            padded(*around, mode=mode) for mode in ("edge", "wrap", "reflect", "symmetric")
+        ],
+    }

@@ -54,11 +54,11 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dy, x, groups)")
-    x = 2 * judging.numbers(1, 2, 2, 4)
+    x = 2 * judging.numbers(3, 2, 2, 4)
 
-    def over(axes):
+    def over(axes, groups=2):
         def made(dy, x):
-            y, s = normalised(x, 2)
+            y, s = normalised(x, groups)
             dy = dy.reshape(y.shape)
             mean, mean_y = dy.mean(axis=axes, keepdims=True), (dy * y).mean(axis=axes, keepdims=True)
             return (s * (dy - mean - y * mean_y)).reshape(x.shape)
@@ -76,7 +76,9 @@ def judge(answer: judging.Answer) -> str:
 
     mistakes = {
         "the means run over (h, w) only; the maps of a group share their moments": over((1, 2)),
+        "the means run over the clips, too; each clip has its own": over((0, 1, 2, 4)),
         "the means run over all groups; each has its own": over((1, 2, 3, 4)),
+        "the means leave out axis 4, the maps of a group; they share their moments": over((1, 2, 3)),
         "the term of the mean is missing": without(0, 1),
         "the term of the variance is missing": without(1, 0),
         "all is there but the factor s": without(1, 1, 0),

@@ -44,6 +44,9 @@ def judge(answer: judging.Answer) -> str:
     mean = "dalpha is a mean; a number that serves many places collects their sum"
     axes = (0, 1, 2, 3)
     mistakes = {
+        "dalpha collects where z is positive; there alpha does nothing, and elsewhere it acts": (
+            lambda dy, z, alpha: (None, (dy * np.where(z > 0, z, 0)).sum(axis=axes))
+        ),
         everywhere: lambda dy, z, alpha: (None, (dy * z).sum(axis=axes)),
         slope: lambda dy, z, alpha: (None, (dy * np.where(z > 0, 0, alpha * z)).sum(axis=axes)),
         mean: lambda dy, z, alpha: (None, (dy * np.where(z > 0, 0, z)).mean(axis=axes)),

@@ -12,7 +12,8 @@ The page: [Normalisation](normalisation.md#backward-three-ways-for-x-to-act).
 HINTS = (
     "What is the same as something else if the variance is 1?",
     "y and x - mean are the same there. Which of them belongs into each place?",
-    "ds = -s^3 * mean(centred * dx), and centred * ds is s * (y * mean(y * dx)): y stands there twice.",
+    "If x moves by t, s moves by -s^3 * mean(centred * t), and through it y by -s * y * mean(y * t): y stands there "
+    "twice.",
 )
 
 # --- answer
@@ -63,7 +64,14 @@ def judge(answer: judging.Answer) -> str:
         "the share through the variance has a factor s too many: it is s * y * mean(dy * y)": mistaken(1, 2, 1),
         "the factor s before the bracket is lost": mistaken(0, 1, 1),
         "the factor before the bracket is s, not its square": mistaken(2, 1, 1),
+        "the factor before the bracket was right; it is a share within it that lacks an s": mistaken(2, 0, 1),
     }
+
+    def scaled_mean(dy, x):
+        s = 1 / np.sqrt(x.var(axis=(2, 3), keepdims=True) + epsilon)
+        return mistaken(1, 0, 1)(dy, x) + (s - s**2) * dy.mean(axis=(2, 3), keepdims=True)
+
+    mistakes["the share through the mean is right without a factor s; the mistake is in the other"] = scaled_mean
 
     def without_keepdims(dy, x):
         centred = x - x.mean(axis=(2, 3), keepdims=True)

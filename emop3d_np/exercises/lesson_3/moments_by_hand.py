@@ -40,12 +40,15 @@ def judge(answer: judging.Answer) -> str:
     values = {
         -2: "that is the distance from the mean; divide by the deviation",
         1: "x_0 is below the mean",
+        -2 / (16 / 3) ** 0.5: "the variance is a mean over all four; nothing is divided by 3",
         -0.5: "divide by the deviation, the root of the variance, not by the variance",
     }
     judging.number(answer, "y_0", -1, values)
     given = {
         2: "that has both means, but is not divided by the deviation",
         1.5: "one of the three terms is missing: x acts directly, through the mean, and through the variance",
+        3: "that is dy less its mean; x acts through the variance, too, and the sum is divided by the deviation",
+        0.5: "one over the deviation comes in once: it is half of 4 - 1 - 1",
         4: "that is dy; the mean and the variance move with x, too, and y is divided by the deviation",
     }
     judging.number(answer, "dx_1", 1, given)
@@ -53,6 +56,7 @@ def judge(answer: judging.Answer) -> str:
         0: "its own dy is 0, but x_3 moves the mean and the variance, and so all of y",
         -0.5: "x_3 moves the mean and the variance; one of these two terms is missing",
         -2: "that is not divided by the deviation",
+        1: "both terms are taken off",
     }
     judging.number(answer, "dx_3", -1, given)
     judging.number(

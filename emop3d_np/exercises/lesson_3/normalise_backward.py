@@ -72,19 +72,39 @@ def judge(answer: judging.Answer) -> str:
         "the term of the mean has the wrong sign": lambda s, dy, y, m, v: s * (dy + m - y * v),
         "the mean of dy * y is not the mean of dy times y": lambda s, dy, y, m, v: s * (dy - m - y * m),
         "the term of the variance lacks y: it is the mean of dy * y, times y": lambda s, dy, y, m, v: s * (dy - m - v),
+        "the term of the variance has x - mean for y at both places": lambda s, dy, y, m, v: (
+            s * (dy - m - y * v / s**2)
+        ),
+        "the mean of dy * y is not the mean of dy times y, here with y once more": lambda s, dy, y, m, v: (
+            s * (dy - m - y**2 * m)
+        ),
+        "the term of the variance is halved; the 2 of a square and the half of a root cancel": lambda s, dy, y, m, v: (
+            s * (dy - m - y * v / 2)
+        ),
+        "it is divided by s; s is one over the deviation already": lambda s, dy, y, m, v: (dy - m - y * v) / s,
+        "this is y, the forward pass": lambda s, dy, y, m, v: y,
         "the term of the variance has x - mean in it where y belongs": lambda s, dy, y, m, v: s * (dy - m - y / s * v),
     }
-    inputs = [3 * judging.numbers(1, 2, 2, 3, 2)]
+    inputs = [3 * judging.numbers(3, 2, 2, 4, 2)]
     looks = {words: mistaken(form) for words, form in mistakes.items()}
     looks["sums stand where means belong"] = mistaken(right, collect=np.sum)
     looks["the means run over (h, w) only; here they run over more axes"] = [
         mistaken(right, axes) for axes in ((0, 1, 2, 3, 4), (1, 2, 3), (0, 1, 2, 3), (2, 3, 4), (1, 2, 3, 4))
     ]
+    looks["the means run over (h, w), axes 2 and 3; here they run over others"] = [
+        mistaken(right, axes) for axes in ((1, 2), (0, 1), (3, 4))
+    ]
     looks["the mean of dy * y has x in the place of y"] = lambda dy, x: _with_x(dy, x, epsilon)
+    looks["the term of the variance has x in it where y belongs"] = lambda dy, x: _all_x(dy, x, epsilon)
     words = judging.gradients(*asked(epsilon), inputs, "x", mistakes=looks)
     with judging.besides("another epsilon and another size"):
-        judging.gradients(*asked(0.02), [judging.numbers(2, 1, 2, 2, 1)], "x")
+        judging.gradients(*asked(0.02), [judging.numbers(1, 2, 3, 2, 1)], "x")
     return words
+
+
+def _all_x(dy, x, epsilon):
+    s = moments(x, epsilon)[1]
+    return s * (dy - dy.mean(axis=(2, 3), keepdims=True) - x * (dy * x).mean(axis=(2, 3), keepdims=True))
 
 
 def _with_x(dy, x, epsilon):

@@ -10,9 +10,9 @@ The page: [Leaky ReLU](leaky_relu.md#what-the-fast-edition-does-differently-and-
 """
 
 HINTS = (
-    "Where z is positive, what sign has y? And where z is negative?",
-    "np.where(condition, a, b) takes from a where the condition holds, else from b.",
-    "As alpha > 0, y has the sign of z; so the condition is y > 0.",
+    "Where z is positive, what sign has y? And where z is negative? Does the condition say so?",
+    "np.where(condition, a, b) takes from a where the condition holds, else from b. Both are to be gradients.",
+    "As alpha > 0, y has the sign of z, and the condition is right. Below 0, dz is the slope times what arrives.",
 )
 
 # --- answer
@@ -47,6 +47,13 @@ def judge(answer: judging.Answer) -> str:
             ),
             "alpha is on the wrong side: it belongs to z <= 0": lambda dy, z: np.where(z > 0, 0.2 * dy, dy),
             "below 0 nothing passes; this ReLU leaks": lambda dy, z: np.where(z > 0, dy, 0),
+            "the sign of dy is asked; the slope goes by the sign of y": [
+                lambda dy, z: np.where(dy > 0, dy, 0.2 * dy),
+                lambda dy, z: np.where(dy > 0, 0.2 * dy, dy),
+            ],
+            "below 0 the gradient has y in it, too; the slope there is the number alpha, times dy": (
+                lambda dy, z: np.where(z > 0, dy, 0.04 * z * dy)
+            ),
             "that is the slope alone; it comes times dy": lambda dy, z: np.where(z > 0, 1.0, 0.2),
         },
     )

@@ -42,9 +42,20 @@ def windows(x):
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dm, x)")
-    x = judging.numbers(2, 8)
+    x = judging.numbers(2, 8, seed=2)
     x[0, 2], x[1, 4] = 5, 6  # each of which wins two windows
+    x[0, 6] = 7  # the last place of its window
+    words = judging.gradients(lambda x: windows(x).max(axis=-1), backward, [x], "x", mistakes=_mistakes())
+    looks = {
+        "of equal values the last takes all; here it is the first": np.array([[0.0, 0, 1, 0, 10]]),
+        "equal values each get the whole gradient: more goes out than came in": np.array([[1.0, 1, 11, 10, 10]]),
+    }
+    got = backward(np.array([[1.0, 10]]), np.ones((1, 5)))
+    judging.same(got, np.array([[1.0, 0, 10, 0, 0]]), "dx of values that are all equal", looks)
+    return words
 
+
+def _mistakes():
     def one_apart(dm, x):
         chosen = windows(x).argmax(axis=-1)
         dx = np.zeros_like(x)
@@ -73,17 +84,33 @@ def judge(answer: judging.Answer) -> str:
             dx[:, j : j + 5 : 2] += dm / 3
         return dx
 
-    mistakes = {
+    def begun(step, places=3, choose=np.argmax):
+        """Backward passes with windows that begin elsewhere, or are shorter, or where another value is chosen."""
+
+        def made(dm, x):
+            dx = np.zeros_like(x)
+            for n in range(len(x)):
+                for w in range(dm.shape[1]):
+                    window = x[n, step * w : step * w + places]
+                    if window.size:
+                        dx[n, step * w + choose(window)] += dm[n, w]
+            return dx
+
+        return made
+
+    def at_start(dm, x):
+        chosen, dx = windows(x).argmax(axis=-1), np.zeros_like(x)
+        np.add.at(dx, (np.arange(len(x))[:, np.newaxis], chosen), dm)
+        return dx
+
+    return {
+        "the windows begin 3 apart here, side by side; they move on by 2": begun(3),
+        "the windows begin 1 apart here; they move on by 2": begun(1),
+        "the windows have two places here; they have three": begun(2, 2),
+        "a place in the window is taken for one in the row: the window begins at 2 w'": at_start,
+        "the smallest value of a window gets its gradient": begun(2, 3, np.argmin),
         "the windows move on by 2; this puts their gradients one apart": one_apart,
         "a value that wins two windows has the gradient of the later one only": written_over,
         "a value that wins two windows has the gradient of the earlier one only": written_by_place,
         "all values of a window share its gradient; the largest takes it": shared,
     }
-    words = judging.gradients(lambda x: windows(x).max(axis=-1), backward, [x], "x", mistakes=mistakes)
-    looks = {
-        "of equal values the last takes all; here it is the first": np.array([[0.0, 0, 1, 0, 10]]),
-        "equal values each get the whole gradient: more goes out than came in": np.array([[1.0, 1, 11, 10, 10]]),
-    }
-    got = backward(np.array([[1.0, 10]]), np.ones((1, 5)))
-    judging.same(got, np.array([[1.0, 0, 10, 0, 0]]), "dx of values that are all equal", looks)
-    return words

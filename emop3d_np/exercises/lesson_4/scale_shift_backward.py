@@ -38,7 +38,7 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(dz, m, weights)")
-    inputs = judging.numbers(2, 2, 1, 3, 2), judging.numbers(1, 1, 3, 2), judging.numbers(2, 1, 1, 2)
+    inputs = judging.numbers(3, 4, 1, 5, 2), judging.numbers(1, 1, 5, 2), judging.numbers(4, 1, 1, 2)
 
     def looks(dm=None, dweights=None, dbias=None):
         def made(dz, m, weights, bias):
@@ -52,14 +52,17 @@ def judge(answer: judging.Answer) -> str:
         "dweights has the factor in it; what multiplies the factor is m": looks(
             dweights=lambda dz, m, weights: (dz * weights).sum(axis=(0, 1))[np.newaxis]
         ),
+        "a product of two sums is not the sum of the products, which is dweights": looks(
+            dweights=lambda dz, m, weights: (dz.sum(axis=(0, 1)) * m.sum(axis=(0, 1)))[np.newaxis]
+        ),
         "dweights lacks m: what multiplies the factor": looks(
             dweights=lambda dz, m, weights: dz.sum(axis=(0, 1))[np.newaxis]
         ),
         "dbias is the same for all frames; each has a shift of its own": looks(
-            dbias=lambda dz, m, weights: np.broadcast_to(dz.sum(axis=(0, 1, 2, 3)), (2, 1, 1, 2))
+            dbias=lambda dz, m, weights: np.broadcast_to(dz.sum(axis=(0, 1, 2, 3)), (4, 1, 1, 2))
         ),
         "dbias is a sum over the maps, too; each map has a shift of its own": looks(
-            dbias=lambda dz, m, weights: dz.sum(axis=(0, 2, 3, 4)).reshape(2, 1, 1, 1)
+            dbias=lambda dz, m, weights: dz.sum(axis=(0, 2, 3, 4)).reshape(4, 1, 1, 1)
         ),
         "dbias is a mean; the loss moves by the sum": looks(
             dbias=lambda dz, m, weights: dz.mean(axis=(0, 2, 3))[:, None, None]
@@ -76,7 +79,7 @@ def judge(answer: judging.Answer) -> str:
         "m weights bias",
         mistakes=mistakes,
     )
-    with judging.besides("3 clips, other rows and 3 maps"):
-        inputs = judging.numbers(3, 2, 2, 1, 3), judging.numbers(1, 2, 1, 3), judging.numbers(2, 1, 1, 3)
+    with judging.besides("2 clips, other rows and 3 maps"):
+        inputs = judging.numbers(2, 2, 3, 1, 3), judging.numbers(1, 3, 1, 3), judging.numbers(2, 1, 1, 3)
         judging.gradients(scale_shift, asked, inputs, "m weights bias")
     return words

@@ -46,7 +46,10 @@ def judge(answer: judging.Answer) -> str:
         110: "run 0 has frame 2 in it, too",
         1 + 5 + 50: shared,
         1111: "frame 2 is not in the run 3",
+        100: "that is what comes from run 2 alone; which others is frame 2 in?",
+        0: "frames count from 0; frame 2 has the first six",
         6: "that is its value; the gradient is asked for",
+        666: "the value does not come in: where a frame is the maximum, the slope is 1",
     }
     judging.number(answer, "dx_2", 111, given)
     given = {

@@ -53,37 +53,51 @@ def judge(answer: judging.Answer) -> str:
     def asked(labels):
         return lambda x: softmax_cross_entropy(x, labels), lambda d, x: backward(d, x, labels)
 
-    def columns(logits):
-        p = softmax(logits)
-        p[:, labels] -= 1
-        return p
+    def times_dloss(less):
+        return lambda d, x: d[:, None] * less(x, softmax(x))
 
-    words = judging.gradients(
-        *asked(labels),
-        (judging.numbers(4, 3),),
-        "logits",
-        mistakes={
-            "this is dloss times p; the 1 at the truth is not taken off": lambda d, x: d[:, None] * softmax(x),
-            "the sign is turned: it is what was said less what was true": lambda d, x: d[:, None] * (true - softmax(x)),
-            "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: (
-                softmax(x) - true
-            ),
-            "1 is taken off in whole columns: p[:, labels] is every clip; pick one place per row": (
-                lambda d, x: d[:, None] * columns(x)
-            ),
-            "this is a mean over the clips; whoever takes a mean of the losses says so in dloss": (
-                lambda d, x: d[:, None] * (softmax(x) - true) / len(x)
-            ),
-            reach: [
-                lambda d, x: (softmax(x) - true) / len(x),
-                lambda d, x: d[:, None] * softmax(x) - true,
-                lambda d, x: d[:, None] * softmax(x) - true / len(x),
-                lambda d, x: softmax(x) - d[:, None] * true,
-                lambda d, x: softmax(x) / len(x) - true,
-                lambda d, x: softmax(x) * (1 - true) + d[:, None] * (softmax(x) - true) * true,
-            ],
-        },
-    )
+    mistakes = {words: times_dloss(less) for words, less in _mistakes(labels, true).items()} | {
+        "1 is taken off one place beside the truth; labels count from 0, as Python does": [
+            times_dloss(lambda x, p, step=step: p - np.eye(3)[(labels + step) % 3]) for step in (1, -1)
+        ],
+        "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - true,
+        reach: [
+            lambda d, x: (softmax(x) - true) / len(x),
+            lambda d, x: d[:, None] * softmax(x) - true,
+            lambda d, x: d[:, None] * softmax(x) - true / len(x),
+            lambda d, x: softmax(x) - d[:, None] * true,
+            lambda d, x: softmax(x) / len(x) - true,
+            lambda d, x: softmax(x) * (1 - true) + d[:, None] * (softmax(x) - true) * true,
+        ],
+    }
+    words = judging.gradients(*asked(labels), (judging.numbers(4, 3),), "logits", mistakes=mistakes)
     with judging.besides("2 clips of 5 classes"):
         judging.gradients(*asked(np.array([4, 1])), [judging.numbers(2, 5)], "logits")
+    if not np.isfinite(backward(np.ones(1), np.array([[0.0, 1000, 500]]), np.array([2]))).all():
+        raise judging.Wrong("logits of 1000 become NaN: exp overflows; softmax, which is there, sees to that")
     return words
+
+
+def _mistakes(labels, true):
+    """What somebody who makes a mistake multiplies ``dloss`` by, for logits x with the probabilities p."""
+    rows, first = np.isin(np.arange(4), labels)[:, None], (np.arange(4) == 0)[:, None]
+    columns = np.isin(np.arange(3), labels)
+    return {
+        "this is dloss times p; the 1 at the truth is not taken off": lambda x, p: p,
+        "the sign is turned: it is what was said less what was true": lambda x, p: true - p,
+        "1 is taken off in whole columns: p[:, labels] is every clip; pick one place per row": lambda x, p: p - columns,
+        "this is a mean over the clips; whoever takes a mean of the losses says so in dloss": lambda x, p: (
+            (p - true) / len(x)
+        ),
+        "1 is added at the truth; it is taken off": lambda x, p: p + true,
+        "p at the truth is set to -1; 1 is to be taken off what is there": lambda x, p: p * (1 - true) - true,
+        "this is the 1 at the truth alone; p, what was said, is missing": lambda x, p: -true,
+        "these are logits less the truth; they are to go through the softmax first": lambda x, p: x - true,
+        "1 is taken off in the rows that labels name; it names columns: pick one place per row": lambda x, p: p - rows,
+        "1 is taken off in the first clip alone; it is in every clip": lambda x, p: p - true * first,
+        "labels are numbers of classes; what is taken off is 1, at that place": lambda x, p: p - labels[:, None],
+        "p (1 - p) is the derivative of each probability by its own logit; here it is the loss's": lambda x, p: (
+            p * (1 - p)
+        ),
+        "-1 / p is the derivative of the loss by the probability; it is to go on to the logits": lambda x, p: -true / p,
+    }

@@ -14,7 +14,7 @@ A gradient `dy` of the shape of `y` arrives. Write `dense_backward(dy, a, weight
 | `dbias` | `(k,)` |
 | `dy` | `(n, k)` |
 
-No loops: each of the three is a line or less.
+No loop is needed: each of the three is a line or less.
 
 The page: [Fully connected](fully_connected.md).
 """
@@ -39,6 +39,8 @@ def dense_backward(dy, a, weights):
 
 
 # --- judge
+import numpy as np
+
 from kernels.reference import dense
 
 from .. import judging
@@ -70,6 +72,12 @@ def judge(answer: judging.Answer) -> str:
             ),
             "dweights has its axes exchanged: it must be (j, k), as the weights": (
                 lambda dy, a, weights, bias: (None, dy.T @ a, None)
+            ),
+            "a reshape of weights exchanges no axes, it only cuts the same row of numbers anew; .T does": (
+                lambda dy, a, weights, bias: (dy @ weights.reshape(weights.shape[::-1]), None, None)
+            ),
+            "dbias counts the clips; what arrives at the clips, dy, is to be added up": (
+                lambda dy, a, weights, bias: (None, None, np.full(bias.shape, len(dy)))
             ),
         },
     )

@@ -58,6 +58,7 @@ def judge(answer: judging.Answer) -> str:
         {
             np.log(5): "that is the loss if class 0 were true",
             np.log(2): "that is the loss of equal logits",
+            np.log(4 / 3): "the exponentials of the two logits are 1 and 4, which makes 5 altogether",
             np.log(4): "that is the difference of the logits; the loss compares the true one with all, itself included",
             -np.log(5 / 4): "a loss is minus the logarithm of the probability",
             4 / 5: "that is the probability; the loss is minus its logarithm",
@@ -72,6 +73,7 @@ def judge(answer: judging.Answer) -> str:
         {
             1000: "class 2 has a logit of -500 and does not count; how far is the true one below the largest?",
             0: "0 is for a sure and right answer",
+            -500: "a loss is never negative: it is minus the logarithm of a probability",
         },
     )
     judging.number(
@@ -81,6 +83,10 @@ def judge(answer: judging.Answer) -> str:
         {
             1 / 5: "that is the gradient by any other logit; at the truth 1 is taken off",
             4 / 5: "the sign is turned: the gradient is what was said less what was true",
+            -4
+            / 25: "nothing is divided by the number of classes; only a mean over clips divides, and here is one clip",
+            -5: "that is the derivative of the loss by the probability; the one by the logit is asked for",
+            0: "all logits are equal, and yet the true one is to rise",
             -1: "that forgets what was said, one fifth",
         },
     )

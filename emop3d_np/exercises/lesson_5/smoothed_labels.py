@@ -81,6 +81,15 @@ def judge(answer: judging.Answer) -> str:
             "each class gets s / K, with K the number of classes; each row of dlogits must add up to 0": [
                 less((1 - share) * true + part) for part in (share, share / 2, share / 4, share / 12)
             ],
+            "what was asked for, q, is not taken off": lambda d, x: d[:, None] * softmax(x),
+            "q is taken off at the true class alone; every class has its s / K": less(q * true),
+            "0.1 is fixed in it; the share is what is given": less(0.9 * true + 0.1 / 3),
+            "each class's logit is in the probabilities of all: the derivative is p - q, and not q (p - 1)": (
+                lambda d, x: d[:, None] * q * (softmax(x) - 1)
+            ),
+            "this is a mean over the clips; whoever takes a mean of the losses says so in dloss": (
+                lambda d, x: less(q)(d, x) / len(x)
+            ),
             "dloss is left out; each clip's row is multiplied by what arrives at its loss": lambda d, x: softmax(x) - q,
             "the sign is turned: it is what was said less what was asked for": lambda d, x: -less(q)(d, x),
         },

@@ -40,14 +40,22 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     softmax = answer.function("softmax(logits)")
     small = judging.numbers(4, 6)
-    e = np.exp(small)
+    e, less = np.exp(small), np.exp(small - small.max(axis=1, keepdims=True))
     judging.same(
         softmax(small),
         reference.softmax(small),
         "p",
         {
-            "each column adds up to 1; the classes of a clip shall, and they are axis 1": e / e.sum(axis=0),
-            "all clips together add up to 1; each clip shall by itself": e / e.sum(),
+            "each column adds up to 1; the classes of a clip shall, and they are axis 1": [
+                e / e.sum(axis=0),
+                less / less.sum(axis=0),
+            ],
+            "all clips together add up to 1; each clip shall by itself": [e / e.sum(), less / less.sum()],
+            "the logits are divided by the largest; it is taken off": (
+                reference.softmax(small / small.max(axis=1, keepdims=True))
+            ),
+            "these are the logarithms of the probabilities": np.log(reference.softmax(small)),
+            "the largest logit gets all; these are no probabilities, but the answer": (np.eye(6)[small.argmax(axis=1)]),
             "what is taken off is the largest logit of each class, axis 0; it is that of each clip, axis 1": (
                 e / np.exp(small.max(axis=0)) / (e / np.exp(small.max(axis=0))).sum(axis=1, keepdims=True)
             ),
@@ -63,5 +71,18 @@ def judge(answer: judging.Answer) -> str:
             "a clip with the logits 0, 1, 2 is NaN if a clip with logits of 2000 stands beside it: what is taken off "
             "is the largest logit of the whole batch, and then all exponentials of the first clip are 0"
         )
+    if not got[0].any():
+        raise judging.Wrong(
+            "a clip with the logits 0, 1, 2 gets zeros if a clip with logits of 2000 stands beside it: NaN is only "
+            "covered up; what is taken off is still the largest logit of the whole batch"
+        )
+    if len(set(got[0])) == 1 or len(set(got[1])) == 1:
+        raise judging.Wrong("logits that differ by 1 get the same probability: they are cut off before the exponential")
     judging.same(got, reference.softmax(far), "in clips with logits up to 2000, p")
+    low = np.array([[-2000.0, -2001, -1999]])
+    if not np.isfinite(softmax(low)).all():
+        raise judging.Wrong(
+            "logits of -2000, -2001 and -1999 become NaN: the largest is taken off, -1999, and not the largest size"
+        )
+    judging.same(softmax(low), reference.softmax(low), "of logits of -2000, p")
     return "each clip is taken by itself, and nothing overflows"

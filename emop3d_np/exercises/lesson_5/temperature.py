@@ -81,6 +81,12 @@ def judge(answer: judging.Answer) -> str:
             "dtemperature is T times too large: the derivative of 1 / T is -1 / T**2": (
                 lambda d, logits, T: (None, dT(d, logits, T) * T)
             ),
+            "the logits are missing in dtemperature: they multiply 1 / T, and so its derivative, too": (
+                lambda d, logits, T: (None, -du(d, logits, T).sum() / T**2)
+            ),
+            "dloss comes in twice; du holds it already": (
+                lambda d, logits, T: (None, -(d[:, None] * du(d, logits, T) * logits).sum() / T**2)
+            ),
             "dtemperature is a number per clip; all clips share the one T, so it is the sum over them": (
                 lambda d, logits, T: (None, -(du(d, logits, T) * logits).sum(axis=1) / T**2)
             ),

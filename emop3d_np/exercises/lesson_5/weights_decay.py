@@ -36,6 +36,8 @@ def decayed(loss, gradients, parameters, decay):
 
 
 # --- judge
+import numpy as np
+
 from .. import judging
 
 
@@ -56,8 +58,12 @@ def judge(answer: judging.Answer) -> str:
 def _judge(decayed, shapes, before, decay, of_bias=""):
     parameters = {name: judging.numbers(*shape) for name, shape in shapes.items()}
     gradients = {name: judging.numbers(*shape, seed=1) for name, shape in shapes.items()}
-    given = {name: g.copy() for name, g in gradients.items()}
+    handed, given = dict(gradients), {name: g.copy() for name, g in gradients.items()}
     loss, total = judging.tuple_of(decayed(before, gradients, parameters, decay), "loss gradients")
+    if any(gradients.get(name) is not g for name, g in handed.items()):
+        raise judging.Wrong("the dict that was handed in is changed; put the new gradients into a dict of your own")
+    if any((w != judging.numbers(*w.shape)).any() for w in parameters.values()):
+        raise judging.Wrong("the parameters that were handed in are changed; leave them as they are")
     if any((gradients[name] != g).any() for name, g in given.items()):
         raise judging.Wrong("the gradients that were handed in are changed: `+=` writes into their arrays")
     if not isinstance(total, dict) or set(total) != set(parameters):
@@ -73,6 +79,21 @@ def _judge(decayed, shapes, before, decay, of_bias=""):
             "in the loss the half before the sum is missing": before + decay * sum(of_weights),
             "the loss is without its decay": before,
             "the loss has the decay of the last weights alone": before + decay / 2 * of_weights[-1],
+            "the loss has the decay of the first weights alone: is the return within the loop?": (
+                before + decay / 2 * of_weights[0]
+            ),
+            "the loss has the decay of the biases, and not of the weights": (
+                before + decay / 2 * (sum(squares.values()) - sum(of_weights))
+            ),
+            "in the loss there is a mean of w**2; it is the sum": (
+                before
+                + decay / 2 * sum(float((w**2).mean()) for name, w in parameters.items() if name.endswith("/weights"))
+            ),
+            "in the loss sums are squared; it is squares that are added up": (
+                before
+                + decay / 2 * sum(float(w.sum() ** 2) for name, w in parameters.items() if name.endswith("/weights"))
+            ),
+            "in the loss there is a root; it is the sum of w**2 itself": before + decay / 2 * sum(np.sqrt(of_weights)),
         },
     )
     for name, w in parameters.items():
@@ -87,6 +108,7 @@ def _judge(decayed, shapes, before, decay, of_bias=""):
             "what is added is twice too large; the derivative of w**2 / 2 is w": g + 2 * decay * w,
             "what is added is half of what it must be; the derivative of w**2 / 2 is w": g + decay / 2 * w,
             "the factor decay is missing before w": g + w,
+            "the gradient that came is lost; decay * w is added to it": decay * w,
             "what is added has the wrong sign: it makes weights grow": g - decay * w,
         }
         if name.endswith("/weights"):

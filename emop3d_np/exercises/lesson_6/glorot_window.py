@@ -38,23 +38,33 @@ from .. import judging
 
 def judge(answer: judging.Answer) -> str:
     window_limit = answer.function("window_limit(window, channels, maps)")
-    for window, c, f in (((3, 4, 4), 1, 3), ((2, 3, 5), 4, 2)):
+    for window, c, f in (((3, 4, 5), 2, 5), ((2, 3, 7), 4, 3)):
         places = math.prod(window)
+        right = math.sqrt(6 / (places * (c + f)))
         case = f"a window of {window}, {c} channels, {f} maps: "
         mistakes = {
             "this is the standard deviation; uniform(-a, a) has the variance a**2 / 3": math.sqrt(
                 2 / (places * (c + f))
             ),
             "this is a squared; the root is missing": 6 / (places * (c + f)),
-            "only what enters is counted; Glorot takes both fans": math.sqrt(6 / (places * c)),
-            "only what comes out is counted; Glorot takes both fans": math.sqrt(6 / (places * f)),
+            "only what enters is counted; Glorot takes both fans": [math.sqrt(n / (places * c)) for n in (3, 6)],
+            "only what comes out is counted; Glorot takes both fans": [math.sqrt(n / (places * f)) for n in (3, 6)],
             "the places of the window are left out": math.sqrt(6 / (c + f)),
-            "it is 3 over the mean of the fans, not over their sum": math.sqrt(3 / (places * (c + f))),
+            "3 belongs over the mean of both fans; over their sum, it is 6": math.sqrt(3 / (places * (c + f))),
+            "from -a to a it is 2 a, whose square over 12 is the variance; a alone is half of this": 2 * right,
+            "a**2 / 3 is the variance: the 3 goes under the root with it": 3 * math.sqrt(2 / (places * (c + f))),
+            "the places of a window are the product of its sides, not their sum": math.sqrt(
+                6 / (sum(window) * (c + f))
+            ),
+            "the fans are added, not multiplied": math.sqrt(6 / (places * c * places * f)),
+            "a window need not be a cube: its places are the product of its three sides": math.sqrt(
+                6 / (window[0] ** 3 * (c + f))
+            ),
             "the factor 3 of the variance stands on the wrong side": math.sqrt(2 / 3 / (places * (c + f))),
         }
         judging.same(
             window_limit(window, c, f),
-            np.float64(math.sqrt(6 / (places * (c + f)))),
+            np.float64(right),
             f"{case}a",
             {case + words: value for words, value in mistakes.items()},
         )

@@ -39,11 +39,12 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     receptive_field = answer.function("receptive_field(windows, strides)")
     for windows, strides in (
-        ((3,), (1,)),
         ((3, 3, 3), (1, 1, 1)),
         ((4, 2, 4), (1, 2, 1)),
         ((5, 3, 2, 3), (2, 3, 1, 2)),
+        ((3,), (1,)),
     ):
+        layers = list(enumerate(windows))
         seen, apart, late, whole, own = 1, 1, 1, 1, 1
         for r, s in zip(windows, strides, strict=True):
             seen, whole, own = seen + (r - 1) * apart, whole + r * apart, own + (r - 1) * s
@@ -57,6 +58,13 @@ def judge(answer: judging.Answer) -> str:
             "a window of r reaches r - 1 further, not r": whole,
             "windows are multiplied, but they overlap": int(np.prod(windows)),
             "the unit itself is missing; it begins with 1": seen - 1,
+            "the layers are taken from the last one down; they are given from the input upwards": _field(
+                windows[::-1], strides[::-1]
+            ),
+            "only the first layer is counted; is the return in the loop?": windows[0],
+            "strides multiply; here they are added": 1 + sum((r - 1) * (1 + sum(strides[:i])) for i, r in layers),
+            "what is apart is a product of all strides below, not the one before alone": 1
+            + sum((r - 1) * (1, *strides)[i] for i, r in layers),
         }
         judging.same(
             receptive_field(windows, strides),
@@ -65,3 +73,8 @@ def judge(answer: judging.Answer) -> str:
             {case + words: float(value) for words, value in mistakes.items()},
         )
     return "11 rows and 7 frames for the default network, and right for other strides"
+
+
+def _field(windows, strides):
+    """The receptive field, from the input upwards."""
+    return 1 + sum((r - 1) * int(np.prod(strides[:i])) for i, r in enumerate(windows))

@@ -40,6 +40,7 @@ def judge(answer: judging.Answer) -> str:
         "FRAMES",
         7,
         {
+            9: "windows of 3 frames overlap; they do not lie side by side",
             5: "three layers take frames away: L1WS, the pool and L5WS",
             10: "a window of 3 takes 2 frames away, not 3",
             6: "then none is left in the end; count the one that is to be left",
@@ -63,6 +64,7 @@ def judge(answer: judging.Answer) -> str:
         13,
         {
             12: "the pool drops an odd row: it takes two more to have one more after it",
+            14: "the pool drops the last of them; one fewer will do",
             22: "two neighbouring units see much the same rows; they are not side by side",
             19: "two neighbouring windows overlap: one row more before L5WS will do",
         },

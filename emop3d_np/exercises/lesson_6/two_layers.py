@@ -47,7 +47,7 @@ def judge(answer: judging.Answer) -> str:
     words = judging.gradients(
         lambda z: standardize(leaky_relu(z)),
         backward,
-        (judging.numbers(1, 2, 4, 3, 2),),
+        (judging.numbers(3, 1, 4, 2, 2),),
         "z",
         mistakes={
             "a backward function is not given what its forward function was given; which of the two?": mistake(
@@ -59,11 +59,22 @@ def judge(answer: judging.Answer) -> str:
             "the order is turned: what came last forward comes first backward": (
                 lambda du, z: standardize_backward(leaky_relu_backward(du, z), leaky_relu(z))
             ),
+            "a backward function takes the gradient first, then what its forward function was given": [
+                lambda du, z: leaky_relu_backward(standardize_backward(leaky_relu(z), du), z),
+                lambda du, z: leaky_relu_backward(z, standardize_backward(du, leaky_relu(z))),
+            ],
+            "standardize itself is called on the way down; its backward function is wanted": [
+                lambda du, z: leaky_relu_backward(standardize(du), z),
+            ],
+            "leaky_relu itself is called on the way down; its backward function is wanted": [
+                lambda du, z: leaky_relu(standardize_backward(du, leaky_relu(z))),
+                lambda du, z: leaky_relu_backward(standardize_backward(leaky_relu(du), leaky_relu(z)), z),
+            ],
             "leaky_relu_backward is given u, whose signs are not those of z": lambda du, z: leaky_relu_backward(
                 standardize_backward(du, leaky_relu(z)), standardize(leaky_relu(z))
             ),
         },
     )
-    with judging.besides("two clips"):
-        judging.gradients(lambda z: standardize(leaky_relu(z)), backward, [judging.numbers(2, 1, 2, 3, 1)], "z")
+    with judging.besides("one clip of two frames"):
+        judging.gradients(lambda z: standardize(leaky_relu(z)), backward, [judging.numbers(1, 2, 2, 3, 1)], "z")
     return words

@@ -79,11 +79,24 @@ def backward(x, labels, p):
 # --- judge
 from .. import judging
 
+MISTAKES = {
+    "mean": "it is as if 1 arrived at each clip's loss; the loss is the mean over the clips, so 1/n arrives",
+    "classes": "the loss is a mean over the clips; here it is divided by the number of classes",
+    "twice": "the mean over the clips is taken twice",
+    "probabilities": "softmax_cross_entropy_backward is given probabilities; it takes the logits",
+    "relu": "the leaky ReLU is left out on the way down",
+    "norm": "the normalisation is left out on the way down",
+    "u": "standardize_backward is given the result, u; it takes what standardize was given",
+    "order": "the order is turned: leaky ReLU came before the normalisation, so backward it comes after it",
+    "forward": "leaky_relu itself is called on the way down; its backward function is wanted",
+    "z": "standardize_backward is given z; standardize was given y",
+}
+
 
 def judge(answer: judging.Answer) -> str:
     backward = answer.function("backward(x, labels, p)")
-    x, labels = judging.numbers(3, 3, 5, 3, 1), np.array([1, 0, 1])
-    shapes = {"W": (2, 5, 3, 1, 2), "b": (2, 3, 2, 2), "votes": (4, 2), "shrug": (2,)}
+    x, labels = judging.numbers(7, 3, 5, 3, 1), np.array([1, 0, 1, 1, 0, 1, 0])
+    shapes = {"W": (2, 5, 3, 1, 2), "b": (2, 3, 2, 2), "votes": (4, 3), "shrug": (3,)}
 
     def by_name(arrays):
         return dict(zip(shapes, arrays, strict=True))
@@ -93,6 +106,10 @@ def judge(answer: judging.Answer) -> str:
         if not isinstance(got, dict) or not set(shapes) <= set(got):
             given = sorted(got) if isinstance(got, dict) else type(got).__name__
             raise judging.Wrong(f"g is {given}; it must be a dict with the names {', '.join(shapes)}")
+        if judging.shape_of(got["W"]) == x.shape:
+            raise judging.Wrong(
+                "g['W'] has the shape of x: weighted_sum_backward gives dx, dweights, dbias, in this order"
+            )
         return tuple(d * judging.array(got[name], shape, f"g[{name!r}]") for name, shape in shapes.items())
 
     def mistake(what):
@@ -103,14 +120,7 @@ def judge(answer: judging.Answer) -> str:
         asked,
         [judging.numbers(*shape) for shape in shapes.values()],
         " ".join(shapes),
-        mistakes={
-            "it is as if 1 arrived at each clip's loss; the loss is the mean over the clips, so 1/n arrives": mistake(
-                "mean"
-            ),
-            "the leaky ReLU is left out on the way down": mistake("relu"),
-            "the normalisation is left out on the way down": mistake("norm"),
-            "standardize_backward is given the result, u; it takes what standardize was given": mistake("u"),
-        },
+        mistakes={words: mistake(what) for what, words in MISTAKES.items()},
     )
     p = by_name([judging.numbers(*shape) for shape in shapes.values()])
     x, labels = judging.numbers(2, 3, 5, 3, 1), np.array([0, 1])
@@ -123,9 +133,15 @@ def judge(answer: judging.Answer) -> str:
 def _gradients(x, labels, p, mistake):
     """Gradients in the order of the parameters, with a mistake."""
     _, (z, y, u, m, a, logits) = forward(x, labels, p)
-    arrives = np.ones(len(x)) if mistake == "mean" else np.full(len(x), 1 / len(x))
+    clips, classes = logits.shape
+    arrives = np.full(clips, 1 / {"mean": 1, "classes": classes, "twice": clips**2}.get(mistake, clips))
+    if mistake == "probabilities":
+        logits = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     da, dvotes, dshrug = dense_backward(softmax_cross_entropy_backward(arrives, logits, labels), a, p["votes"])
     du = max_pool_space_backward(da.reshape(m.shape), u, BLOCK)
-    dy = du if mistake == "norm" else standardize_backward(du, u if mistake == "u" else y)
-    dz = dy if mistake == "relu" else leaky_relu_backward(dy, z)
+    if mistake == "order":
+        dz = standardize_backward(leaky_relu_backward(du, z), y)
+    else:
+        dy = du if mistake == "norm" else standardize_backward(du, {"u": u, "z": z}.get(mistake, y))
+        dz = {"relu": dy, "forward": leaky_relu(dy)}.get(mistake, leaky_relu_backward(dy, z))
     return *weighted_sum_backward(dz, x, p["W"], FIELD, STRIDES)[1:], dvotes, dshrug

@@ -5,8 +5,7 @@
 
     (length - window + 1) / stride, rounded up
 
-The function below is right for a stride of 1 and wrong for some others. Mend it, without a loop and without importing
-anything.
+The function below is right for a stride of 1 and wrong for some others. Mend it; it takes no loop, and no import.
 
 The page: [The pyramid](pyramid.md#the-sizes-by-hand).
 """

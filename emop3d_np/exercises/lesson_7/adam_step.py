@@ -49,8 +49,17 @@ def judge(answer: judging.Answer) -> str:
         w, m, v = judging.numbers(len(g), seed=1), np.zeros(len(g)), np.zeros(len(g))
         for t in (1, 2, 3):
             got, got_m, got_v = judging.tuple_of(step(w, m, v, g, t, rate), "w m v")
+            case, was_m, was_v = f"step {t}{what}: ", m, v
             m, v = m + (1 - BETA1) * (g - m), v + (1 - BETA2) * (g**2 - v)
             first, second = 1 - BETA1**t, 1 - BETA2**t
+            kept = "{} is returned corrected; the plain mean is kept, and the correction is in the rate"
+            _see(got_m, m, f"{case}m", {kept.format("m"): m / first, "m is returned as it was": was_m})
+            looks = {
+                kept.format("v"): v / second,
+                "v is returned as it was": was_v,
+                "the root of v is returned as v; the root is for the step alone": np.sqrt(v),
+            }
+            _see(got_v, v, f"{case}v", looks)
             looks = {
                 "the correction of m is right, that of v is not": rate * second / first * m / (np.sqrt(v) + EPSILON),
                 "the means are not corrected at all; they begin at 0": rate * m / (np.sqrt(v) + EPSILON),
@@ -63,14 +72,43 @@ def judge(answer: judging.Answer) -> str:
                 "the correction counts t from 0; the first step has t = 1 already": (
                     rate * np.sqrt(1 - BETA2 ** (t + 1)) / (1 - BETA1 ** (t + 1)) * m / (np.sqrt(v) + EPSILON)
                 ),
-                "this is the form of the paper's algorithm 1, whose EPSILON counts less; here both corrections are in "
-                "the rate": rate * m / first / (np.sqrt(v / second) + EPSILON),
+                _like_the_sign(step, rate): rate * m / first / (np.sqrt(v / second) + EPSILON),
+                "the correction of m has no root; that of v alone has": rate
+                * np.sqrt(second / first)
+                * m
+                / (np.sqrt(v) + EPSILON),
+                "it is the correction of v that stands under the root, and not that of m": (
+                    rate * second / np.sqrt(first) * m / (np.sqrt(v) + EPSILON)
+                ),
+                "the correction is that of step 1; t is left out": (
+                    rate * np.sqrt(1 - BETA2) / (1 - BETA1) * m / (np.sqrt(v) + EPSILON)
+                ),
+                "the factor 32 is right in step 1 alone; the root of the correction is in every step": (
+                    rate * second / np.sqrt(1 - BETA2) / first * m / (np.sqrt(v) + EPSILON)
+                ),
+                "w goes up the gradient; a step goes against it": (
+                    -rate * np.sqrt(second) / first * m / (np.sqrt(v) + EPSILON)
+                ),
                 "the root of v is missing": rate * np.sqrt(second) / first * m / (v + EPSILON),
             }
             moved = rate * np.sqrt(second) / first * m / (np.sqrt(v) + EPSILON)
-            case = f"step {t}{what}: "
-            judging.same(got, w - moved, f"{case}w", {case + words: w - wrong for words, wrong in looks.items()})
-            judging.same(got_m, m, f"{case}m")
-            judging.same(got_v, v, f"{case}v")
+            _see(got, w - moved, f"{case}w", {words: w - wrong for words, wrong in looks.items()})
             w = w - moved
     return "as the package's Adam, far above EPSILON and near it"
+
+
+def _see(got, right, what, mistakes):
+    """As ``judging.same``; the step stands before the words, too."""
+    case = what[: what.index(": ") + 2]
+    judging.same(got, right, what, {case + words: looks for words, looks in mistakes.items()})
+
+
+def _like_the_sign(step, rate):
+    """Where gradients are large, two mistakes look alike; where they are as small as EPSILON they do not."""
+    tiny, zeros = np.full(2, EPSILON), np.zeros(2)
+    w = judging.tuple_of(step(zeros, zeros, zeros, tiny, 1, rate), "w m v")[0]
+    if judging.shape_of(w) == (2,) and np.allclose(w, -rate):
+        return "every step is as long as the rate, whatever m and v are; they are what makes it longer or shorter"
+    return (
+        "this is the form of the paper's algorithm 1, whose EPSILON counts less; here both corrections are in the rate"
+    )

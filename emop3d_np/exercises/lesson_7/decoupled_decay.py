@@ -67,7 +67,13 @@ def _judge(step, names, shape, t, rate, decay):
         if name.endswith("/bias"):
             mistakes = {"a bias decays; only weights do": shrunk, "a bias decays by its gradient": in_gradient[0]}
             judging.same(got, plain, f"w of {name}", mistakes)
-        judging.same(got_m, new_m, "m", {"the decay is in the gradient, and so in m and v": in_gradient[1]})
+        in_both = adam_step(w, m, v, g + decay * w * (1 - rate * decay), t, rate)
+        mistakes = {
+            "the decay is in the gradient, and so in m and v": in_gradient[1],
+            "the decay is beside the step and in the gradient, too; leave the gradient alone": in_both[1],
+            "the decay is in m; the step's means know nothing of it": adam_step(w, m + decay * w, v, g, t, rate)[1],
+        }
+        judging.same(got_m, new_m, "m", mistakes)
         judging.same(got_v, new_v, "v")
         mistakes = {
             "the weights do not decay": plain,
@@ -75,6 +81,8 @@ def _judge(step, names, shape, t, rate, decay):
             "the decay comes after the step; here a share of the weights before it is taken off": (
                 plain * (1 - rate * decay)
             ),
+            "the share is halved; it is rate * decay, and nothing is squared here": plain - rate * decay / 2 * w,
+            "the gradient moves w twice; before ADAM's step there is the share alone": shrunk - rate * g,
             "the weights grow: the share is taken off": plain + rate * decay * w,
             "the weights are set to the share that is to be taken off": plain - w + rate * decay * w,
         }

@@ -10,7 +10,7 @@ The page: [Momentum](momentum.md#line-by-line).
 """
 
 HINTS = (
-    "Two lines, in this order.",
+    "Two lines, in the order of the task. `+=` and `*=` would write into the arrays that are handed in.",
     "The step uses the sum in which this gradient is already in.",
     "`a = momentum * a + g`, and then `return w - rate * a, a`. (`a *= momentum` would change the array that was "
     "handed in.)",
@@ -34,8 +34,8 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     step = answer.function("momentum_step(w, a, g, rate, momentum)")
     _judge(step, 0.1, 0.8, (2, 3))
-    with judging.besides("a rate of 0.3 and a momentum of 0.5"):
-        _judge(step, 0.3, 0.5, (4,))
+    with judging.besides("a rate of 0.3 and a momentum of 0.6"):
+        _judge(step, 0.3, 0.6, (4,))
     return "the same as the package's Momentum in every element"
 
 
@@ -55,6 +55,8 @@ def _judge(step, rate, momentum, shape):
             "the old a is lost; this is the gradient alone": g,
             "the rate is in a; here it comes in where w is moved": momentum * a + rate * g,
             "momentum multiplies the gradient, too": momentum * (a + g),
+            "momentum multiplies the gradient; it is the old a that fades": a + momentum * g,
+            "a fades by 0.9, whatever momentum is given": 0.9 * a + g,
             "a is returned as it was": a,
             "w and a are returned in the other order": w - rate * new,
         },

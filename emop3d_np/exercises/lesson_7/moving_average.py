@@ -64,6 +64,13 @@ def _judge(averaged, share, count):
             "kept and what comes in are exchanged: kept is the part of the old average": moved(least),
             "there is no gentle start: the share alone counts": moved(1 - share),
             "the share is left out: in the long run all is kept": moved(1 - early),
+            "the sign is turned: the average moves away from w": moved(least - 1),
+            "the old average is kept whole, and w is added to it": average + np.outer(1 - least, w),
+            "w comes in whole; the part that is kept and the part that comes in add up to 1": np.outer(least, average)
+            + w,
+            "this is the plain mean of all steps, which forgets nothing": moved(1 / (1 + steps)),
+            "w is returned as it is": moved(1),
+            "the average is returned as it was": moved(0),
             "the step counts from 0 here; it is 1 after the first update": moved(
                 1 - np.minimum(share, steps / (9 + steps))
             ),

@@ -57,6 +57,10 @@ def judge(answer: judging.Answer) -> str:
         "a",
         {
             "a is returned as it was": a,
+            "a is a mean: here the gradient comes in whole, and is not multiplied by 1 - momentum": (
+                momentum * a + (1 - momentum) * g
+            ),
+            "the rate is in a; here it comes in where u is moved": momentum * a + rate * g,
             "a has momentum's share taken in advance; that belongs into the step of u alone": g + momentum * new,
             "u and a are returned in the other order": u - rate * (g + momentum * new),
         },
@@ -71,6 +75,15 @@ def judge(answer: judging.Answer) -> str:
             "this is where momentum is about to carry the new w, but the old one was not put back first": (
                 u - rate * new - rate * momentum * new
             ),
+            "this is the new w; what is kept is the point ahead of it, w - rate * momentum * a with the new a": (
+                u + rate * momentum * a - rate * new
+            ),
+            "the gradient itself is left out; u is moved by g and by what momentum adds": u - rate * momentum * new,
+            "momentum multiplies the gradient once more; what it multiplies is the new a": (
+                u - rate * (new + momentum * g)
+            ),
+            "the way ahead is taken off; both parts go the same way": u - rate * (g - momentum * new),
+            "the rate multiplies both parts, that of momentum, too": u - rate * g - momentum * new,
             "u goes up the gradient": u + rate * (g + momentum * new),
             "u is moved without the rate": u - (g + momentum * new),
         },

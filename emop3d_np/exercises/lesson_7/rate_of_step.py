@@ -40,6 +40,7 @@ def judge(answer: judging.Answer) -> str:
     _judge(rate_of_step, 0.8, 10, 0.5, 4)
     with judging.besides("another rate, staircase and warm-up"):
         _judge(rate_of_step, 0.3, 7, 0.9, 5)
+    _judge(rate_of_step, 0.4, 4, 0.7, 9)  # whose warm-up goes on for two stairs
     return "right on the rise, on every stair and at every edge"
 
 
@@ -65,6 +66,31 @@ def _judge(rate_of_step, rate, stairs, factor, warm_up):
             "the staircase is one step late": rate * factor ** (np.maximum(0, steps - 1) // stairs) * up,
             "the staircase is one step early": rate * factor ** ((steps + 1) // stairs) * up,
             "the warm-up is missing": rate * down,
+            "in the warm-up the staircase is left out; the two are multiplied in every step": (
+                rate * np.where(steps < warm_up, up, down)
+            ),
+            "the two are added; they are multiplied": rate * down + up,
+            "the smaller of the two is taken; they are multiplied": np.minimum(rate * down, up),
+            "the smaller of the two factors is taken; they are multiplied": rate * np.minimum(down, up),
+            "the larger of 1 and the warm-up is taken; it never gives more than 1": (
+                rate * down * np.maximum(1, (steps + 1) / warm_up)
+            ),
+            "the warm-up takes a step too long: at its last step, warm_up - 1, it gives 1": (
+                rate * down * np.minimum(1, (steps + 1) / (warm_up + 1))
+            ),
+            "// rounds the warm-up down to 0": rate * down * np.minimum(1, (steps + 1) // warm_up),
+            "the quotient is rounded up; it is to be rounded down": rate * factor ** -(-steps // stairs) * up,
+            "the quotient is rounded to the nearest; it is to be rounded down": (
+                rate * factor ** np.round(steps / stairs) * up
+            ),
+            "% is what is left over of a division; the stairs are the quotient, //": rate
+            * factor ** (steps % stairs)
+            * up,
+            "the factor is multiplied by the stairs; it comes in once per stair, as a power": (
+                rate * factor * (steps // stairs) * up
+            ),
+            "it is the given rate at every step; nothing rises or falls": np.full(40, rate),
+            "the rate itself is left out": down * up,
             "the staircase is missing": rate * up,
             "after the first stair the factor comes in once only; it comes in at every stair": (
                 rate * np.where(steps >= stairs, factor, 1) * up

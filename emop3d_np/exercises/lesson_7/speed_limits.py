@@ -45,6 +45,7 @@ def judge(answer: judging.Answer) -> str:
         {
             10: "that is for a momentum of 0.9",
             1: "`a` is a sum and no mean: what stays the same builds up",
+            4: "that is what is left of all steps before; the gradient of the step itself comes on top",
             1.25: "it is one over what is lost in a step, 1 - 0.8, and not over what is kept",
         },
     )
@@ -68,6 +69,7 @@ def judge(answer: judging.Answer) -> str:
             1.4: "a step goes against the gradient",
             -1: "that is without momentum",
             -0.9: "that is the second step alone; the first has moved `w`, too",
+            -0.5: "that is the first step alone, in which a is 1; in the second it is larger",
             -2.8: "each step is multiplied by the rate, 0.5",
             -0.59: "here the gradient is not multiplied by 1 - momentum",
         },
@@ -78,6 +80,7 @@ def judge(answer: judging.Answer) -> str:
         0.1,
         {
             -0.1: "a step goes against the gradient, which is negative",
+            -5: "ADAM divides by the root of the mean square: the size of the gradient does not matter",
             5: "ADAM divides by the root of the mean square: the size of the gradient does not matter",
             0.01: "the running means are too small at first, but the correction makes up for that",
             0.1 * 0.1 / 0.001**0.5: "that is without the correction for means that begin at 0",

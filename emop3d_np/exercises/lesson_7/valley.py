@@ -77,6 +77,7 @@ def judge(answer: judging.Answer) -> str:
             0.8: "that is without momentum; with it, roots of the curvatures stand in its place",
             0.25: "that is the square, which is the best momentum",
             2 / 3: "that is for a valley 25 times as steep across",
+            0.8**0.5: "not the factor has a root, but the curvatures in it",
             1 / 3: "that is the ratio of the roots; take their difference over their sum",
         },
     )

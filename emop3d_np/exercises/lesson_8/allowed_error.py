@@ -46,16 +46,24 @@ def judge(answer: judging.Answer) -> str:
             3.5 + 3e-6,
             plain,
             True,
-            "an error of 3e-6 is refused, where the terms add up to 3.5: it is their sum, not their mean",
+            "an error of 3e-6 is refused, where 3.5e-6 is allowed: the sizes of all terms are added up",
         ),
-        (3.5, 3.6, plain, False, "an error of 3 % passes at a tolerance of 1e-6"),
-        (3.6, 3.5, plain, False, "an error upwards passes and one downwards does not; its size counts"),
+        (3.6, 3.5, plain, False, "an error of 3 % passes at a tolerance of 1e-6"),
+        (3.5, 3.6, plain, False, "an error passes where too little is promised; its size counts, abs(...)"),
+        (
+            3.5,
+            3.5 + 5e-6,
+            plain,
+            False,
+            "an error of 5e-6 passes, where 3.5e-6 is allowed: tol times the terms, and no more",
+        ),
         (
             0.001,
             0.0010001,
             cancelling,
             True,
-            "a right gradient is refused whose terms, of 1e6, cancel: rounding alone is larger",
+            "a right gradient is refused whose terms, of 1e6, cancel: rounding alone is larger; it is the sizes of the "
+            "terms, each by itself, that add up",
         ),
         (-5.0, 0.001, cancelling, False, "an error of 5 passes, where the sizes of the terms allow 2"),
         (-3.5, -3.5000001, -plain, True, "a right gradient of negative terms is refused: the sizes of terms add up"),
@@ -69,6 +77,7 @@ def judge(answer: judging.Answer) -> str:
         (1e-9, 0.0, np.zeros(3), False, "a gradient appears where all terms are 0, and passes"),
         (np.nan, 3.5, plain, False, "NaN passes: every comparison with NaN is False, and `not` makes True of it"),
         (3.5, np.nan, plain, False, "a measured NaN passes"),
+        (3.5, 3.5, np.array([1.0, np.nan, 0.5]), False, "a gradient passes of whose terms one is NaN"),
         (np.inf, np.inf, plain, False, "infinity less infinity is NaN, and it passes"),
     )
     for promised, measured, terms, right, words in cases:

@@ -52,35 +52,37 @@ def judge(answer: judging.Answer) -> str:
     waiting: list[tuple[int, np.float32]] = []
     for count, value in enumerate(values, 1):
         got = add(waiting, value)
-        if not isinstance(got, list) or not all(isinstance(each, tuple) and len(each) == 2 for each in got):
+        after = f"after {count} clip{'s' if count > 1 else ''}"
+        pairs = isinstance(got, (list, tuple)) and all(
+            isinstance(each, (list, tuple)) and len(each) == 2 for each in got
+        )
+        if not pairs:
             raise judging.Wrong(f"{got!r:.80} is returned; it must be a list of pairs (clips, sum)")
         if not all(isinstance(size, int) for size, _ in got):
             raise judging.Wrong(f"{got!r:.80} is returned; the first of each pair must be a whole number of clips")
         sizes, right = [size for size, _ in got], [2**bit for bit in range(5)[::-1] if count >> bit & 1]
         if sum(sizes) != count:
-            raise judging.Wrong(f"after {count} clips the list says {sizes}: {sum(sizes)} clips in all")
+            raise judging.Wrong(f"{after} the list says {sizes}; its sizes must add up to {count}")
         if sizes == right[::-1] and sizes != right:
-            raise judging.Wrong(f"after {count} clips the sums have {sizes} clips; the larger come first")
+            raise judging.Wrong(f"{after} the sums have {sizes} clips; the larger come first")
         if sizes != right:
             few = (
-                "a sum is carried over once only: go on as long as the last one is as large"
+                "two sums of one size stand side by side; as long as the last one is as large, it is added"
                 if len(sizes) > len(right)
                 else ("sums of different sizes are added; only equals are")
             )
-            raise judging.Wrong(f"after {count} clips the sums have {sizes} clips; they must have {right}: {few}")
+            raise judging.Wrong(f"{after} the sums have {sizes} clips; they must have {right}: {few}")
         start = 0
         for size, total in got:
             if judging.shape_of(total) != () or np.asarray(total).dtype != np.float32:
-                raise judging.Wrong(
-                    f"after {count} clips a sum is {total!r:.60}; it must be a float32, as the values are"
-                )
+                raise judging.Wrong(f"{after} a sum is {total!r:.60}; it must be a float32, as the values are")
             part = values[start : start + size]
             if total != _tree(part):
                 looks = {
                     np.add.accumulate(part)[-1]: "they were added one after the other, and not in pairs",
                     np.float32(part[-1]): "only the last of them is in it",
                 }.get(np.float32(total), "the bits are others than those of the tree")
-                raise judging.Wrong(f"after {count} clips, the sum of clips {start} to {start + size - 1}: {looks}")
+                raise judging.Wrong(f"{after}, the sum of clips {start} to {start + size - 1}: {looks}")
             start += size
         waiting = got
     return "16 clips one by one, the same bits as the tree at every stop"

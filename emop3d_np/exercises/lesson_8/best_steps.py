@@ -51,9 +51,13 @@ def judge(answer: judging.Answer) -> str:
         (3 * U64) ** (1 / 3),
         {
             "the two parts of the error are equal there, but their sum is not least": (6 * U64) ** (1 / 3),
-            "a square root would be right if the error grew with h; it grows with its square": (3 * U64) ** 0.5,
+            "a square root would be right if the error grew with h; it grows with its square": [
+                (3 * U64) ** 0.5,
+                U64**0.5,
+            ],
+            "the root is the third one: ** (1 / 3), in brackets": U64,
+            "this is the error at that step; the step is asked for": 1.5 * U64 / (3 * U64) ** (1 / 3),
             "the factor 3 is missing; the derivative of h**2 / 6 is h / 3": U64 ** (1 / 3),
-            "smaller is not better: rounding errors are divided by h": U64,
             "this is for float32": (3 * U32) ** (1 / 3),
         },
     )
@@ -65,6 +69,7 @@ def judge(answer: judging.Answer) -> str:
             "the rounding part has 2 u, since both values are rounded": (2 * U64) ** 0.5,
             "the derivative of h / 2 is 1/2, which is missing": (2 * U64) ** 0.5,
             "the factor 2 is missing": U64**0.5,
+            "the square root is missing: -2 u / h**2 + 1 / 2 is 0": 4 * U64,
             "this is that of the central difference; here the error grows with h itself": (3 * U64) ** (1 / 3),
         },
     )
@@ -98,7 +103,9 @@ def _compare(answer, name, right, mistakes):
         raise judging.Wrong(f"{name} is {got!r}; put your number there")
     if abs(got - right) <= 1e-3 * right:
         return
+    if got == 0:
+        raise judging.Wrong(f"{name} is not 0: with so small a step rounding, which is divided by it, is all there is")
     for words, wrong in mistakes.items():
-        if abs(got - wrong) <= 1e-3 * wrong:
+        if any(abs(got - each) <= 1e-3 * each for each in np.atleast_1d(wrong)):
             raise judging.Wrong(f"{name} is not {got:.3g}: {words}")
     raise judging.Wrong(f"{name} is not {got:.3g}; it is {'less' if right < got else 'more'}")

@@ -44,19 +44,28 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     numeric_gradient = answer.function("numeric_gradient(F, x, h)")
     _judge(numeric_gradient, judging.numbers(2, 3), 0.1)
-    with judging.besides("a row of 4 numbers and a step of 0.02"):
-        _judge(numeric_gradient, judging.numbers(4), 0.02)
+    with judging.besides("a row of 4 numbers and a step of 0.03"):
+        _judge(numeric_gradient, judging.numbers(4), 0.03)
     return "central in every element; the error falls with the square of h"
 
 
 def _judge(numeric_gradient, x, h):
     factors = np.arange(1, x.size + 1).reshape(x.shape)
 
-    def F(x):
-        return float((factors * np.exp(x)).sum())
+    def F(moved):
+        if judging.shape_of(moved) != x.shape:
+            raise judging.Wrong(
+                f"F is given the shape {judging.shape_of(moved)}; it takes all of x, {x.shape}, one element of it moved"
+            )
+        return float((factors * np.exp(moved)).sum())
 
     slopes = factors * np.exp(x)  # (e^h - e^-h) / 2h of it, and so on
     up, down = np.expm1(h), -np.expm1(-h)
+    rows = {
+        "a whole row is moved at once; each element is moved by itself": (
+            np.ones(x.shape) * slopes.sum(axis=-1, keepdims=True) * (up + down) / (2 * h)
+        )
+    }
     judging.same(
         numeric_gradient(F, x, h),
         slopes * (up + down) / (2 * h),
@@ -67,6 +76,22 @@ def _judge(numeric_gradient, x, h):
             "it is twice too large: the two points are 2 h apart": slopes * (up + down) / h,
             "the difference is not divided": slopes * (up + down),
             "the sign is turned: it is the upper value less the lower": -slopes * (up + down) / (2 * h),
+            "this is the way to one side over 2 h; F(x) stands where F of the lower point is meant": slopes
+            * up
+            / (2 * h),
+            "/ 2 * h divides by 2 and multiplies by h: it is / (2 * h)": slopes * (up + down) / 2 * h,
+            "it is 0 everywhere: are up and down one array? down = up makes no copy": 0 * slopes,
+            "all elements are moved at once; each is moved by itself": np.full(
+                x.shape, slopes.sum() * (up + down) / (2 * h)
+            ),
+            "what was moved is not put back: every element is moved together with all before it": (
+                np.cumsum(slopes * (up + down) / (2 * h)).reshape(x.shape)
+            ),
+            "the points are 2 h away on either side, not h": slopes * np.sinh(2 * h) / (2 * h),
+            "the step is fixed in it; h is what is given": [
+                slopes * np.sinh(step) / step for step in (1e-3, 1e-4, 1e-5, 1e-6)
+            ],
             "the points are h / 2 away on either side, not h": slopes * 2 * np.sinh(h / 2) / h,
-        },
+        }
+        | (rows if x.ndim > 1 else {}),
     )

@@ -50,10 +50,11 @@ def judge(answer: judging.Answer) -> str:
     by_difference = [(F(x + h * v) - F(x - h * v)) / (2 * h) for h in (1e-4, 1e-5, 1e-6)]
     looks = {
         "the imaginary part is not divided by the step": right * 1e-30,
-        "this is the real part; the slope stands in the imaginary one": F(x) / 1e-30,
+        "this is the real part, or the size; the slope stands in the imaginary part": [F(x) / 1e-30, abs(F(x)) / 1e-30],
         "this is the value of F; the slope stands in the imaginary part": F(x),
         "v is left out: the move is along v": (3 * x**2 + np.exp(x).prod()).sum(),
         "the sign is turned": -right,
+        "this is half of the slope; the step is taken once, and not to both sides": right / 2,
     }
     judging.same(got, np.float64(right), "the slope", looks)
     if any(got == value for value in by_difference):

@@ -53,12 +53,14 @@ def _judge(function, elements, outputs, h):
         return np.exp(x @ W)
 
     def wrong_backward(delta, x):
-        return W @ delta  # exp is forgotten: what is promised differs from what is measured
+        if judging.shape_of(delta) == (elements,) and judging.shape_of(x) == (outputs,):
+            raise judging.Wrong("backward is given x in the place of delta: it is backward(delta, x)")
+        return W @ (delta * (1 + x @ W))  # for exp: what is promised differs from what is measured
 
     got = judging.tuple_of(function(forward, wrong_backward, x, delta, v, h), "promised measured")
     if len(calls) > 2:
         raise judging.Wrong(f"forward was called {len(calls)} times; two calls are enough for any number of elements")
-    dx = W @ delta
+    dx = wrong_backward(delta, x)
     judging.same(
         got[0],
         dx @ v,
@@ -67,8 +69,13 @@ def _judge(function, elements, outputs, h):
             "promised is the sum of dx; each element counts as much as v moves it": dx.sum(),
             "promised and measured are returned in the other order": _slope(W, x, delta, v, h),
             "promised is the product of dx and x; the move is v": dx @ x,
+            "promised is a mean; it is the sum": dx @ v / elements,
+            "backward is asked at a moved x; what it promises, it promises at x": [
+                wrong_backward(delta, x + step * v) @ v for step in (h, -h)
+            ],
         },
     )
+    up, down = np.exp((x + h * v) @ W), np.exp((x - h * v) @ W)
     judging.same(
         got[1],
         _slope(W, x, delta, v, h),
@@ -78,6 +85,11 @@ def _judge(function, elements, outputs, h):
                 _slope(W, x, np.ones(outputs), v, h)
             ),
             "measured is twice too large: the two places are 2 h apart": 2 * _slope(W, x, delta, v, h),
+            "the sign of measured is turned: it is the upper value less the lower": -_slope(W, x, delta, v, h),
+            "delta multiplies one of the two values only; it multiplies both": [
+                (delta @ up - down.sum()) / (2 * h),
+                (up.sum() - delta @ down) / (2 * h),
+            ],
             "measured is not divided by the way": 2 * h * _slope(W, x, delta, v, h),
             "measured is a difference to one side": delta @ (np.exp((x + h * v) @ W) - np.exp(x @ W)) / h,
             "measured moves all elements alike; the move is along v": _slope(W, x, delta, np.ones(elements), h),

@@ -41,7 +41,16 @@ def judge(answer: judging.Answer) -> str:
     exact = "that is right on paper; in float32 what is small is lost beside 1e9"
     both = "in pairs each of the two small numbers meets a large one"
     judging.number(answer, "IN_PAIRS", 0, {5: exact, 2: both, 3: both})
-    judging.number(answer, "IN_A_ROW", 2, {5: exact, 0: "the last 2 comes when the two large numbers are gone already"})
+    judging.number(
+        answer,
+        "IN_A_ROW",
+        2,
+        {
+            5: exact,
+            3: "the 3 is lost beside 1e9; what comes after the large numbers is not",
+            0: "the last 2 comes when the two large numbers are gone already",
+        },
+    )
     judging.number(answer, "WINDOW", 6, {0: "the window itself does not touch the large number"})
     judging.number(answer, "RUNNING", 0, {6: "that is right on paper; the running sums are 1e9 before and after"})
     judging.number(

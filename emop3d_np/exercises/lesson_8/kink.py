@@ -41,8 +41,20 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     is_kink = answer.function("is_kink(F, x, h)")
     cases = (
-        (lambda x: max(x, 0.01 * x), 0.0, True, "the leaky ReLU at 0 is a kink, and is not found"),
-        (lambda x: x**2, 1.0, False, "x**2 at 1 is smooth, and is called a kink"),
+        (
+            lambda x: max(x, 0.01 * x),
+            0.0,
+            True,
+            "the leaky ReLU at 0 is a kink, and is not found: its sides are 0.99 apart at h and at h / 2; if yours are "
+            "not, is each divided by its own step?",
+        ),
+        (
+            lambda x: x**2,
+            1.0,
+            False,
+            "x**2 at 1 is smooth, and is called a kink: its sides are 0.02 apart at h = 0.01, and 0.01 at h / 2, which "
+            "is less than three quarters",
+        ),
         (lambda x: -abs(x) + x**2, 0.0, True, "a kink that bends downwards is not found: compare sizes"),
         (
             lambda x: 1e4 * x**2,

@@ -72,6 +72,10 @@ def _judge(sparse_means, rows, columns):
             "mean_dy_y is a sum; it is to be divided by the places": (dm * m).sum(),
             "mean_dy_y is a product of two sums; take the products first, then their sum": dm.sum() * m.sum() / places,
             "mean_dy_y is divided by four times the blocks; an odd last row has places, too": (dm * m).mean() / 4,
+            "mean_dy_y is the mean of m times m; it is that of dm times m": (m * m).sum() / places,
+            "@ is a product of matrices; here each cell is multiplied by its own, with *": (
+                (dm[0, 0, ..., 0] @ m[0, 0, ..., 0].T).sum() / places
+            ),
             "mean_dy_y is the mean of the pooled map; the gradient is missing": m.sum() / places,
         },
     )

@@ -44,14 +44,32 @@ from .. import judging
 def judge(answer: judging.Answer) -> str:
     tree_sum = answer.function("tree_sum(x)")
     lengths = (1, 2, 5, 8, 13, 29, 100, 333)
-    rows = [(100 * judging.numbers(count) ** 3).astype(np.float32) for count in lengths]
+    rows = [(100 * judging.numbers(count, seed=seed) ** 3).astype(np.float32) for count in lengths for seed in range(4)]
     got = [_number(tree_sum(x), len(x)) for x in rows]
     right = [_tree(list(x)) for x in rows]
     if got == right:
         return "the same bits as the tree, for every length that was tried"
     looks = {
         "these are the bits of adding one after the other": [np.add.accumulate(x)[-1] for x in rows],
-        "an odd last number is lost": [_tree(list(x), carry=False) for x in rows],
+        "an odd last number is lost": [_tree(list(x), lambda pairs, odd: pairs) for x in rows],
+        "an odd last number is added to the last pair; it is carried over as it is": [
+            _tree(
+                list(x),
+                lambda pairs, odd: [
+                    *pairs[:-1],
+                    *(last + one for last, one in zip(pairs[-1:], odd or [0], strict=False)),
+                ],
+            )
+            for x in rows
+        ],
+        "an odd last number comes first in the next round; it stays the last": [
+            _tree(list(x), lambda pairs, odd: odd + pairs) for x in rows
+        ],
+        "the first half is added to the second; neighbours are to be added": [_far(x) for x in rows],
+        "the first is added to the last; neighbours are to be added": [_outer(x) for x in rows],
+        "pairs are made from the end of the row; they are made from its beginning": [
+            _tree(list(x[::-1])) for x in rows
+        ],
         "the row is cut into halves, which is another tree; neighbours are to be added first": [
             _halves(list(x)) for x in rows
         ],
@@ -65,7 +83,7 @@ def judge(answer: judging.Answer) -> str:
             raise judging.Wrong(words)
     x, total, wanted = next(each for each in zip(rows, got, right, strict=True) if each[1] != each[2])
     raise judging.Wrong(
-        f"{len(x)} numbers: {total!s} comes out, {wanted!s} is the tree's; are neighbours added, and an odd last one "
+        f"{_numbers(len(x))}: {total!s} comes out, {wanted!s} is the tree's; are neighbours added, and an odd last one "
         "carried over?"
     )
 
@@ -74,15 +92,35 @@ def _number(total, count):
     """What came out for so many numbers, as an array."""
     if judging.shape_of(total) == () and np.asarray(total).dtype == np.float32:
         return np.asarray(total)
+    if total is None:
+        raise judging.Wrong("nothing is returned; it must be one number, a float32")
     what = f"{np.asarray(total).dtype} of shape {np.shape(total)}" if judging.shape_of(total) is not None else "a list"
-    raise judging.Wrong(f"{count} numbers: {what} comes out; it must be one number, a float32")
+    raise judging.Wrong(f"{_numbers(count)}: {what} comes out; it must be one number, a float32")
 
 
-def _tree(values, carry=True):
+def _numbers(count):
+    return f"{count} number{'s' if count > 1 else ''}"
+
+
+def _tree(values, join=lambda pairs, odd: pairs + odd):
     while len(values) > 1:
-        over = values[len(values) // 2 * 2 :] if carry else []
-        values = [one + other for one, other in zip(values[::2], values[1::2], strict=False)] + over
+        odd = values[len(values) // 2 * 2 :]
+        values = join([one + other for one, other in zip(values[::2], values[1::2], strict=False)], odd)
     return values[0]
+
+
+def _far(x):
+    while len(x) > 1:
+        half = len(x) // 2
+        x = np.concatenate([x[:half] + x[half : 2 * half], x[2 * half :]])
+    return x[0]
+
+
+def _outer(x):
+    while len(x) > 1:
+        half = len(x) // 2
+        x = np.concatenate([x[:half] + x[::-1][:half], x[half : len(x) - half]])
+    return x[0]
 
 
 def _halves(values):

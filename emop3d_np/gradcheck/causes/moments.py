@@ -189,11 +189,13 @@ def own_variance(e: Evidence) -> str:
             (s, k), (s_due, k_due) = (_terms(values, free, centred, axes) for values in (given, wanted))
             if not e.same(s_due * free - k_due * centred, wanted) or not e.fits(s * free - k * centred):
                 continue
+            if e.fits(-k * centred):  # there is nothing of what reaches it, and so no s to tell an epsilon by
+                continue
             theirs, due = (1 / each[0].ravel() ** 2 for each in (s, s_due))
             for times, words in ((1, ""), (n / (n - 1), f", and a variance over n - 1 = {n - 1} for n = {n},")):
                 epsilon, of_forward = theirs - times * variance.ravel(), due - variance.ravel()
                 least = tol.CAUSE_OF_EPSILON * np.abs(theirs - due).max()
-                if np.ptp(epsilon) <= least and np.ptp(of_forward) <= least:
+                if np.isfinite(least) and np.ptp(epsilon) <= least and np.ptp(of_forward) <= least:
                     values = f"{np.median(of_forward):.3g}", f"{max(np.median(epsilon), 0):.3g}"
                     if words:
                         return f"takes n - 1 = {n - 1} for n = {n} in the variance over {over}"

@@ -26,15 +26,23 @@ WRONG = {
         ("dz = 2 * z\nreturn dz * x, dz * w, dz", "dx and dw are exchanged"),
         ("dz = 2 * z\nreturn dz * w, dz * x, 1.0", "db lacks a factor"),
         ("return w, x, 1", "dz is missing from all three"),
+        ("return 2 * w, 2 * x, 2", "dz is 2 z, and not 2"),
+        ("dz = z * z\nreturn dz * w, dz * x, dz", "that is L itself"),
+        ("dz = 2 * z\nreturn dz * w, dz * x, dz * b", "db is multiplied by b"),
+        ("dz = 2 * w * x\nreturn dz * w, dz * x, dz", "b is missing in z"),
         ("dz = 2 * z\nreturn dz * w, dz * x", "2 things are returned; it must be 3: dx, dw, db"),
     ],
     "two_ways": [
         ("return w, e * w, e", "that through its own square"),
         ("return e * x * w, e * w, e", "two ways add up; here they are multiplied"),
         ("return e * x + 2 * w, e * w, e", "half a square has the slope w"),
-        ("return e * x + w, e * w + w, e", "the gradients of w and b are right"),
+        ("return e * x + w, e * w + w, e", "the second way is added to dx"),
         ("return e * w, e * x + w, e", "the order is dw, dx, db"),
-        ("return e * x - w, 2 * e * w, e", "the gradient of b is right"),
+        ("return e * x + w, 2 * e * w, e", "the gradients of w and b are right"),
+        ("return e * x - w, e * w, e", "the second way is taken off"),
+        ("return e * x + w * w / 2, e * w, e", "it is to be its derivative"),
+        ("return 2 * e * x + w, 2 * e * w, 2 * e", "half a square has the slope e"),
+        ("e = w * x + b\nreturn e * x + w, e * w, e", "the target is missing in e"),
         ("e = w * x + b - 0.5\nreturn e * x + w, e * w, e", "right at first, but not with t = -1.5"),
     ],
     "windows_by_hand": [
@@ -61,6 +69,14 @@ WRONG = {
             "the first place of the window is missing",
         ),
         (
+            "p = x * weights\nz = bias\nfor k in range(window):\n    z = p[:, k : k + len(bias)]\nreturn z",
+            "takes the place of the one before",
+        ),
+        (
+            "p = x * weights\nreturn bias + sum(p[:, k : k + len(bias)] for k in range(window)) / window",
+            "this is a mean over the window",
+        ),
+        (
             "p = x * weights\nz = np.zeros((len(x), len(bias))) + bias\nfor w in range(len(bias)):\n"
             "    z[:, w] += p[:, w : w + window].sum(axis=1)\nreturn z",
             "there is a loop over the clips or positions",
@@ -68,7 +84,7 @@ WRONG = {
         (
             "z = np.zeros((len(x), len(bias))) + bias\nfor k in range(window):\n"
             "    z += x[:, k : k + len(bias)] * weights[k : k + len(bias)]\nreturn z",
-            "the product is taken anew for each place of the window",
+            "336 products for 12 clips of 10 positions; 120 will do",
         ),
         (
             "p = x * weights\nreturn bias + sum(p[:, k : k + 5] for k in range(3))",
@@ -80,6 +96,12 @@ WRONG = {
         (ROW_BACKWARD.format(**ROW | {"add": "="}), "the later one writes over the earlier one"),
         (ROW_BACKWARD.format(**ROW | {"db": "dz.mean(axis=0)"}), "dbias is a mean over the clips"),
         (ROW_BACKWARD.format(**ROW | {"dx": "g * x"}), "dx has x in it"),
+        (ROW_BACKWARD.format(**ROW | {"dx": "g"}), "dx is the gradient of the product"),
+        (ROW_BACKWARD.format(**ROW | {"dw": "g.sum(axis=0)"}), "dweights is the gradient of the product"),
+        (
+            ROW_BACKWARD.replace("range(window)", "range(1)").format(**ROW),
+            "each window goes to its first position alone",
+        ),
         (ROW_BACKWARD.format(**ROW | {"dw": "g * x"}), "the gradient of weights has the shape (2, 5)"),
         (ROW_BACKWARD.format(**ROW | {"dw": "(g * x).mean(axis=0)"}), "the gradient of weights is 0.5 times the right"),
         (
@@ -119,7 +141,12 @@ WRONG = {
         (
             'dweights[i] = np.einsum("ndhwc,ndhwf->hwcf", x[:, : g.shape[1]], g)\n'
             'dx[:, frames] += np.einsum("ndhwf,hwcf->ndhwc", g, plane)',
-            "the gradient of x is right",
+            "every plane looks at the frames from 0 on",
+        ),
+        (
+            'dweights[i] = np.einsum("ndhwc,ndhwf->hwcf", x[:, frames], g)\n'
+            'dx[:, frames] += np.einsum("ndhwf,hwcf->ndhwc", g, weights[0])',
+            "every plane of the weights is taken for the first",
         ),
     ],
     "stride_in_time": [
@@ -128,6 +155,14 @@ WRONG = {
         (
             IN_TIME.format(**TIME | {"frames": "slice(i, None, stride)"}),
             "do not fit each other",
+        ),
+        (
+            IN_TIME.format(**TIME | {"frames": "slice(stride * i, stride * i + g.shape[1])"}),
+            "the stride multiplies the window's place i",
+        ),
+        (
+            IN_TIME.format(**TIME | {"frames": "slice(i, i + stride * (g.shape[1] - 1), stride)"}),
+            "is the slice as long?",
         ),
         (IN_TIME.format(**TIME | {"dw": "(x[:, frames] * g).sum(axis=0)"}), "line "),
     ],

@@ -32,12 +32,19 @@ WRONG = {
     "slope_from_output": [
         ("return np.where(y >= 0, dy, alpha * dy)", "at z = 0 the slope is alpha, by the rule y > 0; here it is 1"),
         ("return np.where(y > 0, alpha * dy, dy)", "alpha is on the wrong side"),
+        ("return np.where(dy > 0, dy, alpha * dy)", "the sign of dy is asked"),
+        ("return np.where(y > 0, dy, alpha * y * dy)", "alpha, times dy"),
+        ("if y > 0:\n    return dy\nreturn alpha * dy", "if, and, or, not, max and min ask whether something is true"),
         ("return np.where(y > 0, dy, 0)", "this ReLU leaks"),
         ("return np.where(y > 0, 1.0, alpha)", "that is the slope alone"),
         ("return np.where(y > 0, dy, 0.01 * dy)", "the gradient of z["),
         ("return np.where(y > 0, dy, 0.2 * dy)", "right at first, but not with alpha = 0.7 and five axes"),
     ],
     "learned_slope": [
+        (
+            "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * np.where(z > 0, z, 0)).sum(axis=(0, 1, 2, 3))",
+            "there alpha does nothing, and elsewhere it acts",
+        ),
         (
             "dz = np.where(z > 0, dy, alpha * dy)\nreturn dz, (dy * z).sum(axis=(0, 1, 2, 3))",
             "collects where z is positive",
@@ -74,6 +81,10 @@ WRONG = {
     ],
     "moments_by_hand": [
         (MOMENTS.format("-2, 1, -1, 0"), "that is the distance from the mean"),
+        (MOMENTS.format("-2 / (16 / 3) ** 0.5, 1, -1, 0"), "nothing is divided by 3"),
+        (MOMENTS.format("-1, 3, -1, 0"), "that is dy less its mean"),
+        (MOMENTS.format("-1, 0.5, -1, 0"), "one over the deviation comes in once"),
+        (MOMENTS.format("-1, 1, 1, 0"), "both terms are taken off"),
         (MOMENTS.format("-1, 1.5, -1, 0"), "one of the three terms is missing"),
         (MOMENTS.format("-1, 1, 0, 0"), "x_3 moves the mean and the variance, and so all of y"),
         (MOMENTS.format("-1, 1, -1, 0.5"), "what all of dy have in common is taken off"),
@@ -97,9 +108,22 @@ WRONG = {
             "the mean of dy * y has x in the place of y",
         ),
         (
-            NORM.format("s * (dy - mean_dy - y * (dy * y).sum(axis=(2, 3), keepdims=True) / 6)"),
+            NORM.format("s * (dy - mean_dy - y * (dy * y).sum(axis=(2, 3), keepdims=True) / 8)"),
             "right at first, but not with",
         ),
+        (
+            NORM.format("s * (dy - mean_dy - centred * (dy * centred).mean(axis=(2, 3), keepdims=True))"),
+            "x - mean for y at both places",
+        ),
+        (NORM.format("s * (dy - mean_dy - y**2 * mean_dy)"), "here with y once more"),
+        (NORM.format("s * (dy - mean_dy - 0.5 * y * mean_dy_y)"), "the term of the variance is halved"),
+        (NORM.format("(dy - mean_dy - y * mean_dy_y) / s"), "s is one over the deviation already"),
+        (NORM.format("y"), "this is y, the forward pass"),
+        (
+            NORM.format("s * (dy - mean_dy - x * (dy * x).mean(axis=(2, 3), keepdims=True))"),
+            "has x in it where y belongs",
+        ),
+        (NORM.replace("(2, 3)", "(1, 2)").format("s * (dy - mean_dy - y * mean_dy_y)"), "here they run over others"),
         (NORM.format("s * (dy - mean_dy - mean_dy_y)"), "the term of the variance lacks y"),
     ],
     "lost_scale": [
@@ -117,12 +141,28 @@ WRONG = {
             ),
             "variance lacks two factors s",
         ),
+        (
+            SCALE.replace("= dy", "= s * dy").format("centred * (dy * y).mean(axis=(2, 3), keepdims=True)", "s"),
+            "the share through the mean is right without a factor s",
+        ),
+        (
+            SCALE.format("centred * (dy * y).mean(axis=(2, 3), keepdims=True)", "s**2"),
+            "the factor before the bracket was right",
+        ),
+        (
+            SCALE.format(
+                "y * (dy * y).mean(axis=(2, 3), keepdims=True)", "s * (np.arange(2) < 1).reshape(-1, 1, 1, 1, 1)"
+            ),
+            "the gradient of x is right but for the last of axis 0, where it is 0",
+        ),
         (SCALE.format("y * (dy * y).mean(axis=(2, 3))", "s"), "a mean lacks keepdims=True"),
         (SCALE.format("y * (dy * y).sum(axis=(2, 3), keepdims=True)", "s"), "the gradient of x["),
     ],
     "group_normalisation": [
         (GROUP.format(**GROUPS | {"axes": "(1, 2)"}), "the means run over (h, w) only"),
         (GROUP.format(**GROUPS | {"axes": "(1, 2, 3, 4)"}), "the means run over all groups"),
+        (GROUP.format(**GROUPS | {"axes": "(1, 2, 3)"}), "the means leave out axis 4"),
+        (GROUP.format(**GROUPS | {"axes": "(0, 1, 2, 4)"}), "the means run over the clips, too"),
         (GROUP.format(**GROUPS | {"mean": "0"}), "the term of the mean is missing"),
         (GROUP.format(**GROUPS | {"variance": "0"}), "the term of the variance is missing"),
         (GROUP.replace("s * (dy", "(dy").format(**GROUPS), "all is there but the factor s"),
@@ -130,7 +170,7 @@ WRONG = {
         ("y, s = normalised(x, 2)\n" + GROUP.format(**GROUPS).lstrip(), "right at first, but not with 3 groups"),
         (
             GROUP.format(**GROUPS | {"end": ""}),
-            "the gradient of x has the shape (1, 2, 2, 2, 2); it must have (1, 2, 2, 4)",
+            "the gradient of x has the shape (3, 2, 2, 2, 2); it must have (3, 2, 2, 4)",
         ),
     ],
 }

@@ -17,6 +17,10 @@ WRONG = {
         (SHRUG.format("np.log10(5)", "np.log(5 / 4)", "500", "-4 / 5"), "to the base 10"),
         (SHRUG.format("1 / 5", "np.log(5 / 4)", "500", "-4 / 5"), "SHRUG is not 0.2: that is the probability"),
         (SHRUG.format("np.log(5)", "np.log(4)", "500", "-4 / 5"), "the loss compares the true one with all"),
+        (SHRUG.format("np.log(5)", "np.log(4 / 3)", "500", "-4 / 5"), "which makes 5 altogether"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "-500", "-4 / 5"), "a loss is never negative"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "500", "-4 / 25"), "nothing is divided by the number of classes"),
+        (SHRUG.format("np.log(5)", "np.log(5 / 4)", "500", "-5"), "the one by the logit is asked for"),
         (SHRUG.format("np.log(5)", "np.log(5)", "500", "-4 / 5"), "if class 0 were true"),
         (SHRUG.format("np.log(5)", "np.log(5 / 4)", "np.inf", "-4 / 5"), "nothing overflows if"),
         (SHRUG.format("np.log(5)", "np.log(5 / 4)", "1000", "-4 / 5"), "class 2 has a logit of -500"),
@@ -45,6 +49,12 @@ WRONG = {
             "return dy @ weights.T, a.T @ dy, dy[0] + dy[1] + dy[2]",
             "right at first, but not with 2 clips, 3 features and 4 classes: line",
         ),
+        (
+            "return dy @ weights.reshape(weights.shape[::-1]), a.T @ dy, dy.sum(axis=0)",
+            "a reshape of weights exchanges no axes",
+        ),
+        ("return dy @ weights.T(), a.T @ dy, dy.sum(axis=0)", "round brackets call a function, and this is an array"),
+        ("return dy @ weights.T, a.T @ dy, 0 * dy[0] + len(dy)", "dbias counts the clips"),
         ("return dy @ weights.T, a.T @ dy", "2 things are returned"),
     ],
     "stable_softmax": [
@@ -59,6 +69,34 @@ WRONG = {
         ),
         ("e = np.exp(logits)\nreturn e / e.sum(axis=0)", "each column adds up to 1"),
         ("e = np.exp(logits)\nreturn e / e.sum()", "all clips together add up to 1"),
+        (
+            "e = np.exp(logits - logits.max(axis=1, keepdims=True))\nreturn e / e.sum(axis=0)",
+            "the classes of a clip shall, and they are axis 1",
+        ),
+        (
+            "e = np.exp(logits - logits.max(axis=1, keepdims=True))\nreturn e / e.sum()",
+            "each clip shall by itself",
+        ),
+        (
+            "e = np.exp(logits - np.abs(logits).max(axis=1, keepdims=True))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "the largest is taken off, -1999, and not the largest size",
+        ),
+        (
+            "e = np.exp(logits - logits.max())\nreturn np.nan_to_num(e / e.sum(axis=1, keepdims=True))",
+            "NaN is only covered up",
+        ),
+        (
+            "e = np.exp(np.clip(logits, -500, 500))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "they are cut off before the exponential",
+        ),
+        (
+            "e = np.exp(logits / logits.max(axis=1, keepdims=True))\nreturn e / e.sum(axis=1, keepdims=True)",
+            "the logits are divided by the largest",
+        ),
+        (
+            "e = np.exp(logits - logits.max(axis=1, keepdims=True)) + 1e-8\nreturn e / e.sum(axis=1, keepdims=True)",
+            "p[0, 0] is 0.014731905; it must be 0.014731898",
+        ),
         ("return np.exp(logits - logits.max(axis=1, keepdims=True))", "not divided by their sum"),
         (
             "e = np.exp(logits - logits.max(axis=0))\nreturn e / e.sum(axis=1, keepdims=True)",
@@ -92,6 +130,30 @@ WRONG = {
         (
             "p = softmax(logits)\nat = np.arange(len(labels)), labels\np[at] = dloss * (p[at] - 1)\nreturn p",
             "dloss does not reach all of dlogits: multiply the whole",
+        ),
+        (
+            "p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)\n"
+            "p[np.arange(len(labels)), labels] -= 1\nreturn dloss[:, np.newaxis] * p",
+            "logits of 1000 become NaN: exp overflows",
+        ),
+        (
+            "p = softmax(logits)\np[np.arange(len(labels)), labels] += 1\nreturn dloss[:, np.newaxis] * p",
+            "1 is added at the truth",
+        ),
+        (
+            "p = softmax(logits)\np[np.arange(len(labels)), labels] = -1\nreturn dloss[:, np.newaxis] * p",
+            "p at the truth is set to -1",
+        ),
+        ("p = softmax(logits)\np[labels] -= 1\nreturn dloss[:, np.newaxis] * p", "in the rows that labels name"),
+        ("p = softmax(logits)\np[0, labels[0]] -= 1\nreturn dloss[:, np.newaxis] * p", "in the first clip alone"),
+        ("return dloss[:, np.newaxis] * (softmax(logits) - labels[:, np.newaxis])", "labels are numbers of classes"),
+        (
+            "p = softmax(logits)\np[np.arange(len(labels)), labels - 1] -= 1\nreturn dloss[:, np.newaxis] * p",
+            "1 is taken off one place beside the truth",
+        ),
+        (
+            "p = softmax(logits)\nreturn dloss[:, np.newaxis] * p * (1 - p)",
+            "the derivative of each probability by its own logit",
         ),
         (
             "p = softmax(logits)\np[np.arange(4), labels] -= 1\nreturn dloss[:, np.newaxis] * p",
@@ -139,12 +201,44 @@ WRONG = {
             SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share / 3"),
             "right at first, but not with 2 clips of 5 classes",
         ),
+        ("return dloss[:, np.newaxis] * softmax(logits)", "what was asked for, q, is not taken off"),
+        (
+            SMOOTHED.format("((1 - share) + share / K) * np.eye(K)[labels]"),
+            "q is taken off at the true class alone",
+        ),
+        (SMOOTHED.format("0.9 * np.eye(K)[labels] + 0.1 / K"), "0.1 is fixed in it"),
+        (
+            SMOOTHED.format("(1 - share) * np.eye(K)[labels] + share / K") + " / len(labels)",
+            "this is a mean over the clips",
+        ),
         (SMOOTHED.format("np.eye(K)[labels] + share / K"), "1 - s is forgotten"),
         (SMOOTHED.format("share * np.eye(K)[labels] + (1 - share) / K"), "s and 1 - s are exchanged"),
     ],
     "weights_decay": [
         (DECAYED.format("w.ndim > 1"), "L1WS/bias decays where it has four axes"),
         (DECAYED.format('"weights" in name'), "weights_net/bias decays"),
+        (DECAYED.format('"bias" in name'), "the decay of the biases, and not of the weights"),
+        (
+            DECAYED.format('name.endswith("/weights")').replace("\nreturn", "\n    return"),
+            "is the return within the loop?",
+        ),
+        (DECAYED.format('name.endswith("/weights")').replace("sum", "mean"), "in the loss there is a mean of w**2"),
+        (
+            DECAYED.format('name.endswith("/weights")').replace("(w**2).sum()", "w.sum() ** 2"),
+            "it is squares that are added up",
+        ),
+        (
+            DECAYED.format('name.endswith("/weights")').replace("= gradients[name] + decay", "= decay"),
+            "the gradient that came is lost",
+        ),
+        (
+            DECAYED.format('name.endswith("/weights")').replace("total", "gradients"),
+            "the dict that was handed in is changed",
+        ),
+        (
+            DECAYED.format('name.endswith("/weights")').replace("decay * w\n", "decay * w\n        w *= 2\n"),
+            "the parameters that",
+        ),
         (
             DECAYED.format('name.endswith("/weights")').replace("decay * w", "0.1 * w"),
             "right at first, but not with a decay",
@@ -232,6 +326,15 @@ WRONG = {
             f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, -(du * logits).mean() / "
             f"temperature**2",
             "dtemperature is a mean",
+        ),
+        (
+            f"du = {CE}(dloss, logits / temperature, labels)\nreturn du / temperature, -du.sum() / temperature**2",
+            "the logits are missing in dtemperature",
+        ),
+        (
+            f"du = {CE}(dloss, logits / temperature, labels)\n"
+            "return du / temperature, -(dloss @ (du * logits)).sum() / temperature**2",
+            "dloss comes in twice",
         ),
     ],
 }

@@ -30,6 +30,8 @@ WRONG = {
     ],
     "smallest_clip": [
         ("FRAMES = 5\nROWS = 11\nROWS_OF_TWO = 13", "three layers take frames away"),
+        ("FRAMES = 9\nROWS = 11\nROWS_OF_TWO = 13", "windows of 3 frames overlap"),
+        ("FRAMES = 7\nROWS = 11\nROWS_OF_TWO = 14", "the pool drops the last of them; one fewer will do"),
         ("FRAMES = 10\nROWS = 11\nROWS_OF_TWO = 13", "a window of 3 takes 2 frames away"),
         ("FRAMES = 7\nROWS = 8\nROWS_OF_TWO = 13", "so many must enter the pool"),
         ("FRAMES = 7\nROWS = 10\nROWS_OF_TWO = 13", "the pool makes 3 of them; L5WS needs 4"),
@@ -60,6 +62,26 @@ WRONG = {
             "s\nreturn seen",
             "the unit itself is missing",
         ),
+        (
+            "seen, apart = 1, 1\nfor r, s in zip(windows[::-1], strides[::-1]):\n    seen += (r - 1) * apart\n"
+            "    apart *= s\nreturn seen",
+            "the layers are taken from the last one down",
+        ),
+        (
+            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    seen += (r - 1) * apart\n"
+            "    apart *= s\n    return seen",
+            "is the return in the loop?",
+        ),
+        (
+            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    seen += (r - 1) * apart\n"
+            "    apart += s\nreturn seen",
+            "strides multiply; here they are added",
+        ),
+        (
+            "seen, apart = 1, 1\nfor r, s in zip(windows, strides):\n    seen += (r - 1) * apart\n"
+            "    apart = s\nreturn seen",
+            "a product of all strides below",
+        ),
     ],
     "parameter_count": [
         (
@@ -82,7 +104,24 @@ WRONG = {
             SIZES + L1WS + L3P + L5WS + '"FC_OUT": d5 * h5 * w5 * maps * classes,\n}',
             "FC_OUT: the biases are missing, one per class",
         ),
-        (SIZES.replace("h1 // 2", "-(-h1 // 2)") + L1WS + L3P + L5WS + FC_OUT + "}", "L3P is 7092; it must be 6948"),
+        (SIZES.replace("h1 // 2", "-(-h1 // 2)") + L1WS + L3P + L5WS + FC_OUT + "}", "half of it is rounded down"),
+        (
+            SIZES.replace("- 2", "- 3").replace("- 3, w1", "- 4, w1") + L1WS + L3P + L5WS + FC_OUT + "}",
+            "L1WS: a window of 3 takes 2 frames away, not 3",
+        ),
+        (
+            SIZES.replace("d1 - 2", "d1 // 3") + L1WS + L3P + L5WS + FC_OUT + "}",
+            "the pool takes 2 frames away: its runs",
+        ),
+        (
+            SIZES + L1WS + '"L3P": h1 * w1 * maps + d1 * maps,\n' + L5WS + FC_OUT + "}",
+            "both shapes are those of what comes out",
+        ),
+        (
+            SIZES.replace("clip\n", "clip\nw = h\n", 1) + L1WS + L3P + L5WS + FC_OUT + "}",
+            "rows and columns are of",
+        ),
+        (SIZES + L1WS.replace("3 * h", "d * h") + L3P + L5WS + FC_OUT + "}", "weights for all frames are counted"),
         (SIZES + L1WS + L3P + L5WS + "}", "it must be a dict with the names L1WS, L3P, L5WS, FC_OUT"),
     ],
     "glorot_window": [
@@ -90,7 +129,16 @@ WRONG = {
         ("return 6 / (places * channels + places * maps)", "this is a squared"),
         ("return math.sqrt(6 / (places * channels))", "only what enters is counted"),
         ("return math.sqrt(6 / (channels + maps))", "the places of the window are left out"),
-        ("return math.sqrt(3 / (places * channels + places * maps))", "it is 3 over the mean of the fans"),
+        ("return math.sqrt(24 / (places * channels + places * maps))", "a alone is half of this"),
+        ("return 3 * math.sqrt(2 / (places * channels + places * maps))", "the 3 goes under the root with it"),
+        ("return math.sqrt(6 / (sum(window) * (channels + maps)))", "the product of its sides, not their sum"),
+        ("return math.sqrt(6 / (places * channels * places * maps))", "the fans are added, not multiplied"),
+        ("return math.sqrt(3 / (places * maps))", "only what comes out is counted"),
+        ("return (1, 2)", "a is a tuple; it must be a number"),
+        (
+            "return math.sqrt(3 / (places * channels + places * maps))",
+            "3 belongs over the mean of both fans; over their sum, it is 6",
+        ),
     ],
     "two_layers": [
         (
@@ -105,6 +153,12 @@ WRONG = {
             "y = leaky_relu(z)\nreturn leaky_relu_backward(standardize_backward(du, y), standardize(y))",
             "leaky_relu_backward is given u",
         ),
+        (
+            "return leaky_relu_backward(standardize_backward(leaky_relu(z), du), z)",
+            "a backward function takes the gradient first",
+        ),
+        ("return leaky_relu_backward(standardize(du), z)", "standardize itself is called on the way down"),
+        ("return leaky_relu(standardize_backward(du, leaky_relu(z)))", "leaky_relu itself is called on the way down"),
     ],
     "effective_rate": [
         ("OUTPUT = 3\nGRADIENT = 1 / 3\nTURN = 1 / 9\nRATE = 9", "OUTPUT is not 3: the normalisation divides"),
@@ -119,9 +173,24 @@ WRONG = {
         (CHAIN.replace("leaky_relu_backward(dy, z)", "dy"), "the leaky ReLU is left out"),
         (CHAIN.replace("standardize_backward(du, y)", "du"), "the normalisation is left out"),
         (CHAIN.replace("standardize_backward(du, y)", "standardize_backward(du, u)"), "is given the result, u"),
-        (CHAIN.replace("da.reshape(m.shape)", "da"), "dm has shape (3, 4); it must be (n, d, h', w', f)"),
+        (CHAIN.replace("1 / len(x)", "1 / logits.shape[1]"), "here it is divided by the number of classes"),
+        (CHAIN.replace("1 / len(x)", "1 / len(x) ** 2"), "the mean over the clips is taken twice"),
+        (CHAIN.replace("leaky_relu_backward(dy, z)", "leaky_relu(dy)"), "leaky_relu itself is called on the way down"),
+        (
+            CHAIN.replace("leaky_relu_backward(dy, z)", "dy").replace("(du, y)", "(leaky_relu_backward(du, z), y)"),
+            "turned",
+        ),
+        (
+            CHAIN.replace("), logits", "), np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)"),
+            "is given probabilities; it takes the logits",
+        ),
+        (
+            CHAIN.replace('_, g["W"], g["b"] =', 'g["W"], g["b"], _ ='),
+            "weighted_sum_backward gives dx, dweights, dbias",
+        ),
+        (CHAIN.replace("da.reshape(m.shape)", "da"), "dm has shape (7, 4); it must be (n, d, h', w', f)"),
         (CHAIN.rsplit("\n", 1)[0], "it must be a dict with the names W, b, votes, shrug"),
         (CHAIN.replace("dz, x, p", "2 * dz, x, p"), "the gradients of votes and shrug are right"),
-        (CHAIN.replace("1 / len(x)", "1 / 3"), "right at first, but not with 2 clips"),
+        (CHAIN.replace("1 / len(x)", "1 / 7"), "right at first, but not with 2 clips"),
     ],
 }
