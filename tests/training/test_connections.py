@@ -14,10 +14,10 @@ import sys
 import time
 
 import pytest
+from conftest import PATIENCE
 from test_ranks import (
     ALL,
     CHEAP,
-    IN_TIME,
     MPIEXEC,
     ROOT,
     alone,
@@ -125,9 +125,9 @@ def test_a_machine_that_is_lost(place, machines):
     machines.cable("down")
     pulled = time.monotonic()
     while its_ranks(process):
-        assert time.monotonic() - pulled < IN_TIME
+        assert time.monotonic() - pulled < PATIENCE
         time.sleep(0.1)
-    code, _, errors = ended(process, IN_TIME)
+    code, _, errors = ended(process)
     assert code
     saved = the_run("ranks") / "3dpyranet.ckpt"
     (line,) = errors
@@ -210,10 +210,10 @@ def test_what_the_witness_does_where_a_connection_ends(how):
             second.send(witness.FAREWELL)
         second.close()
         if how == "farewell":
-            _, errors = process.communicate("\n", timeout=IN_TIME)
+            _, errors = process.communicate("\n", timeout=PATIENCE)
             assert (process.returncode, errors) == (0, "")
         else:
-            assert process.wait(IN_TIME) == -signal.SIGKILL
+            assert process.wait(PATIENCE) == -signal.SIGKILL
             _, errors = process.communicate()
             assert errors == f"\nrun.py: error: rank {ports[1]} was killed, which ends all ranks; start again\n"
         with first:
