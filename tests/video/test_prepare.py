@@ -442,7 +442,7 @@ def test_a_decoder_that_breaks_down(tmp_path, monkeypatch):
     jobs = [(tmp_path / each.name, each, tmp_path / each.name, SMALL) for each in recordings]
     monkeypatch.setattr(module, "_cut_out", _dies)
     results = {each.name: row for each, row in module._side_by_side(jobs, 2, "processes", tmp_path)}
-    assert results.pop("die") == {"why": "the decoder broke down on it"}
+    assert results.pop("die") == {"identity": None, "why": "the decoder broke down on it"}
     assert results == {name: {"frames": name} for name in "abcd"}
 
 
