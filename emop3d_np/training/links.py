@@ -17,10 +17,32 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
+from ..errors import InputError
+from ..reading import short
 from . import witness
 from .witness import FAREWELL, how_it_ended
 
-LOST = float(os.environ.get("EMOP3D_RANKS_LOST", "20"))
+DAY = 86_400
+"""Seconds: nobody waits longer for a rank."""
+
+
+def seconds(variable: str, default: float) -> float:
+    """How long the environment's ``variable`` says to wait, or ``default``.
+
+    Raises:
+        InputError: it is no number above 0, or more than a day.
+    """
+    text = os.environ.get(variable, "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= DAY:
+        raise InputError(f"{variable}={short(text)} in the environment: give seconds, above 0 and up to {DAY} (a day)")
+    return value
+
+
+LOST = seconds("EMOP3D_RANKS_LOST", 20.0)
 """Seconds without an answer after which a machine is lost."""
 
 QUESTIONS = 3
@@ -106,9 +128,9 @@ class Link:
 
 def _kept_alive(link: socket.socket) -> socket.socket:
     """The connection, which breaks where the other machine has not answered for :data:`LOST` seconds."""
-    seconds = max(1, round(LOST / (QUESTIONS + 1)))
+    pause = max(1, round(LOST / (QUESTIONS + 1)))
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", seconds), ("TCP_KEEPCNT", QUESTIONS)):
+    for name, value in (("TCP_KEEPIDLE", pause), ("TCP_KEEPINTVL", pause), ("TCP_KEEPCNT", QUESTIONS)):
         if hasattr(socket, name):
             link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     link.settimeout(None)

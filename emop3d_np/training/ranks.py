@@ -43,7 +43,7 @@ from .witness import Witness
 
 Value = TypeVar("Value")
 
-START = float(os.environ.get("EMOP3D_RANKS_START", "25"))
+START = links.seconds("EMOP3D_RANKS_START", 25.0)
 """Seconds within which all ranks must have found each other; where many start from a slow disk, more."""
 
 NOTHING_TRAINED = "nothing had been trained; start again"

@@ -31,6 +31,7 @@ from test_ranks import (
 )  # fmt: skip
 
 import run
+from emop3d_np.errors import InputError
 from emop3d_np.training import checkpoint, links, witness
 
 pytestmark = pytest.mark.once
@@ -161,6 +162,22 @@ def test_a_machine_that_is_slow_is_waited_for(place, machines):
     code, _, errors = ended(process)
     assert (code, errors) == (0, [])
     assert left(the_run("ranks")) == expected
+
+
+@pytest.mark.parametrize(("said", "waited"), [("", 20), (" 1.5 ", 1.5), ("86400", 86400)])
+def test_how_long_to_wait(said, waited, monkeypatch):
+    monkeypatch.setenv("EMOP3D_RANKS_LOST", said)
+    assert links.seconds("EMOP3D_RANKS_LOST", 20.0) == waited
+    monkeypatch.delenv("EMOP3D_RANKS_LOST")
+    assert links.seconds("EMOP3D_RANKS_LOST", 20.0) == 20
+
+
+@pytest.mark.parametrize("said", ["1m", "0", "-3", "inf", "nan", "1e9"])
+def test_how_long_nobody_can_wait(said, monkeypatch):
+    monkeypatch.setenv("EMOP3D_RANKS_LOST", said)
+    words = f"EMOP3D_RANKS_LOST={said} in the environment: give seconds, above 0 and up to 86400 (a day)"
+    with pytest.raises(InputError, match=f"^{re.escape(words)}$"):
+        links.seconds("EMOP3D_RANKS_LOST", 20.0)
 
 
 def test_who_is_let_in(monkeypatch):
