@@ -218,6 +218,8 @@ def call(stop: Stop | None, function: Callable[..., Any], arguments: tuple[Any, 
         return True, function(*arguments)
     except Exception as error:
         return False, error
+    finally:
+        _thread.stop = None
 
 
 def is_wanted() -> bool:

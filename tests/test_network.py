@@ -327,18 +327,19 @@ def test_what_memory_holds_before_a_pass_does_not_matter():
 
 @pytest.mark.skipif(JIT, reason="Numba tells compiled code the number of its thread")
 def test_a_thread_keeps_to_its_memory(monkeypatch):
-    """Clips go through the maps of their thread; the parts of a single clip share those of the first."""
+    """Clips go through the maps of their thread; pieces of a clip that is shared out, through those of the first."""
     net = emo.EmoP3D(**TINY)
     (x, labels), its = batch(net, 3), net._fused
     monkeypatch.setattr(fused, "get_thread_id", lambda: 1)
-    several = [([(fused.Job.TRAIN, 0, 1)], 3, 1), ([(fused.Job.FORWARD, 0, 3)], 3, 1)]
-    for tasks, clips, row in [*several, (its.one_clip, 1, 0)]:
+    work = fused._shared_out(3, 0, 1, 1)[0]
+    one_by_one = [(job, n, pieces) for n in range(3) for job, pieces in its.jobs]
+    several = [([(fused.Job.TRAIN, 0, 1)], work), ([(fused.Job.FORWARD, 0, 3)], fused.NONE)]
+    for (tasks, its_work), row in zip([*several, (one_by_one, work)], (1, 1, 0), strict=True):
         kept, scratch = (np.full((3, memory.shape[1]), 7.0) for memory in (its.buffers.kept, its.buffers.scratch))
         gradients = np.zeros((1, its.buffers.gradients.shape[1]))
         buffers = its.buffers._replace(gradients=gradients, kept=kept, scratch=scratch)
-        flags = np.ones(its.flags + clips, np.bool_)
-        answers = fused.Batch(x[:clips], labels, np.empty(3), np.empty((3, net.num_classes)), flags)
-        its.run(tasks, buffers, answers, fused._shared_out(3, 0, 1, 1)[0])
+        answers = fused.Batch(x, labels, np.empty(3), np.empty((3, net.num_classes)), np.ones(3, np.bool_))
+        its.run(tasks, buffers, answers, its_work)
         assert np.flatnonzero((kept != 7).any(axis=1)).tolist() == [row]
         assert np.flatnonzero((scratch != 7).any(axis=1)).tolist() == [1]
 

@@ -145,6 +145,17 @@ def wait_until_unwanted(started):
     return tasks.is_in_a_hurry()
 
 
+def test_a_task_that_is_not_wanted_leaves_no_trace():
+    """What it was told does not hold for what its thread does afterwards."""
+    told = threading.Event()
+    told.set()
+    returned, error = tasks.call(told, list, ())
+    assert not returned
+    assert isinstance(error, Unwanted)
+    assert tasks.is_wanted()
+    assert tasks.call(None, tasks.is_wanted, ()) == (True, True)
+
+
 def test_threads_are_told_to_stop():
     started, events = [], [threading.Event() for _ in range(2)]
     with executors.open_executor("processes", 2, ".", own_processes=True) as engines:

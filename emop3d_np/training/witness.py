@@ -77,6 +77,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     parent, pipe = os.getppid(), socket.socket(fileno=0)
     links: dict[socket.socket, dict[str, Any]] = {}
+    left: list[socket.socket] = []  # of ranks that have taken leave, which still wait for that of the first one
     files: list[int] = []
     told, advice, late, within, over = b"", "", "", None, False
     while not over:
@@ -96,13 +97,15 @@ def main() -> None:
         for link in set(ready) - {pipe}:
             other = links.pop(link)
             reason = how_it_ended(link)
-            if reason and advice:
+            if not reason:
+                left.append(link)
+            elif advice:
                 _end(parent, _line(reason.format(other["name"], other["seconds"]), advice))
                 return
     if advice:
         print(_line(KILLED.format("a rank"), advice), file=sys.stderr, flush=True)
         return
-    for link in links:
+    for link in (*links, *left):
         with suppress(OSError):
             link.send(FAREWELL)
 

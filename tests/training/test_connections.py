@@ -225,13 +225,14 @@ def test_what_the_witness_does_where_a_connection_ends(how):
         assert process.stdout.readline() == "ready\n"
         if how == "broken":
             second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        elif how == "farewell":
+        if how == "farewell":  # its end stays open, or the rank that has taken leave would take the first for killed
             second.send(witness.FAREWELL)
-        second.close()
-        if how == "farewell":
             _, errors = process.communicate("\n", timeout=PATIENCE)
             assert (process.returncode, errors) == (0, "")
+            assert second.recv(1) == witness.FAREWELL
+            second.close()
         else:
+            second.close()
             assert process.wait(PATIENCE) == -signal.SIGKILL
             _, errors = process.communicate()
             assert errors == f"\nrun.py: error: rank {ports[1]} was killed, which ends all ranks; start again\n"
