@@ -27,7 +27,7 @@ from test_ranks import (
     needs_mpi,
     place,
     the_run,
-    wait_for,
+    wait_for_checkpoints,
 )  # fmt: skip
 
 import run
@@ -123,7 +123,7 @@ def test_two_machines_have_the_bits_of_one_process(place, machines):
 def test_a_machine_that_is_lost(place, machines):
     """The cable is pulled out: all ranks end, on both sides; a line says how to go on, and one process does."""
     process = machines.start(2, *ALL, *CHEAP, *LONG, "--save_path=ranks", mark="lost")
-    wait_for("ranks/*/*.ckpt", process)
+    wait_for_checkpoints(process)
     machines.cable("down")
     pulled = time.monotonic()
     while its_ranks(process):
@@ -150,7 +150,7 @@ def test_a_machine_that_is_slow_is_waited_for(place, machines):
     arguments = (*CHEAP, "--max_steps=30", "--evaluate_every=0.5", "--test_milestones=None")
     expected = alone(*arguments)
     process = machines.start(1, *ALL, *arguments, "--save_path=ranks", mark="slow", EMOP3D_RANKS_LOST="4")
-    wait_for("ranks/*/*.ckpt", process)
+    wait_for_checkpoints(process)
     stopped = its_ranks(process)[1]
     os.kill(stopped, signal.SIGSTOP)
     time.sleep(8)

@@ -105,12 +105,13 @@ def alone(*arguments, save_path="alone"):
     return left(the_run(save_path))
 
 
-def wait_for(path, process):
-    """Until a file is there."""
-    until = time.monotonic() + PATIENCE
-    while not list(Path().glob(path)):
+def wait_for_checkpoints(process):
+    """Until the run has written two: by then what is said where it is killed names the first."""
+    until, times = time.monotonic() + PATIENCE, set()
+    while len(times) < 2:
+        times |= {path.stat().st_mtime_ns for path in Path().glob("ranks/*/*.ckpt")}
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until, f"{path} does not come"
+        assert time.monotonic() < until, f"checkpoints do not come: {times}"
         time.sleep(0.02)
 
 
@@ -193,7 +194,7 @@ def test_a_rank_that_is_killed(place, count, then):
     arguments = (*ALL, *backend, "--max_steps=300", "--evaluate_every=0.5", "--test_milestones=None")
     process = start(count, *arguments, "--save_path=ranks", environment={"EMOP3D_TEST": "killed"})
     process.args = "killed"
-    wait_for("ranks/*/*.ckpt", process)
+    wait_for_checkpoints(process)
     os.kill(its_ranks(process)[-1], signal.SIGKILL)
     code, _, errors = ended(process)
     assert code
@@ -226,7 +227,7 @@ def test_a_rank_that_is_killed_under_a_launcher_that_lets_the_others_be(place, w
     launcher = ["-disable-auto-cleanup"]
     process = start(3, *arguments, "--save_path=ranks", environment={"EMOP3D_TEST": "let be"}, launcher=launcher)
     process.args = "let be"
-    wait_for("ranks/*/*.ckpt", process)
+    wait_for_checkpoints(process)
     os.kill(its_ranks(process)[which], signal.SIGKILL)
     code, _, errors = ended(process)
     assert code
@@ -244,7 +245,7 @@ def test_all_stop_at_one_step(place, number, to):
     arguments = (*ALL, "--max_steps=3000", "--evaluate_every=1", "--test_milestones=None")
     process = start(3, *arguments, "--save_path=ranks", environment={"EMOP3D_TEST": "stopped"})
     process.args = "stopped"
-    wait_for("ranks/*/*.ckpt", process)
+    wait_for_checkpoints(process)
     os.kill(process.pid if to == "the launcher" else its_ranks(process)[1], number)
     code, out, errors = ended(process)
     assert (code, errors) == (130, [])
