@@ -40,6 +40,12 @@ def pens_mean(who, folds=slice(None)):
     return as_percent(mean_interval(pens(who, folds)))
 
 
+def pens_folds(who):
+    """Each fold, with commas between."""
+    *some, last = (f"{100 * value:.1f}" for value in pens(who))
+    return f"{', '.join(some)} and {last}"
+
+
 def pens_ahead(first, second):
     """By how many points the first is ahead of the second, fold by fold, with half of the interval."""
     return as_percent(mean_interval(pens(first) - pens(second))).removesuffix(" %")
