@@ -63,6 +63,7 @@ class Machines:
             _ip("-n", name, "link", "set", "lo", "up")
             _ip("-n", name, "address", "add", f"{address}/24", "dev", "cable")
             _ip("-n", name, "link", "set", "cable", "up")
+        time.sleep(2)  # the library of MPI takes a link that is still coming up for none
         return self
 
     def __exit__(self, *_):
