@@ -1,7 +1,6 @@
 """The checker where numbers are coarse, huge, cancelled or many: right pairs are right, their wrong twins are not."""
 
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -82,18 +81,10 @@ def test_float32_outputs_that_hardly_are_numbers(name, scale, seed):
 
 
 @pytest.mark.parametrize(("by", "verdict", "most"), [(1, "right", 24), (1.01, "WRONG", 62)])
-def test_memory_of_a_large_function(by, verdict, most, monkeypatch):
-    """A wrong one is looked at more closely, which takes more. The clock counts calls of forward: what is looked at
-    depends on time, and must not depend on the machine."""
+def test_memory_of_a_large_function(by, verdict, most, clock):
+    """A wrong one is looked at more closely, which takes more.  What there is time for is counted in calls."""
     x = np.random.default_rng(0).standard_normal(300_000)
-    begun, calls = time.perf_counter(), 0
-
-    def forward(x):
-        nonlocal calls
-        calls += 1
-        return np.maximum(x, 0)
-
-    monkeypatch.setattr(time, "perf_counter", lambda: begun + calls)
+    forward = clock.paced(lambda x: np.maximum(x, 0), 1.0)
     tracemalloc.start()
     report = check(forward, lambda d, x: (by * d * (x > 0),), (x,), seconds=200)
     peak = tracemalloc.get_traced_memory()[1]
